@@ -1,0 +1,148 @@
+package trust
+
+import (
+	"crypto/ecdh"
+	"crypto/ed25519"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+)
+
+// IdentityFile is the name of the file in the state directory that holds a node's key seed.
+const IdentityFile = "node.key"
+
+const seedLen = 32
+
+// PublicKeys are the public half of an identity.
+type PublicKeys struct {
+	DH   [32]byte // X25519, for handshakes
+	Sign [32]byte // Ed25519, for claims
+}
+
+// Fingerprint names a node: SHA-256 of its X25519 public key followed by its Ed25519 public key.
+type Fingerprint [32]byte
+
+// Fingerprint computes the node's name.
+func (p PublicKeys) Fingerprint() Fingerprint {
+	return sha256.Sum256(append(append(make([]byte, 0, 64), p.DH[:]...), p.Sign[:]...))
+}
+
+// Verify reports whether sig is this node's signature over message.
+func (p PublicKeys) Verify(message, sig []byte) bool {
+	return ed25519.Verify(p.Sign[:], message, sig)
+}
+
+// String is the whole fingerprint in hexadecimal.
+func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
+
+// Short is the first 8 bytes in hexadecimal, for people.
+func (f Fingerprint) Short() string { return hex.EncodeToString(f[:8]) }
+
+// IsZero reports whether f is unset.
+func (f Fingerprint) IsZero() bool { return f == Fingerprint{} }
+
+// ParseFingerprint reads the form of String.
+func ParseFingerprint(text string) (Fingerprint, error) {
+	raw, err := hex.DecodeString(text)
+	if err != nil || len(raw) != len(Fingerprint{}) {
+		return Fingerprint{}, fmt.Errorf("trust: %q is not a fingerprint (64 hexadecimal digits)", text)
+	}
+	return Fingerprint(raw), nil
+}
+
+// Identity is a node's own key pairs, both made from one seed.
+type Identity struct {
+	public PublicKeys
+	dh     [32]byte
+	sign   ed25519.PrivateKey
+}
+
+// NewIdentity makes the key pairs of a seed of 32 bytes.
+func NewIdentity(seed []byte) (*Identity, error) {
+	if len(seed) != seedLen {
+		return nil, fmt.Errorf("trust: node key has %d bytes, not %d", len(seed), seedLen)
+	}
+	dh, err := hkdf.Key(sha256.New, seed, nil, "weft 1 node dh", 32)
+	if err != nil {
+		return nil, fmt.Errorf("trust: derive node key: %w", err)
+	}
+	sign, err := hkdf.Key(sha256.New, seed, nil, "weft 1 node sign", ed25519.SeedSize)
+	if err != nil {
+		return nil, fmt.Errorf("trust: derive node key: %w", err)
+	}
+	private, err := ecdh.X25519().NewPrivateKey(dh)
+	if err != nil {
+		return nil, fmt.Errorf("trust: derive node key: %w", err)
+	}
+	id := &Identity{dh: [32]byte(dh), sign: ed25519.NewKeyFromSeed(sign)}
+	id.public.DH = [32]byte(private.PublicKey().Bytes())
+	id.public.Sign = [32]byte(id.sign.Public().(ed25519.PublicKey))
+	return id, nil
+}
+
+// LoadIdentity reads the identity in the state directory dir, or makes one there if there is none.
+func LoadIdentity(dir string, random io.Reader) (id *Identity, created bool, err error) {
+	path := filepath.Join(dir, IdentityFile)
+	seed, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		id, err = createIdentity(path, random)
+		return id, err == nil, err
+	case err != nil:
+		return nil, false, fmt.Errorf("trust: read node key: %w", err)
+	}
+	id, err = NewIdentity(seed)
+	if err != nil {
+		return nil, false, fmt.Errorf("%w: %s is damaged; restore it, or delete it to become a new node", err, path)
+	}
+	return id, false, nil
+}
+
+func createIdentity(path string, random io.Reader) (*Identity, error) {
+	seed := make([]byte, seedLen)
+	if _, err := io.ReadFull(random, seed); err != nil {
+		return nil, fmt.Errorf("trust: draw node key: %w", err)
+	}
+	if err := renameio.WriteFile(path, seed, 0o600); err != nil {
+		return nil, fmt.Errorf("trust: write node key: %w", err)
+	}
+	return NewIdentity(seed)
+}
+
+// Public is the public half.
+func (i *Identity) Public() PublicKeys { return i.public }
+
+// Fingerprint names this node.
+func (i *Identity) Fingerprint() Fingerprint { return i.public.Fingerprint() }
+
+// DHPrivate is the X25519 private key, for the handshake library.
+func (i *Identity) DHPrivate() [32]byte { return i.dh }
+
+// Sign signs message with Ed25519.
+func (i *Identity) Sign(message []byte) []byte { return ed25519.Sign(i.sign, message) }
+
+// String names the identity without its private keys.
+func (i *Identity) String() string { return i.Fingerprint().Short() }
+
+// BootNonce is drawn once per start of the daemon.
+type BootNonce [8]byte
+
+// NewBootNonce draws a nonce.
+func NewBootNonce(random io.Reader) (BootNonce, error) {
+	var b BootNonce
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return BootNonce{}, fmt.Errorf("trust: draw boot nonce: %w", err)
+	}
+	return b, nil
+}
+
+// String is the nonce in hexadecimal.
+func (b BootNonce) String() string { return hex.EncodeToString(b[:]) }
