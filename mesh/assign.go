@@ -1,0 +1,130 @@
+package mesh
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gaissmai/bart"
+
+	"github.com/weftnet/weft/trust"
+)
+
+// Assignment says which node each prefix goes to. No two nodes hold prefixes that overlap.
+type Assignment map[netip.Prefix]trust.Fingerprint
+
+// Prefixes are those of one node, sorted.
+func (a Assignment) Prefixes(id trust.Fingerprint) []netip.Prefix {
+	var out []netip.Prefix
+	for p, owner := range a {
+		if owner == id {
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, netip.Prefix.Compare)
+	return out
+}
+
+// Ownership says who owns what: a function of the claims alone (and of the time only in that a claim from the future
+// ranks last). The order of the claims does not matter.
+func Ownership(claims []*Claim, rules Rules, now time.Time) (Assignment, []Conflict) {
+	return Assign(nil, claims, rules, func(trust.Fingerprint) bool { return true }, now)
+}
+
+// Assign says where each prefix goes, given where it went before. A prefix stays with its owner while the owner claims it
+// and is reachable. Otherwise Ownership decides, but an owner that is not reachable gives way to a reachable claim of kind
+// k8s, and to a static claim of the same name for the same prefix (a host installed anew). It is pure; the order of the
+// claims does not matter. reachable must say true for the node itself.
+func Assign(previous Assignment, claims []*Claim, rules Rules, reachable func(trust.Fingerprint) bool, now time.Time) (Assignment, []Conflict) {
+	a := assigner{result: Assignment{}, names: map[trust.Fingerprint]string{}}
+	wishes := a.wishes(claims, rules, reachable, now)
+	for _, w := range wishes {
+		if previous[w.prefix] == w.claim.id && w.reachable {
+			a.grant(w)
+		}
+	}
+	for _, last := range []bool{false, true} {
+		for _, w := range wishes {
+			if w.displaced == last {
+				a.grant(w)
+			}
+		}
+	}
+	a.sortConflicts()
+	return a.result, a.conflicts
+}
+
+// wish is one prefix that one claim asks for.
+type wish struct {
+	prefix    netip.Prefix
+	claim     *Claim
+	reachable bool
+	displaced bool // not reachable, and a claim that may take its place is there: comes last
+}
+
+type assigner struct {
+	result    Assignment
+	table     bart.Table[trust.Fingerprint] // as result
+	names     map[trust.Fingerprint]string
+	conflicts []Conflict
+}
+
+// wishes lists what all claims ask for and may have, best rank first.
+func (a *assigner) wishes(claims []*Claim, rules Rules, reachable func(trust.Fingerprint) bool, now time.Time) []wish {
+	var wishes []wish
+	for _, c := range byRank(claims, now) {
+		allowed, refused := rules.permitted(c)
+		a.conflicts = append(a.conflicts, refused...)
+		a.names[c.id] = c.Name
+		up := reachable(c.id)
+		for _, p := range allowed {
+			wishes = append(wishes, wish{prefix: p, claim: c, reachable: up})
+		}
+	}
+	markDisplaced(wishes)
+	return wishes
+}
+
+// grant gives w its prefix unless another node has it or a part of it.
+func (a *assigner) grant(w wish) {
+	if a.result[w.prefix] == w.claim.id {
+		return
+	}
+	for owned, owner := range overlapping(&a.table, w.prefix) {
+		if owner != w.claim.id {
+			a.refuse(w, owned, owner)
+			return
+		}
+	}
+	a.result[w.prefix] = w.claim.id
+	a.table.Insert(w.prefix, w.claim.id)
+}
+
+func (a *assigner) refuse(w wish, owned netip.Prefix, owner trust.Fingerprint) {
+	kind, reason := ConflictOverlap, "belongs to another node"
+	if w.displaced {
+		kind, reason = ConflictDisplaced, "was taken over while its owner did not answer"
+	}
+	a.conflicts = append(a.conflicts, Conflict{
+		Kind: kind, Prefix: w.prefix, Loser: w.claim.id, LoserName: w.claim.Name,
+		Owner: owner, OwnerName: a.names[owner], Owned: owned, Reason: reason,
+	})
+}
+
+func (a *assigner) sortConflicts() {
+	slices.SortFunc(a.conflicts, func(x, y Conflict) int {
+		if d := x.Prefix.Compare(y.Prefix); d != 0 {
+			return d
+		}
+		return slices.Compare(x.Loser[:], y.Loser[:])
+	})
+	a.conflicts = slices.Compact(a.conflicts)
+}
+
+// overlapping are the entries of t that share addresses with p.
+func overlapping(t *bart.Table[trust.Fingerprint], p netip.Prefix) map[netip.Prefix]trust.Fingerprint {
+	found := maps.Collect(t.Supernets(p))
+	maps.Insert(found, t.Subnets(p))
+	return found
+}

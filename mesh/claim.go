@@ -1,0 +1,122 @@
+package mesh
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/weftnet/weft/trust"
+)
+
+// Kind says how a node came by its subnets. Claims of a kind that is not known here rank last.
+type Kind uint8
+
+// The kinds of claims, as on the wire.
+const (
+	KindStatic Kind = 1 // from the configuration
+	KindAuto   Kind = 2 // taken through gossip
+	KindK8s    Kind = 3 // given by Kubernetes
+)
+
+// String is the word of the configuration file.
+func (k Kind) String() string {
+	switch k {
+	case KindStatic:
+		return "static"
+	case KindAuto:
+		return "auto"
+	case KindK8s:
+		return "k8s"
+	}
+	return fmt.Sprintf("kind %d", uint8(k))
+}
+
+// ErrClaim is wrapped by all errors of DecodeClaim.
+var ErrClaim = errors.New("not a valid claim")
+
+// Digest is the SHA-256 of a claim's bytes.
+type Digest [sha256.Size]byte
+
+// Claim is a node's signed statement of what it is and owns. It is immutable once signed or decoded: its slices must not
+// be changed.
+type Claim struct {
+	Keys         trust.PublicKeys
+	Version      uint64 // raised by the owner only
+	Name         string
+	Kind         Kind
+	Network      []netip.Prefix
+	Subnets      []netip.Prefix
+	Routes       []netip.Prefix
+	Endpoints    []netip.AddrPort
+	UnderlayMTU  int
+	MinVersion   uint8 // of the wire
+	MaxVersion   uint8
+	Capabilities uint64
+	Since        time.Time // when the node first claimed these subnets and routes; milliseconds
+
+	id     trust.Fingerprint
+	raw    []byte
+	digest Digest
+}
+
+// ID is the fingerprint of the claim's keys.
+func (c *Claim) ID() trust.Fingerprint { return c.id }
+
+// Raw are the signed bytes as the owner made them; they must not be changed.
+func (c *Claim) Raw() []byte { return c.raw }
+
+// Digest is the hash of Raw.
+func (c *Claim) Digest() Digest { return c.digest }
+
+// Sign makes the claim that content describes, with the keys of id.
+func Sign(id *trust.Identity, content Claim) (*Claim, error) {
+	content.Keys = id.Public()
+	content.Since = content.Since.Truncate(time.Millisecond)
+	body, err := encodeBody(&content)
+	if err != nil {
+		return nil, err
+	}
+	raw := append(id.Sign(signedBytes(body)), body...)
+	return DecodeClaim(raw) // also says whether peers will take it
+}
+
+// DecodeClaim checks and reads a claim. It keeps a copy of raw. Errors wrap ErrClaim.
+func DecodeClaim(raw []byte) (*Claim, error) {
+	if len(raw) < signatureLen || len(raw) > maxClaimLen {
+		return nil, fmt.Errorf("mesh: %w: %d bytes", ErrClaim, len(raw))
+	}
+	raw = slices.Clone(raw)
+	sig, body := raw[:signatureLen], raw[signatureLen:]
+	c, err := decodeBody(body)
+	if err != nil {
+		return nil, err
+	}
+	if !c.Keys.Verify(signedBytes(body), sig) {
+		return nil, fmt.Errorf("mesh: %w: signature does not match", ErrClaim)
+	}
+	c.id, c.raw, c.digest = c.Keys.Fingerprint(), raw, sha256.Sum256(raw)
+	return c, nil
+}
+
+// supersedes reports whether c replaces o, another claim of the same key.
+func (c *Claim) supersedes(o *Claim) bool {
+	if c.Version != o.Version {
+		return c.Version > o.Version
+	}
+	return slices.Compare(c.digest[:], o.digest[:]) > 0
+}
+
+// sameContent reports whether both say the same but for version and time.
+func (c *Claim) sameContent(o *Claim) bool {
+	return c.sameHoldings(o) && c.Name == o.Name && slices.Equal(c.Network, o.Network) &&
+		slices.Equal(c.Endpoints, o.Endpoints) && c.UnderlayMTU == o.UnderlayMTU &&
+		c.MinVersion == o.MinVersion && c.MaxVersion == o.MaxVersion && c.Capabilities == o.Capabilities
+}
+
+// sameHoldings reports whether both claim the same prefixes in the same way.
+func (c *Claim) sameHoldings(o *Claim) bool {
+	return c.Kind == o.Kind && slices.Equal(c.Subnets, o.Subnets) && slices.Equal(c.Routes, o.Routes)
+}

@@ -1,0 +1,166 @@
+package mesh
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"math"
+	"net/netip"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+// A claim on the wire is an Ed25519 signature followed by a CBOR map with integer keys; the signature covers
+// signatureContext and the map. Decoders ignore keys that they do not know.
+const (
+	signatureContext = "weft 1 claim\x00"
+	signatureLen     = ed25519.SignatureSize
+
+	maxClaimLen   = 16 << 10
+	maxName       = 253 // as a DNS name (RFC 1035)
+	maxNetworks   = 8
+	maxPrefixes   = 256 // subnets, and routes
+	maxEndpoints  = 32
+	maxVersion    = math.MaxUint64 / 2 // leaves room to jump past
+	maxUnixMillis = 1 << 47            // about the year 6400
+)
+
+// claimBody is the CBOR form. Keys 1 to 13 are taken.
+type claimBody struct {
+	DH           []byte           `cbor:"1,keyasint"`
+	Sign         []byte           `cbor:"2,keyasint"`
+	Version      uint64           `cbor:"3,keyasint"`
+	Name         string           `cbor:"4,keyasint"`
+	Kind         uint8            `cbor:"5,keyasint"`
+	Network      []netip.Prefix   `cbor:"6,keyasint"`
+	Subnets      []netip.Prefix   `cbor:"7,keyasint,omitempty"`
+	Routes       []netip.Prefix   `cbor:"8,keyasint,omitempty"`
+	Endpoints    []netip.AddrPort `cbor:"9,keyasint,omitempty"`
+	UnderlayMTU  uint16           `cbor:"10,keyasint,omitempty"`
+	Wire         [2]uint8         `cbor:"11,keyasint"`
+	Capabilities uint64           `cbor:"12,keyasint,omitempty"`
+	Since        uint64           `cbor:"13,keyasint"` // Unix time in milliseconds
+}
+
+var claimEncoder, claimDecoder = mustModes()
+
+func mustModes() (cbor.EncMode, cbor.DecMode) {
+	enc, err := cbor.CoreDetEncOptions().EncMode()
+	if err != nil {
+		panic("mesh: cbor: " + err.Error())
+	}
+	dec, err := cbor.DecOptions{
+		DupMapKey:        cbor.DupMapKeyEnforcedAPF,
+		IndefLength:      cbor.IndefLengthForbidden,
+		TagsMd:           cbor.TagsForbidden,
+		MaxNestedLevels:  8,
+		MaxArrayElements: 1024,
+		MaxMapPairs:      128,
+		UTF8:             cbor.UTF8RejectInvalid,
+	}.DecMode()
+	if err != nil {
+		panic("mesh: cbor: " + err.Error())
+	}
+	return enc, dec
+}
+
+func signedBytes(body []byte) []byte {
+	return append([]byte(signatureContext), body...)
+}
+
+func encodeBody(c *Claim) ([]byte, error) {
+	if c.UnderlayMTU < 0 || c.UnderlayMTU > math.MaxUint16 {
+		return nil, fmt.Errorf("mesh: sign claim: underlay MTU %d", c.UnderlayMTU)
+	}
+	body, err := claimEncoder.Marshal(claimBody{
+		DH: c.Keys.DH[:], Sign: c.Keys.Sign[:], Version: c.Version, Name: c.Name, Kind: uint8(c.Kind),
+		Network: c.Network, Subnets: c.Subnets, Routes: c.Routes, Endpoints: c.Endpoints,
+		UnderlayMTU: uint16(c.UnderlayMTU), Wire: [2]uint8{c.MinVersion, c.MaxVersion},
+		Capabilities: c.Capabilities, Since: uint64(max(0, c.Since.UnixMilli())),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("mesh: encode claim: %w", err)
+	}
+	return body, nil
+}
+
+func decodeBody(raw []byte) (*Claim, error) {
+	var b claimBody
+	if err := claimDecoder.Unmarshal(raw, &b); err != nil {
+		return nil, fmt.Errorf("mesh: %w: %w", ErrClaim, err)
+	}
+	if err := b.check(); err != nil {
+		return nil, fmt.Errorf("mesh: %w: %w", ErrClaim, err)
+	}
+	c := &Claim{
+		Version: b.Version, Name: b.Name, Kind: Kind(b.Kind),
+		Network: b.Network, Subnets: b.Subnets, Routes: b.Routes, Endpoints: b.Endpoints,
+		UnderlayMTU: int(b.UnderlayMTU), MinVersion: b.Wire[0], MaxVersion: b.Wire[1],
+		Capabilities: b.Capabilities, Since: time.UnixMilli(int64(b.Since)),
+	}
+	copy(c.Keys.DH[:], b.DH)
+	copy(c.Keys.Sign[:], b.Sign)
+	return c, nil
+}
+
+func (b *claimBody) check() error {
+	if len(b.DH) != 32 || len(b.Sign) != 32 {
+		return fmt.Errorf("keys of %d and %d bytes", len(b.DH), len(b.Sign))
+	}
+	if b.Version > maxVersion || b.Since > maxUnixMillis {
+		return fmt.Errorf("version %d or time %d out of range", b.Version, b.Since)
+	}
+	if len(b.Network) > maxNetworks || len(b.Subnets) > maxPrefixes || len(b.Routes) > maxPrefixes ||
+		len(b.Endpoints) > maxEndpoints {
+		return fmt.Errorf("too many prefixes or endpoints")
+	}
+	if err := checkName(b.Name); err != nil {
+		return err
+	}
+	return b.checkAddresses()
+}
+
+func (b *claimBody) checkAddresses() error {
+	for _, list := range [][]netip.Prefix{b.Network, b.Subnets, b.Routes} {
+		for _, p := range list {
+			if err := checkPrefix(p); err != nil {
+				return err
+			}
+		}
+	}
+	for _, e := range b.Endpoints {
+		if err := checkEndpoint(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkName refuses what could not be shown in one cell of a table.
+func checkName(name string) error {
+	if name == "" || len(name) > maxName || !utf8.ValidString(name) {
+		return fmt.Errorf("node name of %d bytes (1 to %d, UTF-8)", len(name), maxName)
+	}
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }) {
+		return fmt.Errorf("node name %q has spaces or control characters", name)
+	}
+	return nil
+}
+
+func checkPrefix(p netip.Prefix) error {
+	if !p.IsValid() || p != p.Masked() || p.Addr().Is4In6() {
+		return fmt.Errorf("bad prefix %v", p)
+	}
+	return nil
+}
+
+func checkEndpoint(e netip.AddrPort) error {
+	a := e.Addr()
+	if !e.IsValid() || e.Port() == 0 || a.Is4In6() || a.Zone() != "" || a.IsUnspecified() || a.IsMulticast() {
+		return fmt.Errorf("bad endpoint %v", e)
+	}
+	return nil
+}

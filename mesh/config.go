@@ -1,0 +1,155 @@
+package mesh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/weftnet/weft/trust"
+)
+
+// DefaultPort is the port of a seed that names none.
+const DefaultPort = 9338
+
+// Config is what a Mesh needs. Identity, Boot, Name, Network and Underlay must be set.
+type Config struct {
+	Identity *trust.Identity
+	Boot     trust.BootNonce
+	Name     string    // a label for people; at most 253 bytes
+	Started  time.Time // start of this daemon; zero: when New was called
+	Port     uint16    // listening port, and the port of seeds that name none; 0: DefaultPort
+
+	Network   []netip.Prefix // the whole overlay
+	Subnet    Subnet         // how we come by our subnets
+	Bootstrap bool           // claim (auto) without waiting for a peer to answer
+	Routes    []netip.Prefix // further prefixes behind this node
+
+	Seeds    []string // host or host:port; names are resolved at each call
+	StateDir string   // holds "claim" and "peers.json"; empty: nothing is kept
+
+	Underlay Underlay
+	Resolver Resolver     // nil: net.DefaultResolver
+	Logger   *slog.Logger // nil: discarded
+
+	// OnView gets every new view, from the owner goroutine; it must not block. Changes of Seeds alone do not call it.
+	OnView func(View)
+	// Forbidden says why a prefix may not be claimed (it covers an underlay address), or "". It is asked again at
+	// every change, from the owner goroutine; it must not block. nil: nothing is forbidden.
+	Forbidden func(netip.Prefix) string
+	// Movable reports whether an auto subnet may be given up for another now (no pod lives in it). A node that may not
+	// move keeps its subnet in a conflict and says so. nil: always.
+	Movable func() bool
+
+	Timing Timing
+}
+
+// Subnet says how a node comes by its subnets.
+type Subnet struct {
+	Kind     Kind
+	Prefixes []netip.Prefix // static and k8s: the subnets themselves; auto: unused
+	Bits4    int            // auto: prefix length of an IPv4 subnet; 0: 24
+	Bits6    int            // auto: prefix length of an IPv6 subnet; 0: 64
+}
+
+// Local is what this node knows about itself and puts into its claim.
+type Local struct {
+	Endpoints    []netip.AddrPort
+	UnderlayMTU  int
+	MinVersion   uint8 // of the wire
+	MaxVersion   uint8
+	Capabilities uint64
+}
+
+// Underlay carries gossip between nodes. Its methods are called from many goroutines.
+type Underlay interface {
+	// SendGossip sends one packet to a node, best effort and without blocking for long: through its session if there is
+	// one, otherwise to the candidates at. packet is borrowed during the call.
+	SendGossip(to trust.Fingerprint, at []netip.AddrPort, packet []byte) error
+	// DialGossip opens a stream to whoever answers first at one of the addresses.
+	DialGossip(ctx context.Context, at []netip.AddrPort) (Stream, error)
+}
+
+// Resolver looks up the addresses of seeds; *net.Resolver is one.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+func (c Config) withDefaults() Config {
+	if c.Started.IsZero() {
+		c.Started = time.Now()
+	}
+	if c.Port == 0 {
+		c.Port = DefaultPort
+	}
+	if c.Subnet.Bits4 == 0 {
+		c.Subnet.Bits4 = 24
+	}
+	if c.Subnet.Bits6 == 0 {
+		c.Subnet.Bits6 = 64
+	}
+	if c.Resolver == nil {
+		c.Resolver = systemResolver{}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.Timing = c.Timing.withDefaults()
+	return c
+}
+
+func (c Config) check() error {
+	switch {
+	case c.Identity == nil:
+		return errors.New("mesh: no identity")
+	case c.Underlay == nil:
+		return errors.New("mesh: no underlay")
+	case len(c.Network) == 0:
+		return errors.New("mesh: no network")
+	}
+	if err := checkName(c.Name); err != nil {
+		return fmt.Errorf("mesh: %w", err)
+	}
+	for _, list := range [][]netip.Prefix{c.Network, c.Subnet.Prefixes, c.Routes} {
+		for _, p := range list {
+			if err := checkPrefix(p); err != nil {
+				return fmt.Errorf("mesh: %w", err)
+			}
+		}
+	}
+	return c.Subnet.check(Rules{Network: c.Network})
+}
+
+func (s Subnet) check(rules Rules) error {
+	switch s.Kind {
+	case KindStatic, KindK8s:
+		for _, p := range s.Prefixes {
+			if why := rules.refuseSubnet(p); why != "" {
+				return fmt.Errorf("mesh: subnet %v %s", p, why)
+			}
+		}
+		return nil
+	case KindAuto:
+		return s.checkSizes(rules.Network)
+	}
+	return fmt.Errorf("mesh: unknown kind of subnet %d", s.Kind)
+}
+
+func (s Subnet) checkSizes(network []netip.Prefix) error {
+	for _, n := range network {
+		if bits := s.bits(n.Addr()); bits <= n.Bits() || bits > n.Addr().BitLen() {
+			return fmt.Errorf("mesh: a subnet of size /%d does not fit into network %v (choose %d to %d)",
+				bits, n, n.Bits()+1, n.Addr().BitLen())
+		}
+	}
+	return nil
+}
+
+func (s Subnet) bits(family netip.Addr) int {
+	if family.Is4() {
+		return s.Bits4
+	}
+	return s.Bits6
+}

@@ -1,0 +1,75 @@
+package mesh
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gaissmai/bart"
+)
+
+// clockTolerance is how far in the future a first-claim time may lie and still count: clocks of hosts differ.
+const clockTolerance = time.Minute
+
+// byRank sorts claims so that the one that owns comes first: k8s, static, auto; then the earlier first-claim time, where
+// a time in the future comes last; then the smaller fingerprint.
+func byRank(claims []*Claim, now time.Time) []*Claim {
+	sorted := slices.Clone(claims)
+	horizon := now.Add(clockTolerance)
+	slices.SortFunc(sorted, func(a, b *Claim) int {
+		if d := a.Kind.rank() - b.Kind.rank(); d != 0 {
+			return d
+		}
+		if af, bf := a.Since.After(horizon), b.Since.After(horizon); af != bf {
+			if af {
+				return 1
+			}
+			return -1
+		}
+		if d := a.Since.Compare(b.Since); d != 0 {
+			return d
+		}
+		return slices.Compare(a.id[:], b.id[:])
+	})
+	return sorted
+}
+
+func (k Kind) rank() int {
+	switch k {
+	case KindK8s:
+		return 0
+	case KindStatic:
+		return 1
+	case KindAuto:
+		return 2
+	}
+	return 3
+}
+
+// markDisplaced finds the wishes of unreachable nodes whose place a reachable one may take.
+func markDisplaced(wishes []wish) {
+	var k8s bart.Lite
+	replaced := map[replacement]bool{}
+	for _, w := range wishes {
+		switch {
+		case !w.reachable:
+		case w.claim.Kind == KindK8s:
+			k8s.Insert(w.prefix)
+		case w.claim.Kind == KindStatic:
+			replaced[replacement{w.claim.Name, w.prefix}] = true
+		}
+	}
+	for i, w := range wishes {
+		if w.reachable {
+			continue
+		}
+		same := w.claim.Kind == KindStatic && replaced[replacement{w.claim.Name, w.prefix}]
+		wishes[i].displaced = same || k8s.OverlapsPrefix(w.prefix)
+	}
+}
+
+// replacement is what a host installed anew has in common with what it was.
+type replacement struct {
+	name   string
+	prefix netip.Prefix
+}

@@ -1,0 +1,76 @@
+package mesh
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/weftnet/weft/trust"
+)
+
+// View is a snapshot of the cluster as this node sees it. It is immutable: what it refers to must not be changed.
+type View struct {
+	Version   uint64 // raised with every view
+	Self      *Claim // nil until we own what we claim (auto)
+	SelfState SelfState
+	Members   []Member // all other nodes that are known, dead ones too; by name, then fingerprint
+	Claims    []*Claim // of all, ours too; by fingerprint
+	Rules     Rules
+	Conflicts []Conflict // with every member that gossip reaches taken as reachable
+	Seeds     []SeedStatus
+}
+
+// Assign is the function Assign for this view.
+func (v View) Assign(previous Assignment, reachable func(trust.Fingerprint) bool, now time.Time) (Assignment, []Conflict) {
+	return Assign(previous, v.Claims, v.Rules, reachable, now)
+}
+
+// Member returns the member with this fingerprint.
+func (v View) Member(id trust.Fingerprint) (Member, bool) {
+	for _, m := range v.Members {
+		if m.ID == id {
+			return m, true
+		}
+	}
+	return Member{}, false
+}
+
+// Member is another node.
+type Member struct {
+	ID       trust.Fingerprint
+	Name     string // of its claim, else of its last stream, else the short fingerprint
+	Claim    *Claim // nil: not heard yet
+	Alive    bool   // gossip reaches it
+	Left     bool   // not alive: it said goodbye
+	Since    time.Time
+	Observed []netip.AddrPort // where its streams came from or went to, newest first, with its listening port
+	SeesUsAs netip.AddrPort   // zero: unknown
+}
+
+// SelfPhase is how far we are with our own claim.
+type SelfPhase string
+
+// The phases.
+const (
+	SelfWaiting  SelfPhase = "waiting"  // auto: no peer has answered yet
+	SelfClaiming SelfPhase = "claiming" // auto: claimed, waiting whether somebody else did, too
+	SelfOwner    SelfPhase = "owner"    // what we claim is ours
+	SelfConflict SelfPhase = "conflict" // others have what we claim, or a part of it; or it is refused
+	SelfFull     SelfPhase = "full"     // auto: no free subnet
+)
+
+// SelfState is how far we are with our own claim, and why.
+type SelfState struct {
+	Phase  SelfPhase
+	Reason string // for people; may be empty
+}
+
+// SeedStatus says how it went with one seed.
+type SeedStatus struct {
+	Address   string // as configured
+	OK        bool   // it answered, and who answered is a member now
+	Since     time.Time
+	LastError string
+	Tries     int // since it last was OK
+	NextTry   time.Time
+	Peer      string // the name of who answered last
+}
