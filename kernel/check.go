@@ -1,0 +1,36 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+// CheckNetwork reports what of this host already lies inside the network: an interface's address, or a foreign route to an
+// equal or narrower prefix. It changes nothing. The error is a *ConflictError, in one line; nil: the network is free. A wider
+// route, such as 10.0.0.0/8 around 10.244.0.0/16, is no conflict; neither are the device, what else carries weft's interface
+// alias, a bridge with an address in our own subnets, and routes inside these. The device need not exist.
+func (h *Host) CheckNetwork(network []netip.Prefix, device string, own []netip.Prefix) error {
+	for _, p := range append(append([]netip.Prefix(nil), network...), own...) {
+		if err := validPrefix(p); err != nil {
+			return fmt.Errorf("kernel: check network: %w", err)
+		}
+	}
+	l, err := h.linkNamed(device)
+	if err != nil && !errors.Is(err, ErrNoDevice) {
+		return err
+	}
+	c := checker{network: network, own: own, device: l.index}
+	if c.links, err = h.links(); err != nil {
+		return err
+	}
+	addresses, err := h.addresses()
+	if err != nil {
+		return err
+	}
+	routes, err := h.routes()
+	if err != nil {
+		return err
+	}
+	return c.first(addresses, routes)
+}

@@ -1,0 +1,25 @@
+package kernel
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// ConflictError says that something of the host lies where the overlay is to be. Its text is one line for the user.
+type ConflictError struct {
+	Kind      Kind         // KindAddress or KindRoute
+	Foreign   netip.Prefix // the address with its prefix length, or the route's prefix
+	Interface string       // that it is on or leads to; empty: none (a blackhole route)
+	Network   netip.Prefix // the prefix of the overlay that it lies in
+}
+
+func (e *ConflictError) Error() string {
+	what := fmt.Sprintf("address %v", e.Foreign)
+	if e.Kind == KindRoute {
+		what = fmt.Sprintf("route %v", e.Foreign)
+	}
+	if e.Interface != "" {
+		what += " of " + e.Interface
+	}
+	return fmt.Sprintf("kernel: %s lies inside the overlay network %v: remove it, or choose another network", what, e.Network)
+}

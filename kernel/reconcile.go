@@ -1,0 +1,232 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// reconcile is one run of Set.
+type reconcile struct {
+	host    *Host
+	want    State
+	device  link
+	routes  []route // the main table as last read
+	fresh   bool    // nothing was changed since it was read
+	stale   []address
+	changes Changes
+	faults  faults
+}
+
+func (r *reconcile) run() error {
+	if err := r.guard(); err != nil {
+		return err
+	}
+	if err := r.link(); err != nil {
+		return err
+	}
+	if err := r.addAddresses(); err != nil {
+		return err
+	}
+	blocked, err := r.route()
+	if err != nil {
+		return err
+	}
+	r.dropAddresses()
+	if err := r.faults.err(); err != nil {
+		return err
+	}
+	return r.conflict(blocked)
+}
+
+// guard installs the unreachable routes before anything else, also while the device is missing.
+func (r *reconcile) guard() error {
+	if err := r.list(); err != nil {
+		return err
+	}
+	network := r.want.Network
+	steps, _ := plan(r.want.guards(), r.routes, owner{network: network, alone: func() bool { return false }}.ours)
+	for _, s := range steps {
+		if s.op != Removed {
+			r.apply(s)
+		}
+	}
+	return nil
+}
+
+// link finds the device, sets its MTU and brings it up.
+func (r *reconcile) link() (err error) {
+	r.device, err = r.host.linkNamed(r.want.Device)
+	if err != nil {
+		return err
+	}
+	if mtu := int(r.want.MTU); mtu != 0 && mtu != r.device.mtu {
+		what := r.device.name + " mtu " + strconv.Itoa(mtu)
+		if err := r.changed(Changed, KindLink, what, r.host.nl.LinkSetMTU(r.device.raw, mtu)); err != nil {
+			return err
+		}
+	}
+	if r.device.up {
+		return nil
+	}
+	// Without a link-local address the kernel sends no router solicitations and no MLD into the overlay. A kernel without
+	// IPv6 refuses; then there is nothing to prevent.
+	_ = r.host.nl.LinkSetIP6AddrGenMode(r.device.raw, nl6AddrGenModeNone)
+	return r.changed(Changed, KindLink, r.device.name+" up", r.host.nl.LinkSetUp(r.device.raw))
+}
+
+// nl6AddrGenModeNone is IN6_ADDR_GEN_MODE_NONE of linux/if_link.h.
+const nl6AddrGenModeNone = 1
+
+// addAddresses adds the addresses that are missing and notes those that are too many: they go last, because the kernel
+// takes an IPv4 address's routes away with it.
+func (r *reconcile) addAddresses() error {
+	all, err := r.host.addresses()
+	if err != nil {
+		return err
+	}
+	present := make(map[netip.Prefix]bool)
+	for _, a := range all {
+		if a.link != r.device.index || a.prefix.Addr().IsLinkLocalUnicast() {
+			continue
+		}
+		if a.flags&unix.IFA_F_DADFAILED != 0 || !r.wantsAddress(a.prefix) {
+			r.stale = append(r.stale, a)
+			continue
+		}
+		present[a.prefix] = true
+	}
+	for _, addr := range r.want.Addresses {
+		if !present[netip.PrefixFrom(addr, addr.BitLen())] {
+			r.addAddress(addr)
+		}
+	}
+	return nil
+}
+
+func (r *reconcile) wantsAddress(p netip.Prefix) bool {
+	for _, addr := range r.want.Addresses {
+		if p == netip.PrefixFrom(addr, addr.BitLen()) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *reconcile) addAddress(addr netip.Addr) {
+	what := fmt.Sprintf("%v dev %s", addr, r.device.name)
+	err := r.host.nl.AddrAdd(r.device.raw, overlayAddress(addr))
+	if err != nil {
+		r.faults.add(explainFor(addr, "add address "+what, err))
+		return
+	}
+	r.note(Added, KindAddress, what)
+}
+
+func (r *reconcile) dropAddresses() {
+	for _, a := range r.stale {
+		if err := r.host.dropAddress(r.device, a); err != nil {
+			r.faults.add(err)
+			continue
+		}
+		r.note(Removed, KindAddress, fmt.Sprintf("%v dev %s", a.prefix, r.device.name))
+	}
+}
+
+// route brings the routes in line and returns the foreign ones that it had to leave in the place of a wanted one.
+func (r *reconcile) route() (blocked []route, err error) {
+	if err := r.list(); err != nil {
+		return nil, err
+	}
+	want := append(r.want.guards(), r.want.peers(r.device.index)...)
+	steps, blocked := plan(want, r.routes, r.host.owner(r.device.index, r.want.Network).ours)
+	for _, s := range peersFirst(steps) {
+		r.apply(s)
+	}
+	return blocked, nil
+}
+
+// peersFirst moves the removal of unreachable routes behind everything else.
+func peersFirst(steps []step) []step {
+	var first, last []step
+	for _, s := range steps {
+		if s.op == Removed && s.route.kind != unix.RTN_UNICAST {
+			last = append(last, s)
+			continue
+		}
+		first = append(first, s)
+	}
+	return append(first, last...)
+}
+
+// list reads the main table, unless nothing happened since it was read.
+func (r *reconcile) list() (err error) {
+	if !r.fresh {
+		r.routes, err = r.host.routes()
+		r.fresh = err == nil
+	}
+	return err
+}
+
+func (r *reconcile) apply(s step) {
+	what := s.route.text(r.want.Device)
+	if err := r.host.apply(s); err != nil {
+		r.faults.add(explainFor(s.route.prefix.Addr(), verb[s.op]+" route "+what, err))
+		return
+	}
+	r.note(s.op, KindRoute, what)
+}
+
+var verb = map[Op]string{Added: "add", Changed: "change", Removed: "remove"}
+
+// apply sends one step to the kernel. Adding never overwrites (NLM_F_EXCL); what is already gone is removed.
+func (h *Host) apply(s step) error {
+	n := s.route.netlink()
+	switch s.op {
+	case Added:
+		return h.nl.RouteAdd(n)
+	case Changed:
+		return h.nl.RouteReplace(n)
+	}
+	if err := h.nl.RouteDel(n); !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	return nil
+}
+
+// changed notes a change of the device if err is nil, and explains err otherwise.
+func (r *reconcile) changed(op Op, kind Kind, what string, err error) error {
+	if err != nil {
+		return explain("set "+what, err)
+	}
+	r.note(op, kind, what)
+	return nil
+}
+
+// note records a change; whatever it was, the table that was read may be out of date.
+func (r *reconcile) note(op Op, kind Kind, what string) {
+	r.fresh = false
+	r.changes = append(r.changes, Change{op, kind, what})
+	r.host.log.Debug("kernel_changed", "op", op, "kind", kind, "what", what)
+}
+
+// conflict reports the first route that takes something away from the overlay: one inside the network, or a blocked one.
+// Interfaces are listed only when there is something to report.
+func (r *reconcile) conflict(blocked []route) error {
+	c := checker{network: r.want.Network, own: r.want.Own, device: r.device.index}
+	if c.first(nil, r.routes) == nil && len(blocked) == 0 {
+		return nil
+	}
+	var err error
+	if c.links, err = r.host.links(); err != nil {
+		return err
+	}
+	if err := c.first(nil, r.routes); err != nil || len(blocked) == 0 {
+		return err
+	}
+	b := blocked[0]
+	return &ConflictError{Kind: KindRoute, Foreign: b.prefix, Interface: c.links[b.link].name, Network: b.prefix}
+}
