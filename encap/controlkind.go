@@ -1,0 +1,52 @@
+package encap
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// ControlKind says what a control frame carries. Kinds that are not known are to be ignored.
+type ControlKind uint8
+
+// The kinds of control frames.
+const (
+	Probe      ControlKind = 1 // are you there? The body is a ProbeBody
+	ProbeReply ControlKind = 2 // the answer, with the probe's ID
+	Gossip     ControlKind = 3 // a gossip packet
+	Goodbye    ControlKind = 4 // the sender stops in order; no body
+)
+
+// ProbeBody is the body of a probe and of its answer.
+type ProbeBody struct {
+	ID       uint64         `cbor:"1,keyasint"`
+	Observed netip.AddrPort `cbor:"2,keyasint,omitzero"` // where the sender sees the receiver
+}
+
+// Append adds the body to dst.
+func (p ProbeBody) Append(dst []byte) []byte {
+	b, err := encode(p)
+	if err != nil { // two fields that always encode
+		panic(err)
+	}
+	return append(dst, b...)
+}
+
+// ParseProbe reads the body of a probe or of its answer.
+func ParseProbe(body []byte) (ProbeBody, error) {
+	var p ProbeBody
+	if err := decode(body, &p); err != nil {
+		return ProbeBody{}, err
+	}
+	if err := checkObserved(p.Observed); err != nil {
+		return ProbeBody{}, err
+	}
+	return p, nil
+}
+
+// checkObserved takes a plain address or none: nothing IPv4-mapped, no zone.
+func checkObserved(a netip.AddrPort) error {
+	if a.Addr().Is4In6() || a.Addr().Zone() != "" {
+		return fmt.Errorf("%w: observed address %s", ErrPayload, a)
+	}
+	return nil
+}

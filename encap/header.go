@@ -1,0 +1,81 @@
+package encap
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// Version is the frame version that this package speaks.
+const Version = 1
+
+// Type says what a frame is. It is the low half of the first byte.
+type Type uint8
+
+// The frame types. Cookie is reserved.
+const (
+	Initiation Type = 1 // first message of a handshake
+	Response   Type = 2 // second message of a handshake
+	Cookie     Type = 3 // reserved for answers under load
+	Data       Type = 4 // one packet
+	Control    Type = 5 // probes, gossip and goodbyes of a session
+	GossipType Type = 6 // gossip between nodes without a session
+)
+
+// Lengths of a frame's parts, in bytes.
+const (
+	HeaderLen  = 8  // version and type, flags, lane, zero, index
+	CounterLen = 8  // of sealed frames
+	TagLen     = 16 // of sealed frames
+
+	sealedHead = HeaderLen + CounterLen // authenticated, not encrypted
+)
+
+// FlagClear marks a data frame whose body is in clear. The other flags are the caller's.
+const FlagClear uint8 = 1 << 7
+
+// Errors of frames that are not of version 1.
+var (
+	ErrShort    = errors.New("encap: frame too short")
+	ErrVersion  = errors.New("encap: unknown frame version")
+	ErrType     = errors.New("encap: unknown frame type")
+	ErrReserved = errors.New("encap: reserved byte of frame is not zero")
+)
+
+// Header is the head of every frame.
+type Header struct {
+	Type  Type
+	Flags uint8
+	Lane  uint8  // the sender's
+	Index uint32 // chosen by the receiver in the handshake; 0 in initiations and gossip frames
+}
+
+// Append adds the 8 bytes of h to dst.
+func (h Header) Append(dst []byte) []byte {
+	dst = append(dst, Version<<4|byte(h.Type), h.Flags, h.Lane, 0)
+	return binary.BigEndian.AppendUint32(dst, h.Index)
+}
+
+// put writes the 8 bytes of h to dst.
+func (h Header) put(dst []byte) {
+	_ = dst[HeaderLen-1]
+	dst[0], dst[1], dst[2], dst[3] = Version<<4|byte(h.Type), h.Flags, h.Lane, 0
+	binary.BigEndian.PutUint32(dst[4:], h.Index)
+}
+
+// ParseHeader reads the head of a frame. The error is ErrShort, ErrVersion, ErrType or ErrReserved.
+func ParseHeader(frame []byte) (Header, error) {
+	if len(frame) < HeaderLen {
+		return Header{}, ErrShort
+	}
+	if frame[0]>>4 != Version {
+		return Header{}, ErrVersion
+	}
+	h := Header{Type: Type(frame[0] & 0x0f), Flags: frame[1], Lane: frame[2], Index: binary.BigEndian.Uint32(frame[4:])}
+	if h.Type < Initiation || h.Type > GossipType || h.Type == Cookie {
+		return Header{}, ErrType
+	}
+	if frame[3] != 0 {
+		return Header{}, ErrReserved
+	}
+	return h, nil
+}

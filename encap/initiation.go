@@ -1,0 +1,90 @@
+package encap
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/flynn/noise"
+
+	"github.com/weftnet/weft/trust"
+)
+
+// InitiationMessage is the first message of a handshake, read and authenticated. Session.Accept answers it, once.
+type InitiationMessage struct {
+	Static      trust.PublicKeys // the initiator's; that the two belong together is for its fingerprint to prove
+	Stamp       Stamp
+	Settings    Settings
+	Name        string
+	SenderIndex uint32
+
+	generation uint64
+	state      *noise.HandshakeState
+}
+
+// initiationPayload travels encrypted in the first message.
+type initiationPayload struct {
+	Stamp      Stamp    `cbor:"1,keyasint"`
+	Settings   Settings `cbor:"2,keyasint"`
+	Name       string   `cbor:"3,keyasint"`
+	Sign       []byte   `cbor:"4,keyasint"` // the initiator's Ed25519 public key
+	Generation uint64   `cbor:"5,keyasint"` // the highest that the initiator knows of this session
+}
+
+func (p *initiationPayload) check() error {
+	switch {
+	case len(p.Sign) != 32:
+		return fmt.Errorf("%w: signing key of %d bytes", ErrPayload, len(p.Sign))
+	case len(p.Name) > MaxName:
+		return fmt.Errorf("%w: name of %d bytes", ErrPayload, len(p.Name))
+	}
+	return p.Settings.check()
+}
+
+// responsePayload travels encrypted in the second message.
+type responsePayload struct {
+	Settings   Settings `cbor:"1,keyasint"`
+	Generation uint64   `cbor:"2,keyasint"` // of the new keys
+}
+
+// ReadInitiation reads an initiation to this node. It may be called from any goroutine. The MAC is checked before any
+// other work: a frame of a stranger costs one hash. The error is ErrShort, ErrVersion, ErrType, ErrReserved, ErrMAC,
+// ErrAuth or ErrPayload.
+func (l *Local) ReadInitiation(frame []byte) (*InitiationMessage, error) {
+	_, sender, msg, err := l.handshakeBody(frame, Initiation)
+	if err != nil {
+		return nil, err
+	}
+	state, err := noise.NewHandshakeState(l.noiseConfig())
+	if err != nil {
+		return nil, handshakeError("read initiation", err)
+	}
+	raw, _, _, err := state.ReadMessage(nil, msg)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrAuth, err)
+	}
+	var p initiationPayload
+	if err := decode(raw, &p); err != nil {
+		return nil, err
+	}
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	return &InitiationMessage{
+		Static: trust.PublicKeys{DH: [32]byte(state.PeerStatic()), Sign: [32]byte(p.Sign)},
+		Stamp:  p.Stamp, Settings: p.Settings, Name: p.Name, SenderIndex: sender,
+		generation: p.Generation, state: state,
+	}, nil
+}
+
+// attempt is an initiation of ours that waits for its response.
+type attempt struct {
+	index uint32
+	state *noise.HandshakeState
+	again func() (*noise.HandshakeState, error) // makes state anew
+}
+
+// handshakeFrame makes a frame of type t around a Noise message; the MAC is still missing.
+func handshakeFrame(t Type, receiver, sender uint32) []byte {
+	frame := Header{Type: t, Index: receiver}.Append(make([]byte, 0, 512))
+	return binary.BigEndian.AppendUint32(frame, sender)
+}

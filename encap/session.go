@@ -1,0 +1,193 @@
+package encap
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/weftnet/weft/trust"
+)
+
+// Errors of handshakes.
+var (
+	ErrReplayedStamp = errors.New("encap: initiation replayed or overtaken by a later one")
+	ErrPeer          = errors.New("encap: handshake of another node than the session's")
+	ErrUnexpected    = errors.New("encap: response to no initiation of ours")
+	ErrRefused       = errors.New("encap: peer refused the session")
+)
+
+const (
+	pendingFor = 15 * time.Second // an initiation may be answered
+	maxOld     = 2                // replaced keypairs kept: the last one, and the loser of a simultaneous handshake
+)
+
+// Session is the engine of one peer's handshakes and keys. It is deterministic: time comes in as now. One goroutine owns
+// it; Current may be called from any.
+//
+// A handshake gives both ends a keypair. The initiator may use it at once (Complete); the responder binds it and uses it
+// as soon as the first authenticated frame has come under it (Confirmed), which proves that the initiator has it too.
+// Of several the one with the highest rank is current. A keypair that is replaced opens frames for a grace time.
+type Session struct {
+	cfg     SessionConfig
+	self    trust.Fingerprint
+	peer    trust.Fingerprint
+	peerMAC [32]byte // key of the MAC on frames to the peer
+
+	current     atomic.Pointer[Keypair]
+	established time.Time // of current
+	next        *Keypair  // ours as responder, not confirmed
+	old         []retired // in order of their end
+	pending     *attempt  // our initiation, not answered
+	pendingEnd  time.Time // of pending
+	generation  uint64    // the highest known
+	stamp       Stamp     // of the last initiation taken
+	stamped     bool      // there was one
+	agreement   Agreement // of the newest keypair
+	remote      Settings  // likewise
+}
+
+// retired is a keypair that opens frames until its time is over.
+type retired struct {
+	keys  *Keypair
+	until time.Time
+}
+
+// NewSession makes the engine of one peer, without keys.
+func NewSession(cfg SessionConfig) *Session {
+	cfg = cfg.withDefaults()
+	return &Session{
+		cfg: cfg, self: cfg.Local.Identity.Fingerprint(), peer: cfg.Peer.Fingerprint(),
+		peerMAC: macKey(cfg.Local.Keys, cfg.Peer.DH),
+	}
+}
+
+// Current is the keypair to send under, or nil. It may be called from any goroutine.
+func (s *Session) Current() *Keypair { return s.current.Load() }
+
+// Established is when the current keypair became current; zero if there is none.
+func (s *Session) Established() time.Time {
+	if s.Current() == nil {
+		return time.Time{}
+	}
+	return s.established
+}
+
+// Agreement is what the latest handshake settled; zero before the first.
+func (s *Session) Agreement() Agreement { return s.agreement }
+
+// Remote is what the peer said of itself in the latest handshake; zero before the first.
+func (s *Session) Remote() Settings { return s.remote }
+
+// Pending reports whether index is that of an initiation of ours which waits for its response.
+func (s *Session) Pending(index uint32) bool { return s.pending != nil && s.pending.index == index }
+
+// Confirmed notes the first authenticated frame under k. If k waited for it, it is now used for sending.
+func (s *Session) Confirmed(k *Keypair, now time.Time) {
+	if k == nil || k != s.next {
+		return
+	}
+	s.next = nil
+	s.install(k, now)
+}
+
+// install makes k current, unless the current one ranks higher.
+func (s *Session) install(k *Keypair, now time.Time) {
+	cur := s.Current()
+	if cur != nil && k.rank.less(cur.rank) {
+		s.retire(k, now)
+		return
+	}
+	s.current.Store(k)
+	s.established = now
+	if cur != nil {
+		s.retire(cur, now)
+	}
+}
+
+func (s *Session) retire(k *Keypair, now time.Time) {
+	until := now.Add(s.cfg.Grace)
+	if end := k.Born.Add(s.cfg.RejectAfter); end.Before(until) {
+		until = end
+	}
+	s.old = append(s.old, retired{keys: k, until: until})
+	if len(s.old) > maxOld {
+		s.release(s.old[0].keys)
+		s.old = append(s.old[:0], s.old[1:]...)
+	}
+}
+
+// NeedsRekey reports whether it is time to initiate: there are no keys, or the current ones are old or much used. While
+// the peer's own rekey waits for its first frame it is not.
+func (s *Session) NeedsRekey(now time.Time) bool {
+	if s.next != nil && now.Sub(s.next.Born) < s.cfg.RekeyAfter/8 {
+		return false
+	}
+	k := s.Current()
+	if k == nil {
+		return true
+	}
+	limit := s.cfg.RekeyAfter
+	if !k.initiator {
+		limit += limit / 8
+	}
+	return now.Sub(k.Born) >= limit || k.worn()
+}
+
+// Expire drops what is past its time: keypairs, and an initiation that nobody answered.
+func (s *Session) Expire(now time.Time) {
+	if k := s.Current(); k != nil && s.rejected(k, now) {
+		s.current.Store(nil)
+		s.release(k)
+	}
+	if s.next != nil && s.rejected(s.next, now) {
+		s.release(s.next)
+		s.next = nil
+	}
+	kept := s.old[:0]
+	for _, r := range s.old {
+		if now.Before(r.until) {
+			kept = append(kept, r)
+		} else {
+			s.release(r.keys)
+		}
+	}
+	clear(s.old[len(kept):])
+	s.old = kept
+	if s.pending != nil && !now.Before(s.pendingEnd) {
+		s.forget()
+	}
+}
+
+func (s *Session) rejected(k *Keypair, now time.Time) bool {
+	return now.Sub(k.Born) >= s.cfg.RejectAfter
+}
+
+// Close drops all keys. The session may be used again afterwards, with a new handshake.
+func (s *Session) Close() {
+	if k := s.current.Swap(nil); k != nil {
+		s.release(k)
+	}
+	if s.next != nil {
+		s.release(s.next)
+		s.next = nil
+	}
+	for _, r := range s.old {
+		s.release(r.keys)
+	}
+	s.old = nil
+	s.forget()
+}
+
+// release takes a keypair's index out of use.
+func (s *Session) release(k *Keypair) {
+	s.cfg.Indexes.Release(k.LocalIndex)
+	s.cfg.Local.indexes.release(k.LocalIndex)
+}
+
+// forget drops the initiation that waits.
+func (s *Session) forget() {
+	if s.pending != nil {
+		s.cfg.Local.indexes.release(s.pending.index)
+		s.pending = nil
+	}
+}
