@@ -53,18 +53,6 @@ func (h *Host) linkNamed(name string) (link, error) {
 	return linkFrom(n), nil
 }
 
-// linkName names an interface for people.
-func (h *Host) linkName(index int) string {
-	if index == 0 {
-		return ""
-	}
-	n, err := h.nl.LinkByIndex(index)
-	if err != nil {
-		return fmt.Sprintf("interface %d", index)
-	}
-	return n.Attrs().Name
-}
-
 // links lists all interfaces by index.
 func (h *Host) links() (map[int]link, error) {
 	list, err := dump(h.nl.LinkList)

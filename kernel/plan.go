@@ -1,11 +1,5 @@
 package kernel
 
-// step is one request to the kernel.
-type step struct {
-	op    Op
-	route route
-}
-
 // plan finds what must be done so that of the routes that are ours exactly want remain. Steps that add or change come
 // first, in the order of want. blocked are the foreign routes that sit on the prefix and metric of a wanted one: writing
 // there would overwrite them, so nothing is done for that prefix.

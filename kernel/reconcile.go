@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -181,21 +180,6 @@ func (r *reconcile) apply(s step) {
 }
 
 var verb = map[Op]string{Added: "add", Changed: "change", Removed: "remove"}
-
-// apply sends one step to the kernel. Adding never overwrites (NLM_F_EXCL); what is already gone is removed.
-func (h *Host) apply(s step) error {
-	n := s.route.netlink()
-	switch s.op {
-	case Added:
-		return h.nl.RouteAdd(n)
-	case Changed:
-		return h.nl.RouteReplace(n)
-	}
-	if err := h.nl.RouteDel(n); !errors.Is(err, unix.ESRCH) {
-		return err
-	}
-	return nil
-}
 
 // changed notes a change of the device if err is nil, and explains err otherwise.
 func (r *reconcile) changed(op Op, kind Kind, what string, err error) error {

@@ -121,6 +121,9 @@ func prefixFrom(n *net.IPNet) (netip.Prefix, bool) {
 	}
 	addr := addrFrom(n.IP)
 	bits, size := n.Mask.Size()
+	if size == 32 { // the library's 0.0.0.0/0 has 16 bytes
+		addr = addr.Unmap()
+	}
 	if !addr.IsValid() || size != addr.BitLen() {
 		return netip.Prefix{}, false
 	}
