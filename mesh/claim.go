@@ -40,6 +40,8 @@ var ErrClaim = errors.New("not a valid claim")
 // Digest is the SHA-256 of a claim's bytes.
 type Digest [sha256.Size]byte
 
+func digestOf(raw []byte) Digest { return sha256.Sum256(raw) }
+
 // Claim is a node's signed statement of what it is and owns. It is immutable once signed or decoded: its slices must not
 // be changed.
 type Claim struct {
@@ -97,7 +99,7 @@ func DecodeClaim(raw []byte) (*Claim, error) {
 	if !c.Keys.Verify(signedBytes(body), sig) {
 		return nil, fmt.Errorf("mesh: %w: signature does not match", ErrClaim)
 	}
-	c.id, c.raw, c.digest = c.Keys.Fingerprint(), raw, sha256.Sum256(raw)
+	c.id, c.raw, c.digest = c.Keys.Fingerprint(), raw, digestOf(raw)
 	return c, nil
 }
 

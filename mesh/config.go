@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/weftnet/weft/trust"
@@ -61,6 +63,19 @@ type Local struct {
 	MinVersion   uint8 // of the wire
 	MaxVersion   uint8
 	Capabilities uint64
+}
+
+// valid is l without what peers would refuse.
+func (l Local) valid() Local {
+	var at []netip.AddrPort
+	for _, e := range l.Endpoints {
+		if e = netip.AddrPortFrom(e.Addr().Unmap(), e.Port()); checkEndpoint(e) == nil && len(at) < maxEndpoints && !slices.Contains(at, e) {
+			at = append(at, e)
+		}
+	}
+	l.Endpoints = at
+	l.UnderlayMTU = min(max(l.UnderlayMTU, 0), math.MaxUint16)
+	return l
 }
 
 // Underlay carries gossip between nodes. Its methods are called from many goroutines.
@@ -119,7 +134,22 @@ func (c Config) check() error {
 			}
 		}
 	}
-	return c.Subnet.check(Rules{Network: c.Network})
+	return nil
+}
+
+// checkDefaulted checks what has defaults.
+func (c Config) checkDefaulted() error {
+	for _, s := range c.Seeds {
+		if _, _, err := splitSeed(s, c.Port); err != nil {
+			return err
+		}
+	}
+	if err := c.Subnet.check(Rules{Network: c.Network}); err != nil {
+		return err
+	}
+	self := selfClaim{cfg: &c}
+	_, err := Sign(c.Identity, self.content(c.Started)) // too many prefixes for one claim?
+	return err
 }
 
 func (s Subnet) check(rules Rules) error {

@@ -1,0 +1,179 @@
+package mesh
+
+import (
+	"time"
+
+	"github.com/hashicorp/memberlist"
+)
+
+const maxFetches = 8 // streams for claims under way at once, in each direction
+
+// fetches counts what is under way.
+type fetches struct {
+	asked   map[Digest]time.Time // until when we wait for it
+	serving int
+}
+
+// message takes a user message from gossip.
+func (o *owner) message(b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	var err error
+	switch body := b[1:]; messageType(b[0]) {
+	case messageClaim:
+		err = o.merge(body, true)
+	case messageAnnounce:
+		err = o.announced(body)
+	case messageFetch:
+		err = o.asked(body)
+	case messageDeparture:
+		err = o.departed(body, true)
+	}
+	if err != nil {
+		o.log.Debug("mesh.message.bad", "error", err)
+	}
+}
+
+// mergeState takes the other side's half of a push/pull. What is new to us is passed on, except what we learn when we
+// join: then there is nobody yet who does not know it.
+func (o *owner) mergeState(b []byte) {
+	first := !o.joined
+	o.joined, o.self.heard = true, true
+	o.changed = true
+	err := decodeState(b, func(t messageType, body []byte) {
+		var err error
+		switch t {
+		case messageClaim:
+			err = o.merge(body, !first)
+		case messageDeparture:
+			err = o.departed(body, !first)
+		}
+		if err != nil {
+			o.log.Debug("mesh.message.bad", "error", err)
+		}
+	})
+	if err != nil {
+		o.log.Debug("mesh.message.bad", "error", err)
+	}
+}
+
+// merge takes a claim into the set.
+func (o *owner) merge(raw []byte, passOn bool) error {
+	if o.set.Has(digestOf(raw)) {
+		return nil
+	}
+	c, err := DecodeClaim(raw)
+	if err != nil {
+		return err
+	}
+	delete(o.fetches.asked, c.digest)
+	if c.id == o.me.id {
+		o.hearOurs(c)
+		return nil
+	}
+	if o.set.Get(c.id) == nil && o.set.Len() >= maxClaims {
+		o.log.Warn("mesh.claims.full", "refused", c.Name, "limit", maxClaims)
+		return nil
+	}
+	if !o.set.Add(c) {
+		return nil
+	}
+	o.member(c.id)
+	if passOn {
+		o.announce(c)
+	}
+	o.changed, o.peersChanged = true, true
+	return nil
+}
+
+// hearOurs takes a claim of our own key that we did not just publish: of an earlier run, or of a clone.
+func (o *owner) hearOurs(c *Claim) {
+	if o.self.hear(c, o.rules()) {
+		o.log.Info("mesh.claim.jump", "heard", c.Version)
+		o.callClone(c, time.Now())
+	}
+}
+
+// announce queues a claim for gossip, or its digest if it is too long.
+func (o *owner) announce(c *Claim) {
+	payload := message(messageClaim, c.raw)
+	if len(c.raw) > maxGossipClaim {
+		payload = message(messageAnnounce, notice{id: c.id, digest: c.digest, by: o.me}.append(nil))
+	}
+	o.delegate.queue.QueueBroadcast(broadcast{name: "claim " + c.id.String(), payload: payload})
+}
+
+// announced asks for a claim that somebody has and we do not.
+func (o *owner) announced(body []byte) error {
+	n, err := parseNotice(body)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	for digest, until := range o.fetches.asked {
+		if now.After(until) {
+			delete(o.fetches.asked, digest)
+		}
+	}
+	if _, waiting := o.fetches.asked[n.digest]; waiting || o.set.Has(n.digest) || n.by.id == o.me.id || len(o.fetches.asked) >= maxFetches {
+		return nil
+	}
+	o.fetches.asked[n.digest] = now.Add(o.cfg.Timing.Stream)
+	ask := message(messageFetch, notice{id: n.id, digest: n.digest, by: o.me}.append(nil))
+	o.spawn(func() { o.sendReliable(n.by, ask) })
+	return nil
+}
+
+// asked sends a claim to who asked for it.
+func (o *owner) asked(body []byte) error {
+	n, err := parseNotice(body)
+	if err != nil {
+		return err
+	}
+	c := o.set.Get(n.id)
+	if c == nil || c.digest != n.digest || o.fetches.serving >= maxFetches || n.by.id == o.me.id {
+		return nil
+	}
+	o.fetches.serving++
+	answer := message(messageClaim, c.raw)
+	o.spawn(func() {
+		o.sendReliable(n.by, answer)
+		o.mail.post(func(o *owner) { o.fetches.serving-- })
+	})
+	return nil
+}
+
+// sendReliable runs in a goroutine of its own.
+func (o *owner) sendReliable(to memberName, b []byte) {
+	node := &memberlist.Node{Name: to.String(), Addr: syntheticIP(to.id), Port: DefaultPort}
+	if err := o.list.SendReliable(node, b); err != nil {
+		o.log.Debug("mesh.send.failed", "to", to.id.Short(), "error", err)
+	}
+}
+
+// departed takes a goodbye.
+func (o *owner) departed(raw []byte, passOn bool) error {
+	d, err := parseDeparture(raw)
+	if err != nil {
+		return err
+	}
+	c := o.set.Get(d.id)
+	if c == nil || d.id == o.me.id {
+		return nil
+	}
+	m := o.member(d.id)
+	if m.departed.raw != nil && d.at <= m.departed.at || !d.verify(c.Keys) {
+		return nil
+	}
+	m.departed = d
+	if passOn {
+		o.sayGoodbye(d)
+	}
+	o.changed = true
+	return nil
+}
+
+func (o *owner) sayGoodbye(d departure) {
+	o.delegate.queue.QueueBroadcast(broadcast{name: "departure " + d.id.String(), payload: message(messageDeparture, d.raw)})
+}

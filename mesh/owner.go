@@ -1,0 +1,186 @@
+package mesh
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+
+	"github.com/weftnet/weft/trust"
+)
+
+// maxClaims bounds the set: members are trusted not to invent nodes, but not with all of our memory.
+const maxClaims = 8192
+
+// owner is the state of a Mesh. Only the goroutine inside Run touches it.
+type owner struct {
+	cfg  *Config
+	me   memberName
+	log  *slog.Logger
+	mail *mailbox
+
+	ctx       context.Context // of calls and fetches
+	workers   sync.WaitGroup
+	transport *transport
+	delegate  *delegate
+	list      *memberlist.Memberlist
+	book      *book
+	keeper    *keeper
+	publish   func(View, bool) // bool: more than seeds changed
+
+	set        *Set
+	self       *selfClaim
+	members    map[trust.Fingerprint]*member
+	caller     *caller
+	fetches    fetches
+	assignment Assignment
+	conflicts  []Conflict
+	version    uint64
+	cloned     *CloneError
+	cloneSeen  string // what we say about a clone that has to stop
+
+	changed      bool // anything but seeds
+	seedsChanged bool
+	peersChanged bool // what the peers file holds
+	joined       bool // a push/pull was merged
+	recheck      time.Time
+	saved        time.Time
+}
+
+// loop runs until ctx ends or we find that we are a clone.
+func (o *owner) loop(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-o.mail.ready:
+			for _, l := range o.mail.take() {
+				l.do(o)
+			}
+		case <-timer.C:
+		}
+		if o.cloned != nil {
+			return o.cloned
+		}
+		timer.Reset(time.Until(o.tick(time.Now())))
+	}
+}
+
+// tick does what follows from the events so far, and says when to come again.
+func (o *owner) tick(now time.Time) time.Time {
+	check := !now.Before(o.recheck)
+	if own := o.self.next(); check || o.changed || !own.IsZero() && !now.Before(own) {
+		o.claimOurs(now)
+	}
+	if check || o.changed {
+		o.recheck = now.Add(o.cfg.Timing.Recheck)
+		o.refresh(now)
+	}
+	o.callWho(now)
+	o.startCalls(now)
+	if o.changed || o.seedsChanged {
+		o.version++
+		o.publish(o.view(), o.changed)
+	}
+	o.changed, o.seedsChanged = false, false
+	o.savePeers(now)
+	next := earlier(o.recheck, earlier(o.self.next(), o.caller.next()))
+	if o.peersChanged {
+		next = earlier(next, o.saved.Add(o.cfg.Timing.Save))
+	}
+	return next
+}
+
+// claimOurs publishes our claim if it should differ from what is out.
+func (o *owner) claimOurs(now time.Time) {
+	var others []*Claim
+	for _, c := range o.set.Claims() {
+		if c.id != o.me.id {
+			others = append(others, c)
+		}
+	}
+	before := o.self.owned()
+	claim, err := o.self.step(now, others, o.rules())
+	if err != nil {
+		o.log.Error("mesh.claim.failed", "error", err)
+		return
+	}
+	o.changed = o.changed || o.self.owned() != before
+	if claim == nil {
+		return
+	}
+	o.set.Add(claim)
+	o.announce(claim)
+	o.keeper.save(claimFile, encodeClaimFile(claim))
+	o.changed = true
+}
+
+// refresh recomputes what follows from claims and presence.
+func (o *owner) refresh(now time.Time) {
+	claims := o.set.Claims()
+	o.tidyMembers(claims)
+	before := o.conflicts
+	o.assignment, o.conflicts = Assign(o.assignment, claims, o.rules(), o.isAlive, now)
+	if !slices.Equal(before, o.conflicts) {
+		o.logConflicts(before)
+		o.changed = true
+	}
+	o.book.set(o.addressBook())
+	o.delegate.state.Store(o.state())
+}
+
+func (o *owner) rules() Rules {
+	return Rules{Network: o.cfg.Network, Forbidden: o.cfg.Forbidden}
+}
+
+func (o *owner) state() *state {
+	s := &state{claims: o.set.Claims()}
+	for _, m := range o.members {
+		if m.departed.raw != nil {
+			s.departures = append(s.departures, m.departed)
+		}
+	}
+	return s
+}
+
+// logConflicts says what is new and what is over.
+func (o *owner) logConflicts(before []Conflict) {
+	old := map[Conflict]bool{}
+	for _, c := range before {
+		old[c] = true
+	}
+	for _, c := range o.conflicts {
+		if !old[c] {
+			o.log.Warn("mesh.conflict", "kind", c.Kind, "prefix", c.Prefix, "loser", c.LoserName, "owner", c.OwnerName, "text", c.String())
+		}
+		delete(old, c)
+	}
+	for c := range old {
+		o.log.Info("mesh.conflict.over", "kind", c.Kind, "prefix", c.Prefix, "loser", c.LoserName, "owner", c.OwnerName)
+	}
+}
+
+func (o *owner) view() View {
+	return View{
+		Version: o.version, Self: o.self.owned(), SelfState: o.selfState(), Members: o.memberViews(),
+		Claims: o.set.Claims(), Rules: o.rules(), Conflicts: o.conflicts, Seeds: o.seedViews(),
+	}
+}
+
+func (o *owner) selfState() SelfState {
+	s := o.self.state(o.conflicts)
+	if s.Reason == "" {
+		s.Reason = o.cloneSeen
+	}
+	return s
+}
+
+// spawn runs work in a goroutine that Run waits for.
+func (o *owner) spawn(work func()) {
+	o.workers.Go(work)
+}

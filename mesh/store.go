@@ -1,0 +1,214 @@
+package mesh
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/weftnet/weft/trust"
+)
+
+// The files of the state directory. Both are JSON with a version; they are replaced as a whole.
+const (
+	claimFile   = "claim"
+	peersFile   = "peers.json"
+	fileVersion = 1
+)
+
+// claimRecord is the claim file.
+type claimRecord struct {
+	Version int    `json:"version"`
+	Claim   []byte `json:"claim"` // as signed
+}
+
+// peersRecord is the peers file: who was known, and where.
+type peersRecord struct {
+	Version int          `json:"version"`
+	Peers   []peerRecord `json:"peers"`
+}
+
+type peerRecord struct {
+	ID       string           `json:"id"`
+	Name     string           `json:"name"`
+	Observed []netip.AddrPort `json:"observed,omitempty"`
+	Claim    []byte           `json:"claim,omitempty"` // as signed
+}
+
+// ErrNewerState says that a state file was written by a newer weft.
+var ErrNewerState = errors.New("written by a newer weft")
+
+// store reads the state files at start.
+type store struct {
+	dir string
+	log *slog.Logger
+	now time.Time
+}
+
+// read fills record from a file. A damaged file is set aside and named in the log; found is false then, as it is when
+// there is no file. A file of a newer version is an error.
+func (s store) read(name string, record interface{ check() error }) (found bool, err error) {
+	if s.dir == "" {
+		return false, nil
+	}
+	path := filepath.Join(s.dir, name)
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("mesh: read state: %w", err)
+	}
+	if err := checkFileVersion(path, raw); err != nil {
+		return false, err
+	}
+	if err = json.Unmarshal(raw, record); err == nil {
+		err = record.check()
+	}
+	if err != nil {
+		return false, s.setAside(path, err)
+	}
+	return true, nil
+}
+
+// checkFileVersion refuses what a newer weft wrote, whatever else is in it.
+func checkFileVersion(path string, raw []byte) error {
+	var head struct {
+		Version int `json:"version"`
+	}
+	if json.Unmarshal(raw, &head) == nil && head.Version > fileVersion {
+		return fmt.Errorf("mesh: %s is %w: it has version %d, this one knows up to %d (upgrade weft, or move the file away)",
+			path, ErrNewerState, head.Version, fileVersion)
+	}
+	return nil
+}
+
+// setAside moves a damaged file out of the way.
+func (s store) setAside(path string, why error) error {
+	to := fmt.Sprintf("%s.damaged-%s", path, s.now.UTC().Format("20060102T150405Z"))
+	if err := os.Rename(path, to); err != nil {
+		return fmt.Errorf("mesh: set damaged state aside: %w", err)
+	}
+	s.log.Warn("mesh.state.damaged", "file", path, "moved_to", to, "error", why)
+	return nil
+}
+
+// check says whether the file is whole.
+func (r *claimRecord) check() error {
+	if r.Version != fileVersion {
+		return fmt.Errorf("version %d", r.Version)
+	}
+	_, err := DecodeClaim(r.Claim)
+	return err
+}
+
+// check says whether the file is whole.
+func (r *peersRecord) check() error {
+	if r.Version != fileVersion {
+		return fmt.Errorf("version %d", r.Version)
+	}
+	for _, p := range r.Peers {
+		if err := p.check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p peerRecord) check() error {
+	id, err := trust.ParseFingerprint(p.ID)
+	if err != nil {
+		return err
+	}
+	for _, a := range p.Observed {
+		if err := checkEndpoint(a); err != nil {
+			return err
+		}
+	}
+	if len(p.Claim) == 0 {
+		return nil
+	}
+	c, err := DecodeClaim(p.Claim)
+	if err == nil && c.id != id {
+		err = fmt.Errorf("claim of %s under %s", c.id, id)
+	}
+	return err
+}
+
+// load reads both files. A claim of another key (the node key was replaced) is set aside, too.
+func (s store) load(me trust.Fingerprint) (*Claim, []peerRecord, error) {
+	var own claimRecord
+	found, err := s.read(claimFile, &own)
+	if err != nil {
+		return nil, nil, err
+	}
+	var claim *Claim
+	if found {
+		claim, err = DecodeClaim(own.Claim)
+		if err == nil && claim.id != me {
+			claim, err = nil, s.setAside(filepath.Join(s.dir, claimFile), errors.New("it is the claim of another key"))
+		}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	var peers peersRecord
+	_, err = s.read(peersFile, &peers)
+	return claim, peers.Peers, err
+}
+
+func encodeClaimFile(c *Claim) []byte {
+	return encodeFile(claimRecord{Version: fileVersion, Claim: c.raw})
+}
+
+func encodeFile[T claimRecord | peersRecord](record T) []byte {
+	raw, err := json.MarshalIndent(record, "", "  ")
+	if err != nil {
+		panic("mesh: encode state: " + err.Error()) // only bytes, strings and addresses
+	}
+	return append(raw, '\n')
+}
+
+// savePeers writes the peers file if it would differ, not too often.
+func (o *owner) savePeers(now time.Time) {
+	if !o.peersChanged || now.Before(o.saved.Add(o.cfg.Timing.Save)) {
+		return
+	}
+	o.saved, o.peersChanged = now, false
+	o.keeper.save(peersFile, encodeFile(peersRecord{Version: fileVersion, Peers: o.peerRecords()}))
+}
+
+func (o *owner) peerRecords() []peerRecord {
+	records := []peerRecord{}
+	for _, v := range o.memberViews() {
+		if v.Claim == nil && len(v.Observed) == 0 {
+			continue
+		}
+		r := peerRecord{ID: v.ID.String(), Name: v.Name, Observed: v.Observed}
+		if v.Claim != nil {
+			r.Claim = v.Claim.raw
+		}
+		records = append(records, r)
+	}
+	return records
+}
+
+// restorePeers takes the peers file back into the state.
+func (o *owner) restorePeers(records []peerRecord) {
+	for _, r := range records {
+		id, err := trust.ParseFingerprint(r.ID)
+		if err != nil || id == o.me.id {
+			continue
+		}
+		m := o.member(id)
+		m.name, m.observed = r.Name, r.Observed
+		if c, err := DecodeClaim(r.Claim); err == nil && len(r.Claim) > 0 {
+			o.set.Add(c)
+		}
+	}
+}
