@@ -1,0 +1,104 @@
+package tun
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// namespace is a network namespace without a name: it vanishes with the process, whatever happens.
+type namespace struct{ handle netns.NsHandle }
+
+func newNamespace(t testing.TB) *namespace {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: makes network namespaces and TUN devices")
+	}
+	if _, err := os.Stat(clonePath); err != nil {
+		t.Skipf("needs %s: %v", clonePath, err)
+	}
+	made := make(chan error, 1)
+	var n namespace
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		var err error
+		n.handle, err = netns.New()
+		made <- err
+	}()
+	if err := <-made; err != nil {
+		t.Skipf("needs network namespaces: %v", err)
+	}
+	t.Cleanup(func() { _ = n.handle.Close() })
+	return &n
+}
+
+// do runs f on a thread inside the namespace. f must not call t.FailNow.
+func (n *namespace) do(t testing.TB, f func() error) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		if err := netns.Set(n.handle); err != nil {
+			done <- err
+			return
+		}
+		done <- f()
+	}()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// open opens a device in the namespace and closes it at the end of the test.
+func (n *namespace) open(t testing.TB, o Options) (Device, *Choice) {
+	t.Helper()
+	d, c, err := n.tryOpen(t, o)
+	if err != nil {
+		t.Fatalf("Open(%+v): %v", o, err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	return d, c
+}
+
+func (n *namespace) tryOpen(t testing.TB, o Options) (d Device, c *Choice, err error) {
+	t.Helper()
+	n.do(t, func() error {
+		d, c, err = Open(o)
+		return nil
+	})
+	return d, c, err
+}
+
+// up brings the device up with the address, and routes the whole family there.
+func (n *namespace) up(t testing.TB, device string, addrs ...netip.Prefix) {
+	t.Helper()
+	n.do(t, func() error {
+		link, err := netlink.LinkByName(device)
+		if err != nil {
+			return err
+		}
+		for _, a := range addrs {
+			ip := &net.IPNet{IP: a.Addr().AsSlice(), Mask: net.CIDRMask(a.Bits(), a.Addr().BitLen())}
+			if err := netlink.AddrReplace(link, &netlink.Addr{IPNet: ip, Flags: unix.IFA_F_NODAD}); err != nil {
+				return err
+			}
+		}
+		return netlink.LinkSetUp(link)
+	})
+}
+
+// link is the interface of that name, or nil.
+func (n *namespace) link(t testing.TB, name string) (link netlink.Link) {
+	t.Helper()
+	n.do(t, func() error {
+		link, _ = netlink.LinkByName(name)
+		return nil
+	})
+	return link
+}

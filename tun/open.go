@@ -1,0 +1,116 @@
+package tun
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Choice says which driver Open took, and why.
+type Choice struct {
+	Driver   Driver
+	Reason   string // one line, for people
+	Degraded bool   // a better driver was tried and did not work: Reason says what failed
+	Adopted  bool   // the interface was there already
+}
+
+// drivers are tried by auto in this order: the fastest first.
+var drivers = []Driver{DriverBatch, DriverPlain}
+
+// Open makes the device, or adopts the one that an earlier run left. The interface is left as it is otherwise: it may be
+// up or down, and keeps its addresses.
+//
+// Errors wrap ErrNoDevice, ErrBusy or ErrForeign where one of these is the reason.
+func Open(o Options) (Device, *Choice, error) {
+	if err := o.validate(); err != nil {
+		return nil, nil, err
+	}
+	if o.Driver == DriverPlain || o.Driver == DriverBatch {
+		d, adopted, err := open(o, o.Driver)
+		if err != nil {
+			return nil, nil, err
+		}
+		return d, &Choice{Driver: o.Driver, Reason: "configured", Adopted: adopted}, nil
+	}
+	return openBest(o, open)
+}
+
+// openBest takes the first driver that works. What would stop every driver alike is returned at once.
+func openBest(o Options, open func(Options, Driver) (Device, bool, error)) (Device, *Choice, error) {
+	choice := &Choice{Reason: "auto: the fastest that this kernel offers"}
+	var failed error
+	for _, driver := range drivers {
+		d, adopted, err := open(o, driver)
+		if err == nil {
+			choice.Driver, choice.Adopted = driver, adopted
+			return d, choice, nil
+		}
+		failed = err
+		if errors.Is(err, ErrNoDevice) || errors.Is(err, ErrBusy) || errors.Is(err, ErrForeign) {
+			break
+		}
+		choice.Degraded, choice.Reason = true, fmt.Sprintf("auto: driver %s does not work here: %v", driver, err)
+	}
+	return nil, nil, failed
+}
+
+// open opens one driver. A failure leaves no interface behind that was not there before.
+func open(o Options, driver Driver) (Device, bool, error) {
+	q, adopted, err := acquire(o, driverFlags[driver])
+	if err != nil {
+		return nil, false, err
+	}
+	start := startPlain
+	if driver == DriverBatch {
+		start = startBatch
+	}
+	d, err := start(q)
+	if err != nil && !adopted {
+		_ = deleteLink(o.Name)
+	}
+	return d, adopted, err
+}
+
+var driverFlags = map[Driver]uint16{
+	DriverPlain: unix.IFF_TUN | unix.IFF_NO_PI,
+	DriverBatch: unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR,
+}
+
+// acquire attaches to the interface and makes it ours and persistent, with all offloads off. One of ours with flags that
+// cannot be changed is replaced.
+func acquire(o Options, flags uint16) (q *queue, adopted bool, err error) {
+	what, err := inspect(o.Name)
+	if err == nil && what == mismatched {
+		err = deleteLink(o.Name)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	adopted = what == adoptable
+	if !adopted {
+		flags |= unix.IFF_TUN_EXCL
+	}
+	if q, err = attach(o.Name, flags); err != nil {
+		return nil, false, err
+	}
+	if err := q.setUp(o.MTU); err != nil {
+		q.close()
+		return nil, false, err
+	}
+	return q, adopted, nil
+}
+
+// setUp brings the interface into the state that drivers begin with.
+func (q *queue) setUp(mtu int) error {
+	if err := q.setOffloads(0); err != nil {
+		return err
+	}
+	if err := q.resetHeader(); err != nil {
+		return err
+	}
+	if err := configure(q.name, mtu); err != nil {
+		return err
+	}
+	return q.persist()
+}

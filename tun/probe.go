@@ -1,0 +1,76 @@
+package tun
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// virtioHeaderLen is the length of struct virtio_net_hdr (include/uapi/linux/virtio_net.h), which comes before each packet
+// of a device with IFF_VNET_HDR.
+const virtioHeaderLen = 10
+
+const (
+	tcpOffloads = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6
+	udpOffloads = unix.TUN_F_USO4 | unix.TUN_F_USO6 // Linux 6.2
+)
+
+// abilities are what a probe found. nil: the kernel can. ErrNotSupported: it cannot. Other errors: the probe failed.
+type abilities struct {
+	uso     error // superpackets of UDP can be read
+	joinTCP error // superpackets of TCP can be written
+	joinUDP error
+}
+
+// ErrNotSupported: the kernel does not have it; the error names the version that does.
+var ErrNotSupported = errors.New("not supported by this kernel")
+
+// probe turns the offloads on, and finds out which superpackets may be written: kernels around 6.6.44 refuse some with
+// EINVAL. It returns an error when not even the offloads of TCP are to be had.
+func (q *queue) probe() (abilities, error) {
+	if err := q.setOffloads(tcpOffloads); err != nil {
+		return abilities{}, err
+	}
+	var a abilities
+	if err := q.setOffloads(tcpOffloads | udpOffloads); err != nil {
+		a.uso = fmt.Errorf("%w (Linux 6.2 has it)", ErrNotSupported)
+	}
+	a.joinTCP = q.probeWrite(unix.VIRTIO_NET_HDR_GSO_TCPV4, unix.IPPROTO_TCP, 20, 16)
+	a.joinUDP = q.probeWrite(unix.VIRTIO_NET_HDR_GSO_UDP_L4, unix.IPPROTO_UDP, 8, 6)
+	if a.uso != nil {
+		a.joinUDP = a.uso // both came with the same version, and the library joins only if it can read
+	}
+	return a, nil
+}
+
+// probeWrite writes a superpacket that the kernel looks at and then throws away: its IPv4 header checksum is wrong. While
+// the interface is down the kernel says EIO instead, but only after it has taken the virtio-net header (tun_get_user).
+func (q *queue) probeWrite(gsoType, proto uint8, headerLen, checksumOffset int) error {
+	const ipLen, segment = 20, 100
+	b := make([]byte, virtioHeaderLen+ipLen+headerLen+2*segment)
+	b[0], b[1] = unix.VIRTIO_NET_HDR_F_NEEDS_CSUM, gsoType
+	binary.NativeEndian.PutUint16(b[2:], uint16(ipLen+headerLen))
+	binary.NativeEndian.PutUint16(b[4:], segment)
+	binary.NativeEndian.PutUint16(b[6:], ipLen)
+	binary.NativeEndian.PutUint16(b[8:], uint16(checksumOffset))
+
+	ip := b[virtioHeaderLen:]
+	ip[0], ip[8], ip[9] = 0x45, 1, proto
+	binary.BigEndian.PutUint16(ip[2:], uint16(len(ip)))
+	binary.BigEndian.PutUint16(ip[10:], 0xffff) // cannot be right: no header of non-zero words has this checksum
+	if proto == unix.IPPROTO_TCP {
+		ip[ipLen+12] = 5 << 4
+	} else {
+		binary.BigEndian.PutUint16(ip[ipLen+4:], uint16(len(ip)-ipLen))
+	}
+	switch _, err := unix.Write(q.fd, b); {
+	case err == nil, errors.Is(err, unix.EIO):
+		return nil
+	case errors.Is(err, unix.EINVAL):
+		return fmt.Errorf("%w: it refuses superpackets", ErrNotSupported)
+	default:
+		return fmt.Errorf("tun: probe of %s: %w", q.name, err)
+	}
+}
