@@ -1,0 +1,114 @@
+package router
+
+import "sync/atomic"
+
+// Reason says why a packet or frame was not delivered.
+type Reason uint8
+
+// The drop reasons, in the order of a packet's way.
+const (
+	// Outbound: from the device towards a peer.
+	Malformed        Reason = iota // not an IPv4 or IPv6 packet, or lengths that disagree
+	Multicast                      // multicast, broadcast and link-local destinations are not carried
+	ForeignSource                  // the source is not in what this node owns
+	NoRoute                        // no peer owns the destination
+	PeerDown                       // the owner has no working path or no session
+	KeyExhausted                   // the key's counter reached its end before a rekey
+	TooBig                         // the underlay route refused the frame as too big
+	Unreachable                    // the underlay has no way to the endpoint
+	SendFailed                     // any other error of the send
+	BadFrame                       // inbound: too short, or not of a frame's shape
+	UnknownVersion                 // a frame version this node does not speak
+	UnknownType                    // a frame type this node does not know
+	UnknownIndex                   // no session of that index
+	WrongLane                      // a lane the session does not have
+	WrongEndpoint                  // a clear data frame from elsewhere than the session's endpoint
+	ClearRefused                   // a clear frame in a sealed session
+	AuthFailed                     // the tag does not verify
+	Replayed                       // counter seen before, or older than the window
+	CongestionLost                 // marked CE outside but not ECN-capable inside (RFC 6040)
+	InnerMalformed                 // authenticated, but not an IP packet
+	SpoofedSource                  // the inner source is not in what the sender owns
+	NotLocal                       // the inner destination is not in what this node owns
+	DeviceRefused                  // the device did not take the packet
+	ControlFull                    // the control mailbox was full
+	HandshakeRefused               // a handshake frame that does not verify, or of an unknown key
+	GossipRefused                  // a gossip frame that does not verify
+	reasons                        // their number
+)
+
+var reasonNames = [reasons]string{
+	Malformed: "malformed", Multicast: "multicast", ForeignSource: "foreign-source", NoRoute: "no-route",
+	PeerDown: "peer-down", KeyExhausted: "key-exhausted", TooBig: "too-big", Unreachable: "underlay-unreachable",
+	SendFailed: "send-failed", BadFrame: "bad-frame", UnknownVersion: "unknown-version", UnknownType: "unknown-type",
+	UnknownIndex: "unknown-index", WrongLane: "wrong-lane", WrongEndpoint: "wrong-endpoint",
+	ClearRefused: "clear-refused", AuthFailed: "auth-failed", Replayed: "replayed", CongestionLost: "congestion-lost",
+	InnerMalformed: "inner-malformed", SpoofedSource: "spoofed-source", NotLocal: "not-local",
+	DeviceRefused: "device-refused", ControlFull: "control-full", HandshakeRefused: "handshake-refused",
+	GossipRefused: "gossip-refused",
+}
+
+// String is the reason's name in status, metrics and docs.
+func (r Reason) String() string {
+	if r >= reasons {
+		return "unknown"
+	}
+	return reasonNames[r]
+}
+
+// Reasons lists every reason in order.
+func Reasons() []Reason {
+	all := make([]Reason, reasons)
+	for i := range all {
+		all[i] = Reason(i)
+	}
+	return all
+}
+
+// counters are the totals of one goroutine's work; others only read them.
+type counters struct {
+	dropped        [reasons]atomic.Uint64
+	packets, bytes atomic.Uint64 // delivered
+	superpackets   atomic.Uint64
+	calls          atomic.Uint64 // batches taken
+	_              [64]byte      // keeps two loops' counters off one cache line
+}
+
+func (c *counters) drop(r Reason, n int) {
+	if n > 0 {
+		c.dropped[r].Add(uint64(n))
+	}
+}
+
+// Traffic counts what was delivered in one direction.
+type Traffic struct {
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
+	Batches uint64 `json:"batches"`
+}
+
+// Counters are the router's totals since it started.
+type Counters struct {
+	Out, In Traffic
+	Dropped map[Reason]uint64 // only reasons that occurred
+}
+
+// Counters returns the totals. It may be called from any goroutine.
+func (r *Router) Counters() Counters {
+	c := Counters{Out: r.lane.out.traffic(), In: r.lane.in.traffic(), Dropped: map[Reason]uint64{}}
+	for _, part := range []*counters{&r.lane.out, &r.lane.in, &r.ctl} {
+		for i := range part.dropped {
+			if n := part.dropped[i].Load(); n > 0 {
+				c.Dropped[Reason(i)] += n
+			}
+		}
+	}
+	return c
+}
+
+// Drops returns the count of one reason.
+func (r *Router) Drops(reason Reason) uint64 { return r.Counters().Dropped[reason] }
+
+func (c *counters) traffic() Traffic {
+	return Traffic{Packets: c.packets.Load(), Bytes: c.bytes.Load(), Batches: c.calls.Load()}
+}

@@ -1,0 +1,34 @@
+package router
+
+import (
+	"net/netip"
+
+	"github.com/weftnet/weft/trust"
+)
+
+// EventKind says what happened.
+type EventKind uint8
+
+// The kinds of events.
+const (
+	PathUp     EventKind = iota // packets flow to the peer
+	PathDown                    // they do not; Reason says why
+	PathMoved                   // the peer's endpoint changed
+	Refused                     // a handshake was refused; Reason names the setting
+	DeviceLost                  // the device is gone or broken; Attach a new one
+)
+
+// Event is one change. Peer, Name and Endpoint are set where a peer is meant.
+type Event struct {
+	Kind     EventKind
+	Peer     trust.Fingerprint
+	Name     string
+	Endpoint netip.AddrPort
+	Reason   string
+}
+
+func (r *Router) emit(e Event) {
+	if r.cfg.Events != nil {
+		r.cfg.Events(e)
+	}
+}

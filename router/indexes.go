@@ -1,0 +1,54 @@
+package router
+
+import (
+	"maps"
+	"sync/atomic"
+
+	"github.com/weftnet/weft/encap"
+)
+
+// indexMap finds the session of an incoming frame. Written by the control goroutine by replacing the whole map (a rekey
+// is rare), read by the lanes.
+type indexMap struct {
+	m atomic.Pointer[map[uint32]*binding]
+}
+
+// binding is what an index stands for.
+type binding struct {
+	peer      *peer
+	keys      *encap.Keypair
+	confirmed atomic.Bool // an authenticated frame came under these keys, and control knows
+}
+
+func (x *indexMap) lookup(index uint32) *binding {
+	m := x.m.Load()
+	if m == nil {
+		return nil
+	}
+	return (*m)[index]
+}
+
+func (x *indexMap) change(f func(map[uint32]*binding)) {
+	next := map[uint32]*binding{}
+	if m := x.m.Load(); m != nil {
+		next = maps.Clone(*m)
+	}
+	f(next)
+	x.m.Store(&next)
+}
+
+// binder enters one peer's keypairs into the index map; it is the session's encap.Indexes.
+type binder struct {
+	r *Router
+	p *peer
+}
+
+// Bind implements encap.Indexes.
+func (b *binder) Bind(index uint32, k *encap.Keypair) {
+	b.r.indexes.change(func(m map[uint32]*binding) { m[index] = &binding{peer: b.p, keys: k} })
+}
+
+// Release implements encap.Indexes.
+func (b *binder) Release(index uint32) {
+	b.r.indexes.change(func(m map[uint32]*binding) { delete(m, index) })
+}

@@ -1,0 +1,171 @@
+package router
+
+import "time"
+
+// Timing are the periods of the probes and calls. The zero value of a field takes the default.
+type Timing struct {
+	Busy    time.Duration // probe period of a path that carries traffic
+	Idle    time.Duration // probe period of a path that does not
+	Answer  time.Duration // how long an answer may take before the probe counts as missed
+	Burst   int           // probes after the first miss
+	Gap     time.Duration // between the probes of a burst
+	CallMin time.Duration // first pause between calls of a peer that does not answer; doubles
+	CallMax time.Duration // last pause
+	Rekey   time.Duration // age of a keypair at which it is replaced
+}
+
+func (t Timing) withDefaults() Timing {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	set(&t.Busy, 500*time.Millisecond)
+	set(&t.Idle, 15*time.Second)
+	set(&t.Answer, 500*time.Millisecond)
+	set(&t.Gap, 100*time.Millisecond)
+	set(&t.CallMin, 250*time.Millisecond)
+	set(&t.CallMax, 5*time.Second)
+	set(&t.Rekey, 2*time.Minute)
+	if t.Burst == 0 {
+		t.Burst = 8
+	}
+	return t
+}
+
+// action is what a link asks its owner to do.
+type action uint8
+
+const (
+	nothing action = iota
+	probe          // send a probe on the path
+	call           // send a handshake initiation to the candidates
+	declare        // the path is down
+)
+
+// link decides whether a peer is alive: a deterministic engine without sockets, driven by step.
+//
+// While up it probes: every Busy or Idle since the peer was last heard. A probe without any authenticated frame since
+// it was sent, after Answer, is a miss: Burst probes follow, Gap apart, and when the last is not answered either the
+// path is down. While down it calls, with a pause that doubles from CallMin to CallMax.
+type link struct {
+	t      Timing
+	jitter func(time.Duration) time.Duration // a random duration in [0, d)
+
+	up       bool
+	waiting  bool      // a probe is unanswered
+	asked    time.Time // when the probe that waits was sent
+	burst    int       // probes of the present burst; 0: none
+	lastSent time.Time // last probe
+	pause    time.Duration
+	next     time.Time // next call while down
+}
+
+func newLink(t Timing, jitter func(time.Duration) time.Duration) link {
+	return link{t: t, jitter: jitter, pause: t.CallMin}
+}
+
+// rise notes that the peer answered: the path is up.
+func (l *link) rise() {
+	l.up, l.waiting, l.burst, l.pause = true, false, 0, l.t.CallMin
+}
+
+// fall notes that the path is down; the first call follows at once, or after delay.
+func (l *link) fall(now time.Time, delay time.Duration) {
+	l.up, l.waiting, l.burst, l.pause = false, false, 0, l.t.CallMin
+	l.next = now.Add(delay)
+}
+
+// callSoon makes a peer that is down be called at once, say because a new endpoint is known.
+func (l *link) callSoon(now time.Time) {
+	if !l.up {
+		l.next, l.pause = now, l.t.CallMin
+	}
+}
+
+// doubt starts a burst at once, because something outside hints that the peer may be gone.
+func (l *link) doubt(now time.Time) action {
+	if !l.up || l.burst > 0 {
+		return nothing
+	}
+	l.waiting, l.asked, l.burst = true, now, 1
+	return l.send(now)
+}
+
+// step returns what to do now. heard and carried are when the last authenticated frame and the last data frame were
+// seen; zero: never. rtt is the path's smoothed round trip.
+func (l *link) step(now, heard, carried time.Time, rtt time.Duration) action {
+	if !l.up {
+		return l.stepDown(now)
+	}
+	if l.waiting && !heard.Before(l.asked) {
+		l.waiting, l.burst = false, 0
+	}
+	switch {
+	case l.burst > 0:
+		return l.stepBurst(now, rtt)
+	case l.waiting && now.Sub(l.asked) >= l.answer(rtt):
+		l.burst = 1
+		return l.send(now)
+	case !l.waiting && now.Sub(latest(heard, l.lastSent)) >= l.period(now, carried):
+		l.waiting, l.asked = true, now
+		return l.send(now)
+	}
+	return nothing
+}
+
+func (l *link) stepDown(now time.Time) action {
+	if now.Before(l.next) {
+		return nothing
+	}
+	l.next = now.Add(l.pause + l.jitter(l.pause/2))
+	l.pause = min(2*l.pause, l.t.CallMax)
+	return call
+}
+
+func (l *link) stepBurst(now time.Time, rtt time.Duration) action {
+	switch {
+	case l.burst < l.t.Burst && now.Sub(l.lastSent) >= l.t.Gap:
+		l.burst++
+		return l.send(now)
+	case l.burst >= l.t.Burst && now.Sub(l.lastSent) >= max(l.t.Gap, 2*rtt):
+		return declare
+	}
+	return nothing
+}
+
+func (l *link) send(now time.Time) action {
+	l.lastSent = now
+	return probe
+}
+
+func (l *link) period(now, carried time.Time) time.Duration {
+	if !carried.IsZero() && now.Sub(carried) < 2*l.t.Busy {
+		return l.t.Busy
+	}
+	return l.t.Idle
+}
+
+func (l *link) answer(rtt time.Duration) time.Duration { return max(l.t.Answer, 2*rtt) }
+
+// due is when step should be called again, given the same facts; the owner may call it earlier.
+func (l *link) due(now, heard, carried time.Time, rtt time.Duration) time.Time {
+	switch {
+	case !l.up:
+		return l.next
+	case l.burst >= l.t.Burst:
+		return l.lastSent.Add(max(l.t.Gap, 2*rtt))
+	case l.burst > 0:
+		return l.lastSent.Add(l.t.Gap)
+	case l.waiting:
+		return l.asked.Add(l.answer(rtt))
+	}
+	return latest(heard, l.lastSent).Add(l.period(now, carried))
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

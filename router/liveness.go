@@ -1,0 +1,173 @@
+package router
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/weftnet/weft/encap"
+)
+
+// probeLog remembers when the latest probes were sent, for the round trip time.
+type probeLog struct {
+	last    uint64
+	sent    [16]time.Time // by id modulo its length
+	rekeyed time.Time     // last initiation of a rekey
+}
+
+func (l *probeLog) next(now time.Time) uint64 {
+	l.last++
+	l.sent[l.last%uint64(len(l.sent))] = now
+	return l.last
+}
+
+// roundTrip is the time since probe id was sent; false if it was not, or too long ago.
+func (l *probeLog) roundTrip(id uint64, now time.Time) (time.Duration, bool) {
+	if id == 0 || id > l.last || l.last-id >= uint64(len(l.sent)) {
+		return 0, false
+	}
+	return now.Sub(l.sent[id%uint64(len(l.sent))]), true
+}
+
+// handleControl takes a frame of a known session.
+func (r *Router) handleControl(m message) {
+	kind, body, err := m.binding.keys.OpenControl(m.frame)
+	if err != nil {
+		r.ctl.drop(refusal(err), 1)
+		return
+	}
+	p := m.binding.peer
+	if r.peers[p.id] != p {
+		return
+	}
+	r.confirm(m.binding)
+	if kind == encap.Goodbye {
+		r.away(p)
+		return
+	}
+	r.heardFrom(p, m.from, false)
+	switch kind {
+	case encap.Probe:
+		r.answerProbe(p, m.from, body)
+	case encap.ProbeReply:
+		r.takeReply(p, body)
+	case encap.Gossip:
+		r.takeGossip(p, body)
+	default:
+		r.ctl.drop(UnknownType, 1)
+	}
+}
+
+// confirm makes keys that an authenticated frame came under the session's current ones.
+func (r *Router) confirm(b *binding) {
+	if !b.confirmed.Swap(true) {
+		b.peer.session.Confirmed(b.keys, r.now())
+	}
+}
+
+func (r *Router) answerProbe(p *peer, from encap.Endpoint, body []byte) {
+	q, err := encap.ParseProbe(body)
+	if err != nil {
+		r.ctl.drop(BadFrame, 1)
+		return
+	}
+	p.seenAs = q.Observed
+	r.sendProbe(p, encap.ProbeReply, from, q.ID)
+}
+
+func (r *Router) takeReply(p *peer, body []byte) {
+	q, err := encap.ParseProbe(body)
+	if err != nil {
+		r.ctl.drop(BadFrame, 1)
+		return
+	}
+	p.seenAs = q.Observed
+	rtt, ok := p.probes.roundTrip(q.ID, r.now())
+	switch {
+	case !ok:
+	case p.rtt == 0:
+		p.rtt = rtt
+	default:
+		p.rtt += (rtt - p.rtt) / 8 // RFC 6298, alpha = 1/8
+	}
+}
+
+// sendProbe sends a probe or its answer. Both tell the peer where it is seen.
+func (r *Router) sendProbe(p *peer, kind encap.ControlKind, to encap.Endpoint, id uint64) {
+	r.sendControl(p, kind, encap.ProbeBody{ID: id, Observed: to.Addr}.Append(nil), to)
+}
+
+func (r *Router) sendControl(p *peer, kind encap.ControlKind, body []byte, to encap.Endpoint) bool {
+	keys := p.session.Current()
+	if keys == nil {
+		return false
+	}
+	frame, err := keys.SealControl(r.frame[:0], kind, body)
+	if err != nil {
+		r.ctl.drop(KeyExhausted, 1)
+		return false
+	}
+	r.transmit(frame, to)
+	return true
+}
+
+// heardFrom notes that an authenticated frame of p came from an endpoint: it raises a path that was down, and follows a
+// peer that moved. settled: a handshake of ours was answered from there.
+func (r *Router) heardFrom(p *peer, from encap.Endpoint, settled bool) {
+	p.heard.Store(r.clock())
+	switch old := p.path.Load(); {
+	case !p.link.up:
+		r.rise(p, from)
+	case old.endpoint == from:
+	case settled && old.endpoint.Addr == from.Addr, r.mayMove(p, from):
+		p.path.Store(&path{endpoint: from})
+		r.log.Info("path-moved", "peer", p.config.Name, "from", old.endpoint.Addr, "to", from.Addr)
+		r.emit(Event{Kind: PathMoved, Peer: p.id, Name: p.config.Name, Endpoint: from.Addr})
+	}
+}
+
+// mayMove decides whether a working path follows a frame from elsewhere. Between two endpoints that the peer claims
+// only the side with the greater fingerprint moves; else two nodes that chose different ones would follow each other
+// back and forth.
+func (r *Router) mayMove(p *peer, from encap.Endpoint) bool {
+	if p.path.Load().endpoint.Addr == from.Addr { // only our own address differs
+		return false
+	}
+	return !slices.Contains(p.config.Endpoints, from.Addr) || bytes.Compare(r.self[:], p.id[:]) > 0
+}
+
+func (r *Router) rise(p *peer, from encap.Endpoint) {
+	p.path.Store(&path{endpoint: from})
+	p.link.rise()
+	p.tried, p.reason, p.since = nil, "", r.now()
+	r.log.Info("path-up", "peer", p.config.Name, "id", p.id.Short(), "endpoint", from.Addr)
+	r.emit(Event{Kind: PathUp, Peer: p.id, Name: p.config.Name, Endpoint: from.Addr})
+}
+
+func (r *Router) down(p *peer, reason string) {
+	r.fall(p, reason, 0)
+}
+
+func (r *Router) fall(p *peer, reason string, delay time.Duration) {
+	now := r.now()
+	p.link.fall(now, delay)
+	p.reason, p.since, p.rtt = reason, now, 0
+	if old := p.path.Swap(nil); old != nil {
+		r.log.Warn("path-down", "peer", p.config.Name, "id", p.id.Short(), "endpoint", old.endpoint.Addr, "reason", reason)
+		r.emit(Event{Kind: PathDown, Peer: p.id, Name: p.config.Name, Endpoint: old.endpoint.Addr, Reason: reason})
+	}
+}
+
+// away takes a goodbye: the peer stopped in order. It calls us when it returns; until then it is called seldom.
+func (r *Router) away(p *peer) {
+	r.fall(p, "it said goodbye", r.timing.CallMax)
+}
+
+// goodbye tells all peers that this node stops.
+func (r *Router) goodbye() {
+	for _, p := range r.peers {
+		if path := p.path.Load(); path != nil {
+			r.sendControl(p, encap.Goodbye, nil, path.endpoint)
+		}
+	}
+}

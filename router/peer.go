@@ -1,0 +1,101 @@
+package router
+
+import (
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/trust"
+)
+
+// peer is one peer. The first group is read by the lanes; the rest belongs to the control goroutine.
+type peer struct {
+	session *encap.Session
+	path    atomic.Pointer[path] // nil: down
+	heard   atomic.Int64         // when the last authenticated frame came, in nanoseconds of Router.clock
+	carried atomic.Int64         // when the last data frame went or came, likewise
+	tx, rx  struct{ packets, bytes atomic.Uint64 }
+
+	id     trust.Fingerprint
+	config PeerConfig
+	link   link           // is it alive, and what to do next
+	probes probeLog       // probes sent and not yet answered
+	rtt    time.Duration  // smoothed; 0: none yet
+	seenAs netip.AddrPort // where the peer says that it sees us
+	tried  []Attempt      // endpoints called without success since the path was lost
+	reason string         // why the peer is down
+	since  time.Time      // of the present state
+}
+
+// path is how packets reach a peer now. A path is never changed, only replaced.
+type path struct {
+	endpoint encap.Endpoint
+}
+
+// Attempt tells of the calls to one endpoint that were not answered.
+type Attempt struct {
+	Endpoint netip.AddrPort
+	Calls    int
+	First    time.Time
+}
+
+// peer returns the peer of that name, made if it is new, with cfg applied.
+func (r *Router) peer(id trust.Fingerprint, cfg PeerConfig) *peer {
+	p := r.peers[id]
+	if p == nil {
+		p = &peer{id: id, since: r.now(), reason: "not called yet"}
+		p.link = newLink(r.timing, r.jitter)
+		p.session = r.newSession(p, cfg.Keys)
+		r.peers[id] = p
+	}
+	if !slices.Equal(p.config.Endpoints, cfg.Endpoints) {
+		p.link.callSoon(r.now())
+		p.tried = nil
+	}
+	p.config = cfg
+	return p
+}
+
+func (r *Router) newSession(p *peer, keys trust.PublicKeys) *encap.Session {
+	return encap.NewSession(encap.SessionConfig{
+		Local: r.cfg.Local, Peer: keys, Indexes: &binder{r: r, p: p}, Stamp: r.cfg.Stamp,
+		RekeyAfter: r.timing.Rekey,
+	})
+}
+
+func (r *Router) forget(id trust.Fingerprint, p *peer) {
+	if p.path.Load() != nil {
+		r.down(p, "no longer a member")
+	}
+	p.session.Close()
+	delete(r.peers, id)
+}
+
+// candidates lists where to call the peer: where it was reached last, then what its claim and others say.
+func (p *peer) candidates() []encap.Endpoint {
+	var list []encap.Endpoint
+	if path := p.path.Load(); path != nil {
+		list = append(list, path.endpoint)
+	}
+	for _, addr := range p.config.Endpoints {
+		if !slices.ContainsFunc(list, func(e encap.Endpoint) bool { return e.Addr == addr }) {
+			list = append(list, encap.Endpoint{Addr: addr})
+		}
+	}
+	return list[:min(len(list), maxCandidates)]
+}
+
+// maxCandidates bounds how many endpoints of a peer are called at once.
+const maxCandidates = 6
+
+func (p *peer) noteCall(at netip.AddrPort, now time.Time) {
+	for i := range p.tried {
+		if p.tried[i].Endpoint == at {
+			p.tried[i].Calls++
+			return
+		}
+	}
+	p.tried = append(p.tried, Attempt{Endpoint: at, Calls: 1, First: now})
+}

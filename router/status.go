@@ -1,0 +1,83 @@
+package router
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/trust"
+)
+
+// PeerStatus is what the router knows of one peer at one moment.
+type PeerStatus struct {
+	ID       trust.Fingerprint
+	Name     string
+	Up       bool
+	Reason   string // why it is down; empty while up
+	Since    time.Time
+	Endpoint netip.AddrPort // where it is reached; invalid while down
+	Local    netip.Addr     // our address on that path; invalid: the kernel chooses
+	RTT      time.Duration  // smoothed; 0: not measured yet
+	Heard    time.Time      // last authenticated frame; zero: never
+	SeenAs   netip.AddrPort // where the peer sees us; invalid: it has not said
+	Sealed   bool
+	Version  uint8
+	Cipher   string
+	MTU      int       // of its underlay, as it says; 0: no session yet
+	KeysBorn time.Time // when the present keys were made; zero: none
+	Prefixes []netip.Prefix
+	Tried    []Attempt
+	Tx, Rx   Traffic
+}
+
+// Peers returns the state of every peer, by name.
+func (r *Router) Peers() ([]PeerStatus, error) {
+	var list []PeerStatus
+	err := r.call(func() {
+		for _, p := range r.peers {
+			list = append(list, p.status(r))
+		}
+	})
+	slices.SortFunc(list, func(a, b PeerStatus) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID.String(), b.ID.String()))
+	})
+	return list, err
+}
+
+func (p *peer) status(r *Router) PeerStatus {
+	s := PeerStatus{
+		ID: p.id, Name: p.config.Name, Up: p.link.up, Reason: p.reason, Since: p.since, RTT: p.rtt,
+		Heard: r.at(p.heard.Load()), SeenAs: p.seenAs, Prefixes: p.config.Prefixes, Tried: slices.Clone(p.tried),
+		Tx: Traffic{Packets: p.tx.packets.Load(), Bytes: p.tx.bytes.Load()},
+		Rx: Traffic{Packets: p.rx.packets.Load(), Bytes: p.rx.bytes.Load()},
+	}
+	if path := p.path.Load(); path != nil {
+		s.Endpoint, s.Local = path.endpoint.Addr, path.endpoint.Local
+	}
+	if keys := p.session.Current(); keys != nil {
+		agreed := p.session.Agreement()
+		s.Sealed, s.KeysBorn, s.Version = keys.Sealed, keys.Born, agreed.Version
+		s.Cipher, s.MTU = agreed.Cipher.String(), int(p.session.Remote().MTU)
+	}
+	return s
+}
+
+// Doubt makes the router probe a peer at once: something outside hints that it may be gone.
+func (r *Router) Doubt(id trust.Fingerprint) {
+	r.post(func() {
+		if p := r.peers[id]; p != nil && p.link.doubt(r.now()) == probe {
+			r.sendProbe(p, encap.Probe, p.path.Load().endpoint, p.probes.next(r.now()))
+		}
+	})
+}
+
+// Call makes the router call a peer that is down at once.
+func (r *Router) Call(id trust.Fingerprint) {
+	r.post(func() {
+		if p := r.peers[id]; p != nil {
+			p.link.callSoon(r.now())
+		}
+	})
+}
