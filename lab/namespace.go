@@ -171,9 +171,12 @@ func (n *Namespace) RunCommand(ctx context.Context, c Command) (stdout string, e
 		p.Kill()
 		<-p.Done()
 	}
-	stdout, readErr := p.Stdout()
+	stdout, unread := p.Stdout()
 	n.drop(p)
-	return stdout, errors.Join(err, readErr)
+	if err == nil {
+		err = unread
+	}
+	return stdout, err
 }
 
 // drop forgets an ended process and removes its files.
