@@ -1,0 +1,39 @@
+package encap
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// The reasons of a RefusedError that are not a setting's name.
+const (
+	RefusedSecret  = "secret"  // the other node is of another cluster
+	RefusedVersion = "version" // no version of the stream protocol, or of frames, in common
+	RefusedBusy    = "busy"    // too many handshakes at once; worth another try
+	RefusedCipher  = "cipher"
+	// and "network" and "encryption"
+)
+
+// RefusedError says why a stream to or from another node did not come about. Both ends make one.
+type RefusedError struct {
+	Addr         netip.AddrPort // the other end
+	Name         string         // its name, if it got as far as to say it
+	Reason       string
+	Ours, Theirs string // of a cluster: the beginning of its public id
+}
+
+// Error is one line for people.
+func (e *RefusedError) Error() string {
+	who := e.Addr.String()
+	if e.Name != "" {
+		who = fmt.Sprintf("%s (%s)", e.Name, e.Addr)
+	}
+	switch e.Reason {
+	case RefusedBusy:
+		return fmt.Sprintf("encap: stream with %s: too many handshakes at once", who)
+	case RefusedSecret:
+		return fmt.Sprintf("encap: stream with %s: the secret differs: our cluster is %s, theirs is %s", who, e.Ours, e.Theirs)
+	default:
+		return fmt.Sprintf("encap: stream with %s: %s differs: ours is %s, theirs is %s", who, e.Reason, orNone(e.Ours), orNone(e.Theirs))
+	}
+}

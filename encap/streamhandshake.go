@@ -1,0 +1,249 @@
+package encap
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/flynn/noise"
+)
+
+// verdict is the acceptor's last word in the handshake, sealed. An empty one is a yes.
+type verdict struct {
+	Field  string `cbor:"1,keyasint,omitempty"` // the setting that differs
+	Ours   string `cbor:"2,keyasint,omitempty"` // the acceptor's
+	Theirs string `cbor:"3,keyasint,omitempty"` // the dialer's
+}
+
+// greet does the dialer's part of the handshake:
+//
+//	-> preface, psk, e
+//	<- answer, e, ee, s, es, hello
+//	-> s, se, hello
+//	<- verdict, sealed
+func (s *Streams) greet(conn net.Conn, addr netip.AddrPort) (*Stream, error) {
+	state, err := noise.NewHandshakeState(s.noiseConfig(true))
+	if err != nil {
+		return nil, err
+	}
+	first, _, _, err := state.WriteMessage(nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	own := s.cfg.Local.Keys.ClusterID
+	if _, err := conn.Write(appendRecord(appendPreface(nil, own), first)); err != nil {
+		return nil, err
+	}
+	if err := s.readAnswer(conn, addr); err != nil {
+		return nil, err
+	}
+	remote, _, _, err := s.readHello(conn, state)
+	if err != nil {
+		return nil, err
+	}
+	last, seal, open, err := s.writeHello(nil, state, addr)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Write(last); err != nil {
+		return nil, err
+	}
+	stream := &Stream{conn: conn, remote: remote, seal: seal, open: open}
+	return stream, s.hearVerdict(stream, addr)
+}
+
+// readAnswer reads the acceptor's clear answer.
+func (s *Streams) readAnswer(conn net.Conn, addr netip.AddrPort) error {
+	var raw [answerLen]byte
+	if _, err := io.ReadFull(conn, raw[:]); err != nil {
+		return err
+	}
+	a, err := parseAnswer(raw[:])
+	if err != nil {
+		return err
+	}
+	own := s.cfg.Local.Keys.ClusterID
+	switch a.status {
+	case statusGo:
+		return nil
+	case statusSecret:
+		return &RefusedError{Addr: addr, Reason: RefusedSecret, Ours: clusterText(own), Theirs: clusterText(a.cluster)}
+	case statusVersion:
+		return &RefusedError{
+			Addr: addr, Reason: RefusedVersion, Ours: fmt.Sprint(streamVersion),
+			Theirs: Settings{MinVersion: a.min, MaxVersion: a.max}.versionText(),
+		}
+	default:
+		return &RefusedError{Addr: addr, Reason: RefusedBusy}
+	}
+}
+
+// hearVerdict compares settings, and hears what the acceptor found.
+func (s *Streams) hearVerdict(stream *Stream, addr netip.AddrPort) error {
+	agreement, mismatch := s.cfg.Local.Settings.Agree(stream.remote.Settings)
+	v, err := stream.readVerdict()
+	switch {
+	case mismatch != nil:
+		return refusal(mismatch, addr, stream.remote.Name)
+	case err != nil:
+		return err
+	case v.Field != "":
+		return &RefusedError{Addr: addr, Name: stream.remote.Name, Reason: v.Field, Ours: v.Theirs, Theirs: v.Ours}
+	}
+	stream.agreement = agreement
+	return nil
+}
+
+// readVerdict reads the first sealed record.
+func (s *Stream) readVerdict() (v verdict, err error) {
+	if err := s.record(); err != nil {
+		return v, err
+	}
+	err = decode(s.plain, &v)
+	s.plain = nil
+	return v, err
+}
+
+// receive does the acceptor's part of the handshake.
+func (s *Streams) receive(conn net.Conn, from netip.AddrPort) (*Stream, error) {
+	if err := s.readPreface(conn, from); err != nil {
+		return nil, err
+	}
+	state, err := noise.NewHandshakeState(s.noiseConfig(false))
+	if err != nil {
+		return nil, err
+	}
+	first, err := readRecord(conn)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, _, err := state.ReadMessage(nil, first); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrAuth, err)
+	}
+	reply, _, _, err := s.writeHello(appendAnswer(nil, statusGo, s.cfg.Local.Keys.ClusterID), state, from)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Write(reply); err != nil {
+		return nil, err
+	}
+	remote, open, seal, err := s.readHello(conn, state)
+	if err != nil {
+		return nil, err
+	}
+	stream := &Stream{conn: conn, remote: remote, seal: seal, open: open}
+	return stream, s.giveVerdict(stream, from)
+}
+
+// readPreface reads the dialer's clear beginning, and refuses what is not of this cluster.
+func (s *Streams) readPreface(conn net.Conn, from netip.AddrPort) error {
+	var raw [prefaceLen]byte
+	if _, err := io.ReadFull(conn, raw[:len(magic)]); err != nil {
+		return err
+	}
+	if [4]byte(raw[:4]) != magic { // do not wait for more of it
+		return errGarbage
+	}
+	if _, err := io.ReadFull(conn, raw[len(magic):]); err != nil {
+		return err
+	}
+	p, err := parsePreface(raw[:])
+	if err != nil {
+		return err
+	}
+	own := s.cfg.Local.Keys.ClusterID
+	refused := &RefusedError{Addr: from}
+	verdict := p.judge(own)
+	switch verdict {
+	case statusGo:
+		return nil
+	case statusSecret:
+		refused.Reason, refused.Ours, refused.Theirs = RefusedSecret, clusterText(own), clusterText(p.cluster)
+	default:
+		refused.Reason, refused.Ours, refused.Theirs = RefusedVersion, fmt.Sprint(streamVersion), fmt.Sprint(p.version)
+	}
+	if _, err := conn.Write(appendAnswer(nil, verdict, own)); err != nil {
+		return err
+	}
+	return refused
+}
+
+// giveVerdict compares settings and tells the dialer.
+func (s *Streams) giveVerdict(stream *Stream, from netip.AddrPort) error {
+	agreement, mismatch := s.cfg.Local.Settings.Agree(stream.remote.Settings)
+	stream.agreement = agreement
+	var v verdict
+	var m *MismatchError
+	if errors.As(mismatch, &m) {
+		v = verdict{Field: m.Field, Ours: m.Ours, Theirs: m.Theirs}
+	}
+	raw, err := encode(v)
+	if err != nil {
+		return err
+	}
+	if err := stream.writeRecord(raw); err != nil {
+		return err
+	}
+	if mismatch != nil {
+		return refusal(mismatch, from, stream.remote.Name)
+	}
+	return nil
+}
+
+// refusal is a setting that differs, as an error of the stream.
+func refusal(err error, addr netip.AddrPort, name string) error {
+	var m *MismatchError
+	if !errors.As(err, &m) {
+		return err
+	}
+	return &RefusedError{Addr: addr, Name: name, Reason: m.Field, Ours: m.Ours, Theirs: m.Theirs}
+}
+
+// writeHello appends the handshake record with our hello. The cipher states are those of flynn/noise: the first is the
+// dialer's for sending.
+func (s *Streams) writeHello(dst []byte, state *noise.HandshakeState, to netip.AddrPort) (out []byte, a, b *noise.CipherState, err error) {
+	l := s.cfg.Local
+	raw, err := Hello{
+		Keys: l.Identity.Public(), Boot: s.cfg.Boot, Name: l.name(), Uptime: max(0, time.Since(s.cfg.Started)),
+		Settings: l.Settings, Port: s.cfg.Port, Observed: netip.AddrPortFrom(to.Addr().WithZone(""), to.Port()),
+	}.encode()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	msg, a, b, err := state.WriteMessage(nil, raw)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return appendRecord(dst, msg), a, b, nil
+}
+
+// readHello reads the handshake record with the other end's hello, and checks that it speaks of the handshake's key.
+func (s *Streams) readHello(conn net.Conn, state *noise.HandshakeState) (h Hello, a, b *noise.CipherState, err error) {
+	msg, err := readRecord(conn)
+	if err != nil {
+		return Hello{}, nil, nil, err
+	}
+	raw, a, b, err := state.ReadMessage(nil, msg)
+	if err != nil {
+		return Hello{}, nil, nil, fmt.Errorf("%w: %w", ErrAuth, err)
+	}
+	if h, err = parseHello(raw); err != nil {
+		return Hello{}, nil, nil, err
+	}
+	if [32]byte(state.PeerStatic()) != h.Keys.DH {
+		return Hello{}, nil, nil, fmt.Errorf("%w: hello of another key", ErrAuth)
+	}
+	return h, a, b, nil
+}
+
+// noiseConfig is what all stream handshakes share: Noise_XXpsk0_25519_ChaChaPoly_BLAKE2s with the preface in the prologue.
+func (s *Streams) noiseConfig(dialer bool) noise.Config {
+	cfg := s.cfg.Local.noiseConfig()
+	cfg.Pattern, cfg.Initiator = noise.HandshakeXX, dialer
+	cfg.Prologue = appendPreface([]byte("weft 1 stream"), s.cfg.Local.Keys.ClusterID)
+	cfg.PresharedKey, cfg.PresharedKeyPlacement = s.cfg.Local.Keys.Stream[:], 0
+	return cfg
+}
