@@ -123,8 +123,8 @@ func (r *Router) handleInitiation(m message) {
 		return
 	}
 	p := r.peers[msg.Static.Fingerprint()]
-	if p == nil { // its claim is still on the way; it will be called as soon as that is here
-		r.ctl.drop(HandshakeRefused, 1)
+	if p == nil {
+		r.ctl.drop(UnknownPeer, 1)
 		return
 	}
 	response, err := p.session.Accept(msg, r.now())
@@ -157,8 +157,11 @@ func (r *Router) handleResponse(m message) {
 		r.ctl.drop(HandshakeRefused, 1)
 		return
 	}
+	wasUp := p.link.up
 	r.heardFrom(p, m.from, true)
-	r.sendProbe(p, encap.Probe, m.from, p.probes.next(now)) // confirms the keys to the responder
+	if wasUp { // a rekey: confirms the keys to the responder
+		r.sendProbe(p, encap.Probe, m.from, p.probes.next(now))
+	}
 }
 
 // initiator finds the peer whose initiation a response answers.

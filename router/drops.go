@@ -34,6 +34,7 @@ const (
 	ControlFull                    // the control mailbox was full
 	HandshakeRefused               // a handshake frame that does not verify, or of an unknown key
 	GossipRefused                  // a gossip frame that does not verify
+	UnknownPeer                    // a handshake of a member whose claim is not here yet; it is called once it is
 	reasons                        // their number
 )
 
@@ -44,7 +45,7 @@ var reasonNames = [reasons]string{
 	UnknownIndex: "unknown-index", WrongLane: "wrong-lane", WrongEndpoint: "wrong-endpoint",
 	ClearRefused: "clear-refused", AuthFailed: "auth-failed", Replayed: "replayed", CongestionLost: "congestion-lost",
 	InnerMalformed: "inner-malformed", SpoofedSource: "spoofed-source", NotLocal: "not-local",
-	DeviceRefused: "device-refused", ControlFull: "control-full", HandshakeRefused: "handshake-refused",
+	DeviceRefused: "device-refused", ControlFull: "control-full", HandshakeRefused: "handshake-refused", UnknownPeer: "unknown-peer",
 	GossipRefused: "gossip-refused",
 }
 

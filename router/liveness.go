@@ -142,6 +142,7 @@ func (r *Router) rise(p *peer, from encap.Endpoint) {
 	p.tried, p.reason, p.since = nil, "", r.now()
 	r.log.Info("path-up", "peer", p.config.Name, "id", p.id.Short(), "endpoint", from.Addr)
 	r.emit(Event{Kind: PathUp, Peer: p.id, Name: p.config.Name, Endpoint: from.Addr})
+	r.sendProbe(p, encap.Probe, from, p.probes.next(r.now())) // for the round trip, and to confirm the keys to a responder
 }
 
 func (r *Router) down(p *peer, reason string) {

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/demo"
+)
+
+func newDemo() *cobra.Command {
+	var o demo.Options
+	var remove, encryption, driver string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show weft at work on three virtual hosts of this machine, then remove them",
+		Args:  cobra.NoArgs,
+	}
+	cmd.Flags().BoolVar(&o.Keep, "keep", false, "leave the hosts standing at the end and say how to look around")
+	cmd.Flags().StringVar(&remove, "remove", "", "remove the hosts that an earlier --keep left, by its id")
+	cmd.Flags().StringVar(&encryption, "encryption", "on", "on or off")
+	cmd.Flags().StringVar(&driver, "driver", "auto", "of the overlay device: auto, batch or plain")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if remove != "" {
+			return lab.Remove(remove)
+		}
+		self, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("find this program: %w", err)
+		}
+		o.Binary, o.Out = self, cmd.OutOrStdout()
+		o.Flags = []string{"--encryption", encryption, "--driver", driver}
+		return demo.Run(cmd.Context(), o)
+	}
+	return cmd
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weftnet/weft/node"
+)
+
+func newDown() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "down",
+		Short: "Stop the node and remove its device, addresses and routes",
+		Args:  cobra.NoArgs,
+	}
+	cmd.Flags().StringVarP(&file, "config", "c", node.DefaultConfigFile, "configuration file")
+	addKeyFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := loadConfig(cmd, file)
+		if err != nil {
+			return err
+		}
+		log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		if err := node.Down(cmd.Context(), cfg, log); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s, its addresses and routes are gone; keys and configuration are kept\n", cfg.Device)
+		return nil
+	}
+	return cmd
+}

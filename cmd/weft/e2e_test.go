@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/cluster"
+	"github.com/weftnet/weft/node/api"
+)
+
+// The end-to-end tests run the real binary on virtual hosts: real kernels' TUN devices, routes and namespaces, real
+// sockets. They need root, and skip without it.
+
+var built struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built.dir != "" {
+		os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
+
+// weftBinary builds weft once for all tests.
+func weftBinary(t *testing.T) string {
+	t.Helper()
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "weft-e2e-"); built.err != nil {
+			return
+		}
+		out, err := exec.Command("go", "build", "-o", filepath.Join(built.dir, "weft"), ".").CombinedOutput()
+		if err != nil {
+			built.err = fmt.Errorf("build weft: %w: %s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return filepath.Join(built.dir, "weft")
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("network namespaces need root")
+	}
+	if _, err := exec.LookPath("ping"); err != nil {
+		t.Skip("ping is not installed: run scripts/setup.sh")
+	}
+}
+
+// patience bounds every wait for something that should take a second or so. It is no measure of speed.
+const patience = 40 * time.Second
+
+func within(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// newCluster makes a lab with hosts that are set up but not started. After a failure the daemons' logs are shown.
+func newCluster(t *testing.T, hosts int, flags ...string) *cluster.Cluster {
+	t.Helper()
+	return newClusterOf(t, cluster.Options{Hosts: hosts, Flags: flags})
+}
+
+func newClusterOf(t *testing.T, o cluster.Options) *cluster.Cluster {
+	t.Helper()
+	needRoot(t)
+	o.Binary, o.Network = weftBinary(t), []string{"10.244.0.0/16", "fd10:244::/48"}
+	c, err := cluster.New(context.WithoutCancel(t.Context()), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			showLogs(t, c)
+		}
+		if err := c.Close(); err != nil {
+			t.Errorf("close the lab: %v", err)
+		}
+	})
+	return c
+}
+
+func showLogs(t *testing.T, c *cluster.Cluster) {
+	for _, n := range c.Nodes {
+		if n.Daemon() == nil {
+			continue
+		}
+		text, _ := n.Daemon().Stderr()
+		t.Logf("log of %s:\n%s", n.Name(), text)
+	}
+}
+
+// startAll starts all daemons and waits until all reach each other.
+func startAll(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	if err := c.UpAll(); err != nil {
+		t.Fatal(err)
+	}
+	awaitAll(t, c)
+}
+
+func awaitAll(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	if err := c.AwaitAll(within(t, patience)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func awaitPeer(t *testing.T, n *cluster.Node, peer, state string) {
+	t.Helper()
+	if err := n.AwaitPeer(within(t, patience), peer, state); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func status(t *testing.T, n *cluster.Node) *api.Status {
+	t.Helper()
+	s, err := n.Status(within(t, patience))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// pods makes a pod on every host.
+func pods(t *testing.T, c *cluster.Cluster) []*lab.Pod {
+	t.Helper()
+	var list []*lab.Pod
+	for _, n := range c.Nodes {
+		p, err := n.AddPod(within(t, patience), "pod")
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// pinger is a host or pod.
+type pinger interface {
+	Run(ctx context.Context, args ...string) (string, error)
+	Name() string
+}
+
+// awaitPing pings until one answer came.
+func awaitPing(t *testing.T, from pinger, to netip.Addr) {
+	t.Helper()
+	ctx := within(t, patience)
+	for {
+		_, err := from.Run(ctx, "ping", "-n", "-c", "1", "-W", "1", to.String())
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("%s does not reach %s: %v", from.Name(), to, err)
+		}
+	}
+}
+
+// pingAll pings once from every one to every other, over both families.
+func pingAll(t *testing.T, list []*lab.Pod) {
+	t.Helper()
+	for _, from := range list {
+		for _, to := range list {
+			if from != to {
+				awaitPing(t, from, to.Addr4())
+				awaitPing(t, from, to.Addr6())
+			}
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weftnet/weft/node"
+)
+
+func newJoin() *cobra.Command {
+	var file, tokenFile string
+	cmd := &cobra.Command{
+		Use:   "join [TOKEN]",
+		Short: "Set up a further node from a token (or from a token in a file or on standard input)",
+		Args:  cobra.MaximumNArgs(1),
+	}
+	cmd.Flags().StringVarP(&file, "config", "c", node.DefaultConfigFile, "configuration file to write")
+	cmd.Flags().StringVar(&tokenFile, "token-file", "", "read the token from this file; - is standard input")
+	addKeyFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, err := flagConfig(cmd)
+		if err != nil {
+			return err
+		}
+		token, err := readToken(cmd.InOrStdin(), args, tokenFile)
+		if err != nil {
+			return err
+		}
+		if err := node.Join(file, cfg, token); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "wrote %s and %s\nstart this node: weft up\n", file, cfg.SecretFile)
+		return nil
+	}
+	return cmd
+}
+
+// readToken takes the token from the argument, from a file, or from standard input.
+func readToken(stdin io.Reader, args []string, file string) (string, error) {
+	switch {
+	case len(args) == 1 && file != "":
+		return "", usageError{fmt.Errorf("give the token as an argument or with --token-file, not both")}
+	case len(args) == 1 && args[0] != "-":
+		return args[0], nil
+	case file != "" && file != "-":
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return "", fmt.Errorf("read token: %w", err)
+		}
+		return string(text), nil
+	}
+	text, err := io.ReadAll(io.LimitReader(stdin, 64<<10))
+	if err != nil {
+		return "", fmt.Errorf("read token: %w", err)
+	}
+	return string(text), nil
+}

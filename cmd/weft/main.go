@@ -1,0 +1,89 @@
+// Command weft joins hosts into one IP network: the daemon and its command line in one binary.
+//
+// Each command has a file of its own and no logic: it reads flags, calls a room and prints. Exit codes: 0 done, 2 the
+// configuration or the command line is wrong, 1 anything else.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weftnet/weft/node"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// run executes the command line and returns the exit code.
+func run(ctx context.Context, args []string) int {
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(root.ErrOrStderr(), "weft: "+oneLine(err))
+	if errors.Is(err, node.ErrConfig) || errors.Is(err, errUsage) {
+		return 2
+	}
+	return 1
+}
+
+// errUsage marks a command line that cannot be understood.
+var errUsage = errors.New("usage")
+
+// oneLine is the error's text without line breaks.
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(err.Error()), " ")
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "weft",
+		Short:         "Join hosts into one sealed IP network, without any server",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
+	})
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(newInit(), newJoin(), newUp(), newDown(), newStatus(), newPeers(), newRoutes(), newSecret(),
+		newDemo(), newVersion())
+	for _, cmd := range root.Commands() {
+		markUsage(cmd)
+	}
+	markUsage(root)
+	return root
+}
+
+// markUsage makes wrong arguments of a command exit with 2.
+func markUsage(cmd *cobra.Command) {
+	check := cmd.Args
+	if check == nil {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
+		}
+		return nil
+	}
+}
+
+type usageError struct{ error }
+
+func (e usageError) Is(target error) bool { return target == errUsage }
+func (e usageError) Unwrap() error        { return e.error }

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/weftnet/weft/node/api"
+)
+
+func printStatus(w io.Writer, s *api.Status) error {
+	n := &s.Node
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(key, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", key, fmt.Sprintf(format, args...)) }
+	row("node", "%s (%s), weft %s, up %s", n.Name, n.ID[:16], n.Version, span(time.Since(n.Started)))
+	row("network", "%s, encryption %s", list(n.Network), n.Encryption)
+	row("subnet", "%s", subnetText(n))
+	row("device", "%s, mtu %d, driver %s: %s", n.Device.Name, n.Device.MTU, n.Device.Driver, n.Device.Why)
+	row("listen", "%s, UDP and TCP; buffers %s in, %s out", n.Listen, size(n.Socket.ReceiveBuffer), size(n.Socket.SendBuffer))
+	for _, a := range n.Advertised {
+		row("advertised", "%s: %s", a.Endpoint, a.Why)
+	}
+	row("traffic", "%d packets out, %d in; dropped %s", n.Sent.Packets, n.Received.Packets, drops(n.Drops))
+	for _, s := range n.Seeds {
+		row("seed", "%s: %s", s.Address, seedText(s))
+	}
+	for _, d := range n.Degraded {
+		row("degraded", "%s: %s", d.What, d.Reason)
+	}
+	for _, c := range n.Conflicts {
+		row("conflict", "%s: %s", c.What, c.Reason)
+	}
+	for _, r := range n.Refused {
+		row("refused", "%s: %s (%s ago)", r.What, r.Reason, span(time.Since(r.Since)))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	return printPeers(w, s.Peers)
+}
+
+func subnetText(n *api.Node) string {
+	if len(n.Subnets) == 0 {
+		return "none yet: " + n.SubnetNote
+	}
+	return fmt.Sprintf("%s (%s), our addresses %s", list(n.Subnets), n.SubnetMode, list(n.Addresses))
+}
+
+func seedText(s api.Seed) string {
+	if s.Name != "" {
+		return s.State + " (" + s.Name + ")"
+	}
+	if s.Tries == 0 {
+		return s.State
+	}
+	return fmt.Sprintf("%s; tried %d times in %s, again in %s", s.State, s.Tries, span(time.Since(s.Since)), span(time.Until(s.Next)))
+}
+
+func printPeers(w io.Writer, peers []api.Peer) error {
+	if len(peers) == 0 {
+		_, err := fmt.Fprintln(w, "no peers yet")
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "PEER\tSTATE\tSINCE\tPATH\tENDPOINT\tRTT\tMTU\tSUBNETS\tSENT\tRECEIVED\tSEES US AS")
+	for _, p := range peers {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, p.State, span(time.Since(p.Since)), dash(p.Path),
+			dash(p.Endpoint), rtt(p.RTT), number(p.MTU), dash(list(p.Subnets)), bytesText(p.Sent.Bytes), bytesText(p.Received.Bytes), dash(p.SeesUs))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, p := range peers {
+		if p.Reason == "" {
+			continue
+		}
+		fmt.Fprintf(w, "\n%s is %s: %s\n", p.Name, p.State, p.Reason)
+		for _, tried := range p.Tried {
+			fmt.Fprintf(w, "  %s\n", tried)
+		}
+	}
+	return nil
+}
+
+func printRoutes(w io.Writer, routes []api.Route) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "PREFIX\tOWNER\tKIND\tSTATE\tVIA\tMTU\tREASON")
+	for _, r := range routes {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Prefix, r.Owner, r.Kind, r.State, dash(r.Via), number(r.MTU), r.Reason)
+	}
+	return t.Flush()
+}
+
+func drops(m map[string]uint64) string {
+	if len(m) == 0 {
+		return "none"
+	}
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(m[b], m[a]), cmp.Compare(a, b)) })
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%d %s", m[name], name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func list[T any](items []T) string {
+	texts := make([]string, len(items))
+	for i, v := range items {
+		texts[i] = fmt.Sprint(v)
+	}
+	return strings.Join(texts, " ")
+}
+
+func dash(s string) string { return cmp.Or(s, "-") }
+
+func number(n int) string {
+	if n == 0 {
+		return "-"
+	}
+	return fmt.Sprint(n)
+}
+
+func rtt(us int64) string {
+	if us == 0 {
+		return "-"
+	}
+	return (time.Duration(us) * time.Microsecond).String()
+}
+
+// span is a duration as people say it: two units at most.
+func span(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return "0s"
+	case d < time.Minute:
+		return d.Truncate(time.Second).String()
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh%dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
+}
+
+func size(bytes int) string { return bytesText(uint64(max(bytes, 0))) }
+
+// bytesText is a byte count with a binary unit.
+func bytesText(n uint64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	f, i := float64(n), 0
+	for f >= 1024 && i < len(units)-1 {
+		f, i = f/1024, i+1
+	}
+	if i == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", f, units[i])
+}

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weftnet/weft/trust"
+)
+
+func newSecret() *cobra.Command {
+	return &cobra.Command{
+		Use:   "secret",
+		Short: "Print a new cluster secret, and nothing else",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := trust.NewSecret(rand.Reader)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), s.Text())
+			return nil
+		},
+	}
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/weftnet/weft/node"
+)
+
+func newUp() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Run the node in the foreground until SIGTERM or SIGINT",
+		Long: "Run the node in the foreground until SIGTERM or SIGINT. A stop leaves device and routes in place, so that the\n" +
+			"next start goes on where this one ended; 'weft down' removes them.",
+		Args: cobra.NoArgs,
+	}
+	cmd.Flags().StringVarP(&file, "config", "c", node.DefaultConfigFile, "configuration file")
+	addKeyFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := loadConfig(cmd, file)
+		if err != nil {
+			return err
+		}
+		return node.Run(cmd.Context(), cfg, os.Stderr)
+	}
+	return cmd
+}
+
+// addKeyFlags adds a flag for every key of the configuration.
+func addKeyFlags(cmd *cobra.Command) {
+	defaults := node.DefaultConfig()
+	for _, k := range node.Keys() {
+		usage := k.Usage
+		if k.List {
+			cmd.Flags().StringSlice(k.Flag(), nil, usage)
+			continue
+		}
+		if k.Name == "bootstrap" {
+			cmd.Flags().Bool(k.Flag(), false, usage)
+			continue
+		}
+		cmd.Flags().String(k.Flag(), "", fmt.Sprintf("%s (default %s)", usage, k.Get(&defaults)))
+	}
+}
+
+// loadConfig reads the file, then the flags over it. Without a file at the default place, the flags are all.
+func loadConfig(cmd *cobra.Command, file string) (node.Config, error) {
+	cfg := node.DefaultConfig()
+	if err := readConfigFile(cmd, &cfg, file); err != nil {
+		return cfg, err
+	}
+	if err := applyFlags(cmd, &cfg); err != nil {
+		return cfg, err
+	}
+	return cfg, cfg.Validate()
+}
+
+// flagConfig is the configuration of the flags alone.
+func flagConfig(cmd *cobra.Command) (node.Config, error) {
+	cfg := node.DefaultConfig()
+	err := applyFlags(cmd, &cfg)
+	return cfg, err
+}
+
+func applyFlags(cmd *cobra.Command, cfg *node.Config) error {
+	for _, k := range node.Keys() {
+		f := cmd.Flags().Lookup(k.Flag())
+		if f == nil || !f.Changed {
+			continue
+		}
+		if err := k.Set(cfg, flagValues(f)); err != nil {
+			return usageError{fmt.Errorf("--%s: %w", k.Flag(), err)}
+		}
+	}
+	return nil
+}
+
+func readConfigFile(cmd *cobra.Command, cfg *node.Config, file string) error {
+	if _, err := os.Stat(file); os.IsNotExist(err) && !cmd.Flags().Changed("config") && cmd.Flags().Changed("secret-file") {
+		return nil
+	}
+	return cfg.ReadFile(file)
+}
+
+func flagValues(f *pflag.Flag) []string {
+	if s, ok := f.Value.(pflag.SliceValue); ok {
+		return s.GetSlice()
+	}
+	return []string{f.Value.String()}
+}

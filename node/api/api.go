@@ -1,0 +1,143 @@
+// Package api is what the daemon and the commands say to each other over the unix socket: HTTP, with the JSON of the
+// types here. Field names are stable; new ones may be added.
+package api
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Paths of the control API. All are GET but PathStop, which is POST.
+const (
+	PathStatus = "/v1/status"
+	PathPeers  = "/v1/peers"
+	PathRoutes = "/v1/routes"
+	PathStop   = "/v1/stop"
+)
+
+// Status is the whole state of a node at one moment.
+type Status struct {
+	Node  Node   `json:"node"`
+	Peers []Peer `json:"peers"`
+}
+
+// Node is the state of the node itself.
+type Node struct {
+	Name       string            `json:"name"`
+	ID         string            `json:"id"` // fingerprint of its keys, hexadecimal
+	Version    string            `json:"version"`
+	PID        int               `json:"pid"`
+	Started    time.Time         `json:"started"`
+	Network    []netip.Prefix    `json:"network"`
+	SubnetMode string            `json:"subnet_mode"` // static or auto
+	Subnets    []netip.Prefix    `json:"subnets"`
+	SubnetNote string            `json:"subnet_note,omitempty"` // why there is none yet
+	Addresses  []netip.Addr      `json:"addresses"`
+	Encryption string            `json:"encryption"` // on or off
+	Device     Device            `json:"device"`
+	Listen     string            `json:"listen"`
+	Advertised []Advertised      `json:"advertised"`
+	Socket     Socket            `json:"socket"`
+	Degraded   []Note            `json:"degraded"` // what is not as good as it could be
+	Conflicts  []Note            `json:"conflicts"`
+	Refused    []Note            `json:"refused"` // who was refused, and why
+	Seeds      []Seed            `json:"seeds"`
+	Sent       Traffic           `json:"sent"`
+	Received   Traffic           `json:"received"`
+	Drops      map[string]uint64 `json:"drops"` // packets by reason
+}
+
+// Device is the TUN device.
+type Device struct {
+	Name     string    `json:"name"`
+	Driver   string    `json:"driver"`
+	Why      string    `json:"why"`
+	MTU      int       `json:"mtu"`
+	Features []Feature `json:"features"`
+}
+
+// Socket is the UDP port.
+type Socket struct {
+	Port          int       `json:"port"`
+	ReceiveBuffer int       `json:"receive_buffer"` // bytes, as granted
+	SendBuffer    int       `json:"send_buffer"`
+	Features      []Feature `json:"features"`
+}
+
+// Feature is something that the kernel can do for speed, and whether it does.
+type Feature struct {
+	Name   string `json:"name"`
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Advertised is an address that the node tells its peers to call it at.
+type Advertised struct {
+	Endpoint netip.AddrPort `json:"endpoint"`
+	Why      string         `json:"why"`
+}
+
+// Note is one thing worth an operator's attention.
+type Note struct {
+	What   string    `json:"what"`
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since,omitzero"`
+}
+
+// Seed is one configured address of the cluster.
+type Seed struct {
+	Address string    `json:"address"`
+	State   string    `json:"state"` // joined, or the last error
+	Name    string    `json:"name,omitempty"`
+	Tries   int       `json:"tries"`
+	Since   time.Time `json:"since,omitzero"`
+	Next    time.Time `json:"next,omitzero"`
+}
+
+// Traffic counts delivered packets and their bytes, from the inner IP header on.
+type Traffic struct {
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
+}
+
+// Peer states.
+const (
+	StateUp      = "up"      // packets flow
+	StateDown    = "down"    // a member that is not reached
+	StateAway    = "away"    // it said goodbye
+	StateUnknown = "unknown" // a member whose claim is not here yet
+)
+
+// Peer is the state of one peer.
+type Peer struct {
+	Name     string         `json:"name"`
+	ID       string         `json:"id"`
+	State    string         `json:"state"`
+	Reason   string         `json:"reason,omitempty"` // why it is not up
+	Since    time.Time      `json:"since,omitzero"`
+	Path     string         `json:"path"` // udp, relay or none
+	Via      string         `json:"via"`  // name of the relay
+	Endpoint string         `json:"endpoint"`
+	SeesUs   string         `json:"sees_us"` // our endpoint as the peer sees it
+	RTT      int64          `json:"rtt_us"`
+	MTU      int            `json:"mtu"` // of the overlay towards it
+	Sealed   bool           `json:"sealed"`
+	Cipher   string         `json:"cipher,omitempty"`
+	Member   bool           `json:"member"` // alive in gossip
+	Subnets  []netip.Prefix `json:"subnets"`
+	Sent     Traffic        `json:"sent"`
+	Received Traffic        `json:"received"`
+	Tried    []string       `json:"tried,omitempty"` // what was tried without success
+}
+
+// Route is one prefix of the overlay and who owns it.
+type Route struct {
+	Prefix netip.Prefix `json:"prefix"`
+	Owner  string       `json:"owner"`
+	ID     string       `json:"id"`
+	Kind   string       `json:"kind"`  // own, peer, conflict or refused
+	State  string       `json:"state"` // in force, waiting or refused
+	Via    string       `json:"via"`
+	MTU    int          `json:"mtu"`
+	Reason string       `json:"reason,omitempty"`
+}

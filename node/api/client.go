@@ -1,0 +1,100 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// ErrNotRunning says that no daemon listens on the socket.
+var ErrNotRunning = errors.New("weft is not running")
+
+// Client asks the daemon behind one unix socket.
+type Client struct {
+	socket string
+	http   http.Client
+}
+
+// NewClient makes a client of the daemon that listens on socket. It does not connect yet.
+func NewClient(socket string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", socket)
+	}
+	return &Client{socket: socket, http: http.Client{
+		Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, Timeout: 5 * time.Second,
+	}}
+}
+
+// Status asks for the whole state.
+func (c *Client) Status(ctx context.Context) (*Status, error) {
+	return get[*Status](ctx, c, PathStatus)
+}
+
+// Peers asks for the peers.
+func (c *Client) Peers(ctx context.Context) ([]Peer, error) { return get[[]Peer](ctx, c, PathPeers) }
+
+// Routes asks for the prefixes and their owners.
+func (c *Client) Routes(ctx context.Context) ([]Route, error) {
+	return get[[]Route](ctx, c, PathRoutes)
+}
+
+func get[T any](ctx context.Context, c *Client, path string) (T, error) {
+	var value T
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://weft"+path, nil)
+	if err != nil {
+		return value, fmt.Errorf("ask the daemon: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return value, c.explain(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	if err != nil {
+		return value, fmt.Errorf("ask the daemon at %s: %w", c.socket, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return value, fmt.Errorf("the daemon at %s answered %s: %s", c.socket, resp.Status, strings.TrimSpace(string(body)))
+	}
+	if err := json.Unmarshal(body, &value); err != nil {
+		return value, fmt.Errorf("the daemon at %s answered what this weft does not understand: %w", c.socket, err)
+	}
+	return value, nil
+}
+
+// explain turns a failed connection into what the user can do about it.
+func (c *Client) explain(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w: nothing listens on %s (start it with 'weft up', or name its socket with --socket)", ErrNotRunning, c.socket)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("no permission to use %s: run as root", c.socket)
+	}
+	return fmt.Errorf("ask the daemon at %s: %w", c.socket, err)
+}
+
+// Stop asks the daemon to stop in order. It returns when the daemon has agreed, not when it has ended.
+func (c *Client) Stop(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://weft"+PathStop, nil)
+	if err != nil {
+		return fmt.Errorf("ask the daemon: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return c.explain(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusAccepted {
+		return fmt.Errorf("the daemon at %s answered %s", c.socket, resp.Status)
+	}
+	return nil
+}

@@ -1,0 +1,200 @@
+package node
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/weftnet/weft/tun"
+)
+
+// Defaults of the configuration.
+const (
+	DefaultConfigFile = "/etc/weft/weft.yaml"
+	DefaultSecretFile = "/etc/weft/secret"
+	DefaultStateDir   = "/var/lib/weft"
+	DefaultRunDir     = "/run/weft"
+	DefaultSocket     = DefaultRunDir + "/" + SocketName
+	DefaultDevice     = "weft0"
+	DefaultPort       = 9338
+	SocketName        = "weft.sock"
+
+	minMTU = 1280  // the least that IPv6 may have (RFC 8200, section 5)
+	maxMTU = 65455 // 65535 less IPv6 header 40, UDP 8, frame 16, tag 16
+)
+
+// ErrConfig marks errors of the configuration: the command exits with 2.
+var ErrConfig = errors.New("configuration")
+
+// configErrorf makes an error that wraps ErrConfig and reads as one line.
+func configErrorf(format string, args ...any) error {
+	return &configError{fmt.Errorf(format, args...)}
+}
+
+type configError struct{ err error }
+
+func (e *configError) Error() string        { return e.err.Error() }
+func (e *configError) Unwrap() error        { return e.err }
+func (e *configError) Is(target error) bool { return target == ErrConfig }
+
+// Subnet is what the node owns: named prefixes, or one that it finds itself.
+type Subnet struct {
+	Auto     bool
+	Prefixes []netip.Prefix
+}
+
+// String is the subnet as the configuration file has it.
+func (s Subnet) String() string {
+	if s.Auto {
+		return "auto"
+	}
+	return joined(s.Prefixes)
+}
+
+// Config is the configuration of a node. Make it with DefaultConfig, then read a file and flags over it, then Validate.
+type Config struct {
+	Name       string
+	Network    []netip.Prefix
+	Subnet     Subnet
+	SubnetSize [2]int // prefix length of an automatic subnet: IPv4, IPv6
+	Bootstrap  bool
+	Routes     []netip.Prefix
+	Listen     string
+	Advertise  []netip.Addr
+	Join       []string
+	Encryption bool
+	SecretFile string
+	MTU        int // of the device; 0: auto
+	Device     string
+	Driver     tun.Driver
+	StateDir   string
+	RunDir     string
+	LogLevel   slog.Level
+	LogFormat  string
+}
+
+// DefaultConfig is the configuration of an empty file.
+func DefaultConfig() Config {
+	name, err := os.Hostname()
+	if err != nil {
+		name = "weft"
+	}
+	return Config{
+		Name: name, Network: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")}, Subnet: Subnet{Auto: true},
+		SubnetSize: [2]int{24, 64}, Listen: fmt.Sprintf(":%d", DefaultPort), Encryption: true,
+		SecretFile: DefaultSecretFile, Device: DefaultDevice, Driver: tun.DriverAuto, StateDir: DefaultStateDir,
+		RunDir: DefaultRunDir, LogLevel: slog.LevelInfo, LogFormat: "text",
+	}
+}
+
+// Socket is the path of the control socket.
+func (c *Config) Socket() string { return filepath.Join(c.RunDir, SocketName) }
+
+// ReadFile reads a YAML file over c. An unknown key, a key given twice and a value that is not one are errors that name
+// the file, the line and the key; they wrap ErrConfig.
+func (c *Config) ReadFile(path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return configErrorf("%w (make one with 'weft init' or 'weft join', or name it with --config)", err)
+	}
+	if err := c.Parse(data); err != nil {
+		return configErrorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// Parse reads YAML over c; errors name line and key.
+func (c *Config) Parse(data []byte) error {
+	var doc yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		return nil // an empty file
+	case err != nil:
+		return errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return errors.New("holds more than one document")
+	}
+	root := doc.Content[0]
+	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
+		return nil
+	}
+	return c.parseMap(root, "", map[string]int{})
+}
+
+func (c *Config) parseMap(m *yaml.Node, prefix string, seen map[string]int) error {
+	if m.Kind != yaml.MappingNode {
+		return fmt.Errorf("line %d: expected keys with values", m.Line)
+	}
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		name, value := m.Content[i], m.Content[i+1]
+		full := prefix + name.Value
+		if first, ok := seen[full]; ok {
+			return fmt.Errorf("line %d: key %q was given in line %d already", name.Line, full, first)
+		}
+		seen[full] = name.Line
+		if err := c.parseKey(name, value, full, seen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Config) parseKey(name, value *yaml.Node, full string, seen map[string]int) error {
+	for _, k := range keys {
+		if strings.HasPrefix(k.Name, full+".") {
+			return c.parseMap(value, full+".", seen)
+		}
+		if k.Name != full {
+			continue
+		}
+		values, err := scalars(value, k.List)
+		if err == nil {
+			err = k.Set(c, values)
+		}
+		if err != nil {
+			return fmt.Errorf("line %d: %s: %w", value.Line, full, err)
+		}
+		return nil
+	}
+	return fmt.Errorf("line %d: unknown key %q%s", name.Line, full, suggest(full))
+}
+
+// scalars is the value of a key as texts.
+func scalars(n *yaml.Node, list bool) ([]string, error) {
+	switch {
+	case n.Kind == yaml.ScalarNode && n.Tag != "!!null":
+		return []string{n.Value}, nil
+	case n.Kind == yaml.SequenceNode && list:
+		values := make([]string, 0, len(n.Content))
+		for _, item := range n.Content {
+			if item.Kind != yaml.ScalarNode || item.Tag == "!!null" {
+				return nil, fmt.Errorf("its entry in line %d is not a plain value", item.Line)
+			}
+			values = append(values, item.Value)
+		}
+		return values, nil
+	case list:
+		return nil, errors.New("takes a list such as [a, b]")
+	}
+	return nil, errors.New("takes one plain value")
+}
+
+// suggest names the known key that an unknown one was probably meant to be.
+func suggest(name string) string {
+	for _, k := range keys {
+		if strings.EqualFold(strings.NewReplacer("-", "_").Replace(name), k.Name) || strings.HasPrefix(k.Name, name) || strings.HasPrefix(name, k.Name) {
+			return fmt.Sprintf(" (did you mean %q?)", k.Name)
+		}
+	}
+	return ""
+}

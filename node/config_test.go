@@ -1,0 +1,162 @@
+package node
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Each of these must be refused in one line that names the place and the value, with exit code 2.
+func TestBadConfigurationIsRefusedInOneLineThatNamesPlaceAndValue(t *testing.T) {
+	for name, test := range map[string]struct {
+		yaml string
+		want []string
+	}{
+		"unknown key":            {"name: a\nnetwrk: [10.0.0.0/8]\n", []string{"line 2", `"netwrk"`}},
+		"unknown key, suggested": {"secret-file: x\n", []string{"line 1", `"secret-file"`, `did you mean "secret_file"`}},
+		"unknown nested key":     {"log:\n  levl: info\n", []string{"line 2", `"log.levl"`}},
+		"key twice":              {"name: a\nname: b\n", []string{"line 2", "name"}},
+		"not YAML":               {"name: [a\n", []string{"line"}},
+		"list for a scalar":      {"name: [a, b]\n", []string{"line 1", "name", "one plain value"}},
+		"map for a scalar":       {"name: {a: b}\n", []string{"line 1", "name"}},
+		"two documents":          {"name: a\n---\nname: b\n", []string{"more than one document"}},
+		"no map":                 {"- a\n", []string{"line 1"}},
+		"subnet outside network": {"network: [10.244.0.0/16]\nsubnet: [10.245.1.0/24]\n", []string{"subnet", "10.245.1.0/24", "10.244.0.0/16"}},
+		"subnet is network":      {"network: [10.244.0.0/16]\nsubnet: [10.244.0.0/16]\n", []string{"subnet", "all of network"}},
+		"overlapping subnets":    {"subnet: [10.244.1.0/24, 10.244.1.128/25]\n", []string{"overlap"}},
+		"host bits":              {"subnet: [10.244.1.7/24]\n", []string{"line 1", "10.244.1.0/24"}},
+		"bad prefix":             {"network: [10.244.0.0]\n", []string{"line 1", "10.244.0.0"}},
+		"two networks of a kind": {"network: [10.1.0.0/16, 10.2.0.0/16]\n", []string{"one family"}},
+		"default route":          {"network: [0.0.0.0/0]\n", []string{"0.0.0.0/0"}},
+		"multicast network":      {"network: [224.0.0.0/8]\n", []string{"unicast"}},
+		"mapped network":         {"network: ['::ffff:10.0.0.0/104']\n", []string{"IPv4"}},
+		"subnet too wide":        {"network: [10.244.0.0/24]\nsubnet: auto\n", []string{"subnet_size", "/24"}},
+		"bad size":               {"subnet_size: [24, 200]\n", []string{"200"}},
+		"advertise in network":   {"advertise: [10.244.9.9]\n", []string{"advertise", "10.244.9.9"}},
+		"bad advertise":          {"advertise: [example.org]\n", []string{"example.org"}},
+		"seed in network":        {"join: [10.244.0.9]\n", []string{"join", "10.244.0.9"}},
+		"bad seed":               {"join: ['a b']\n", []string{"a b"}},
+		"bad seed port":          {"join: ['a:99999']\n", []string{"a:99999"}},
+		"listen without port":    {"listen: 192.0.2.1\n", []string{"line 1", "192.0.2.1"}},
+		"bad encryption":         {"encryption: maybe\n", []string{"maybe", "on or off"}},
+		"bad mtu":                {"mtu: 100\n", []string{"100", "1280"}},
+		"bad device":             {"device: a/b\n", []string{"a/b"}},
+		"long device":            {"device: abcdefghijklmnop\n", []string{"15"}},
+		"bad driver":             {"driver: fast\n", []string{"fast", "batch"}},
+		"bad level":              {"log: {level: loud}\n", []string{"loud"}},
+		"route is default":       {"routes: [0.0.0.0/0]\n", []string{"default route"}},
+		"route in network":       {"routes: [10.244.5.0/24]\n", []string{"routes", "10.244.5.0/24"}},
+		"k8s":                    {"subnet: k8s\n", []string{"k8s", "not available"}},
+		"empty value":            {"name: \n", []string{"line 1", "name"}},
+		"bad name":               {"name: \"a b\"\n", []string{"name", "a b"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "weft.yaml")
+			if err := os.WriteFile(file, []byte(test.yaml), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cfg := DefaultConfig()
+			err := cfg.ReadFile(file)
+			if err == nil {
+				err = cfg.Validate()
+			}
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			if !errors.Is(err, ErrConfig) {
+				t.Errorf("%v does not wrap ErrConfig", err)
+			}
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("more than one line: %q", err)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q does not name %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestEveryKeySetsWhatItSaysItIs(t *testing.T) {
+	const text = `
+name: vm-7
+network: [10.99.0.0/16, 'fd99::/48']
+subnet: [10.99.7.0/24, 'fd99:0:0:7::/64']
+routes: [192.168.7.0/24]
+listen: "192.0.2.7:9000"
+advertise: [192.0.2.7, '2001:db8::7']
+join: [192.0.2.8, "seed.example.org:9000", "[2001:db8::9]:9000"]
+encryption: off
+secret_file: /tmp/s
+mtu: 1400
+device: w7
+driver: plain
+state_dir: /tmp/state
+run_dir: /tmp/run
+log: {level: debug, format: json}
+`
+	cfg := DefaultConfig()
+	if err := cfg.Parse([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := cfg.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"name": "vm-7", "network": "10.99.0.0/16,fd99::/48", "subnet": "10.99.7.0/24,fd99:0:0:7::/64",
+		"routes": "192.168.7.0/24", "listen": "192.0.2.7:9000", "advertise": "192.0.2.7,2001:db8::7",
+		"join":       "192.0.2.8,seed.example.org:9000,[2001:db8::9]:9000",
+		"encryption": "off", "secret_file": "/tmp/s", "mtu": "1400", "device": "w7", "driver": "plain",
+		"state_dir": "/tmp/state", "run_dir": "/tmp/run", "log.level": "DEBUG", "log.format": "json",
+	}
+	for _, k := range Keys() {
+		if value, ok := want[k.Name]; ok && k.Get(&cfg) != value {
+			t.Errorf("%s = %q, want %q", k.Name, k.Get(&cfg), value)
+		}
+	}
+}
+
+func TestWrittenConfigurationReadsBackTheSame(t *testing.T) {
+	cfg := DefaultConfig()
+	for name, values := range map[string][]string{
+		"name": {"vm-1"}, "network": {"10.1.0.0/16", "fd01::/48"}, "subnet": {"10.1.2.0/24", "fd01::/64"}, "listen": {"[2001:db8::1]:77"},
+		"advertise": {"2001:db8::1"}, "join": {"[2001:db8::2]:77", "host"}, "subnet_size": {"25", "72"}, "encryption": {"off"}, "device": {"w1"},
+	} {
+		for _, k := range Keys() {
+			if k.Name == name {
+				if err := k.Set(&cfg, values); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	file := filepath.Join(t.TempDir(), "weft.yaml")
+	if err := writeConfig(file, cfg); err != nil {
+		t.Fatal(err)
+	}
+	back := DefaultConfig()
+	if err := back.ReadFile(file); err != nil {
+		text, _ := os.ReadFile(file)
+		t.Fatalf("%v\n%s", err, text)
+	}
+	for _, k := range Keys() {
+		if got, want := k.Get(&back), k.Get(&cfg); got != want {
+			t.Errorf("%s = %q after reading back, want %q", k.Name, got, want)
+		}
+	}
+}
+
+func FuzzConfigurationNeverPanics(f *testing.F) {
+	f.Add("name: a\nsubnet: [10.244.1.0/24]\n")
+	f.Add("log: {level: info}\n? [a]\n: b\n")
+	f.Add("a: &x [*x]\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		cfg := DefaultConfig()
+		if cfg.Parse([]byte(text)) == nil {
+			_ = cfg.Validate() // only must not panic
+		}
+	})
+}

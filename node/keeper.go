@@ -1,0 +1,223 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/kernel"
+	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/router"
+	"github.com/weftnet/weft/trust"
+)
+
+// tidyPeriod is how often the keeper looks although nothing woke it: what somebody deleted by hand is back after that
+// at the latest, even if the kernel's notification was lost.
+const tidyPeriod = 4 * time.Second
+
+// changed wakes the keeper. It never blocks.
+func (n *Node) changed() {
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
+
+// onEvent hears of the router's changes, in its control goroutine.
+func (n *Node) onEvent(e router.Event) {
+	switch e.Kind {
+	case router.Refused:
+		n.refused.add(e.Name, e.Reason)
+	case router.DeviceLost:
+		select {
+		case n.lost <- struct{}{}:
+		default:
+		}
+	}
+	n.changed()
+}
+
+// keep makes router and kernel match what is known, whenever something changes, until ctx ends.
+func (n *Node) keep(ctx context.Context) error {
+	tick := time.NewTicker(tidyPeriod)
+	defer tick.Stop()
+	for {
+		n.reconcile()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-n.wake:
+		case <-n.lost:
+			n.reopenDevice()
+		case <-tick.C:
+			n.egresses.expire()
+		}
+	}
+}
+
+func (n *Node) reconcile() {
+	n.updateLocal()
+	view := n.mesh.View()
+	peers, err := n.router.Peers()
+	if err != nil {
+		return // it stops
+	}
+	up := make(map[trust.Fingerprint]router.PeerStatus, len(peers))
+	for _, p := range peers {
+		if p.Up {
+			up[p.ID] = p
+		}
+	}
+	plan := n.plan(view, up)
+	if err := n.router.Set(plan.table); err != nil {
+		return
+	}
+	n.applyKernel(plan.kernel)
+	n.state.publish(view, plan)
+}
+
+// plan is what router and kernel shall be.
+type plan struct {
+	assignment mesh.Assignment
+	conflicts  []mesh.Conflict
+	table      router.Table
+	kernel     kernel.State
+	routes     map[netip.Prefix]kernel.Route // of peers that are up
+}
+
+// plan turns the mesh's view and the paths that work into the desired state.
+func (n *Node) plan(view mesh.View, up map[trust.Fingerprint]router.PeerStatus) *plan {
+	p := &plan{routes: map[netip.Prefix]kernel.Route{}}
+	reachable := func(id trust.Fingerprint) bool { _, ok := up[id]; return ok || id == n.identity.Fingerprint() }
+	p.assignment, p.conflicts = view.Assign(n.state.assignment(), reachable, time.Now())
+	owned := map[trust.Fingerprint][]netip.Prefix{}
+	for prefix, owner := range p.assignment {
+		owned[owner] = append(owned[owner], prefix)
+	}
+	self := owned[n.identity.Fingerprint()]
+	p.table.Local = self
+	p.kernel = kernel.State{
+		Device: n.cfg.Device, MTU: kernel.OverlayMTU(n.deviceMTU()), Network: n.cfg.Network,
+		Own: n.inOverlay(self), Addresses: overlayAddresses(n.inOverlay(self)),
+	}
+	for _, m := range view.Members {
+		if m.Claim == nil || m.ID == n.identity.Fingerprint() {
+			continue
+		}
+		n.planPeer(p, m, owned[m.ID], up)
+	}
+	p.kernel.Routes = slices.SortedFunc(maps.Values(p.routes), func(a, b kernel.Route) int { return a.Prefix.Compare(b.Prefix) })
+	return p
+}
+
+func (n *Node) planPeer(p *plan, m mesh.Member, prefixes []netip.Prefix, up map[trust.Fingerprint]router.PeerStatus) {
+	slices.SortFunc(prefixes, netip.Prefix.Compare)
+	p.table.Peers = append(p.table.Peers, router.PeerConfig{
+		Keys: m.Claim.Keys, Name: m.Name, Prefixes: prefixes, Endpoints: n.underlayOnly(endpointsOf(m)),
+	})
+	status, ok := up[m.ID]
+	if !ok {
+		return
+	}
+	mtu := n.pathMTU(status.Endpoint.Addr(), m.Claim.UnderlayMTU)
+	for _, prefix := range prefixes {
+		p.routes[prefix] = kernel.Route{Prefix: prefix, MTU: kernel.OverlayMTU(mtu), Source: sourceFor(prefix, p.kernel.Addresses)}
+	}
+}
+
+// endpointsOf lists where a member may be reached: what it claims, then where others have seen it.
+func endpointsOf(m mesh.Member) []netip.AddrPort {
+	list := slices.Clone(m.Claim.Endpoints)
+	for _, seen := range m.Observed {
+		if !slices.Contains(list, seen) {
+			list = append(list, seen)
+		}
+	}
+	return list
+}
+
+// pathMTU is the MTU of the overlay towards a peer, from the underlay's at both ends.
+func (n *Node) pathMTU(to netip.Addr, theirs int) int {
+	underlay := int(n.egress(to).MTU)
+	if theirs > 0 {
+		underlay = min(underlay, theirs)
+	}
+	mtu := underlay - encap.Overhead(n.cfg.Encryption, to.Is4())
+	if n.cfg.MTU > 0 {
+		mtu = min(mtu, n.cfg.MTU)
+	}
+	return mtu
+}
+
+func (n *Node) inOverlay(prefixes []netip.Prefix) []netip.Prefix {
+	inside := slices.DeleteFunc(slices.Clone(prefixes), func(p netip.Prefix) bool {
+		_, ok := n.cfg.networkOf(p)
+		return !ok
+	})
+	slices.SortFunc(inside, netip.Prefix.Compare)
+	return inside
+}
+
+// overlayAddresses are the node's own addresses: the first host address of each subnet.
+func overlayAddresses(subnets []netip.Prefix) []netip.Addr {
+	addrs := make([]netip.Addr, 0, len(subnets))
+	for _, p := range subnets {
+		a := p.Addr()
+		if !p.IsSingleIP() {
+			a = a.Next()
+		}
+		addrs = append(addrs, a)
+	}
+	return addrs
+}
+
+// sourceFor is the address that packets of this host to prefix carry: our first of that family; invalid: none.
+func sourceFor(prefix netip.Prefix, own []netip.Addr) netip.Addr {
+	i := slices.IndexFunc(own, func(a netip.Addr) bool { return a.Is4() == prefix.Addr().Is4() })
+	if i < 0 {
+		return netip.Addr{}
+	}
+	return own[i]
+}
+
+// applyKernel asks the kernel for the plan. What it refuses is said once, and tried again.
+func (n *Node) applyKernel(want kernel.State) {
+	changes, err := n.platform.Kernel.Set(want)
+	switch {
+	case errors.Is(err, kernel.ErrNoDevice):
+		n.reopenDevice()
+		return
+	case err != nil:
+		if n.state.problem("kernel", err.Error()) {
+			n.log.Error("kernel-refused", "error", err)
+		}
+		return
+	}
+	n.state.problem("kernel", "")
+	if changes.Any() {
+		n.log.Info("kernel-changed", "changes", changes.String())
+	}
+}
+
+// reopenDevice replaces a device that somebody deleted.
+func (n *Node) reopenDevice() {
+	device, choice, err := n.platform.OpenDevice(n.deviceOptions())
+	if err != nil {
+		if n.state.problem("device", err.Error()) {
+			n.log.Error("device-reopen-failed", "error", err)
+		}
+		return
+	}
+	n.state.problem("device", "")
+	n.state.device(choice)
+	if err := n.router.Attach(device); err != nil {
+		device.Close()
+		return
+	}
+	n.log.Warn("device-reopened", "device", device.Name())
+	n.changed()
+}

@@ -1,0 +1,280 @@
+package node
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/weftnet/weft/tun"
+)
+
+// Key is one key of the configuration: the same in the file and, with dashes for dots and underscores, as a flag.
+type Key struct {
+	Name  string // as in the file; "log.level" is level inside log
+	Usage string
+	List  bool // takes several values
+	set   func(c *Config, values []string) error
+	get   func(c *Config) string
+}
+
+// Flag is the key's name on the command line.
+func (k *Key) Flag() string {
+	return strings.NewReplacer("_", "-", ".", "-").Replace(k.Name)
+}
+
+// Set gives the key its values.
+func (k *Key) Set(c *Config, values []string) error {
+	if !k.List && len(values) != 1 {
+		return fmt.Errorf("takes one value, not %d", len(values))
+	}
+	return k.set(c, values)
+}
+
+// Get is the key's present value as text.
+func (k *Key) Get(c *Config) string { return k.get(c) }
+
+// Keys lists all keys in the order of the documentation.
+func Keys() []*Key { return keys }
+
+var keys = []*Key{
+	text("name", "label of this node (default: the hostname)", func(c *Config) *string { return &c.Name }),
+	prefixes("network", "the whole overlay: an IPv4 prefix, an IPv6 prefix, or one of each", func(c *Config) *[]netip.Prefix { return &c.Network }),
+	{"subnet", "our part of it: prefixes, or auto", true, setSubnet, func(c *Config) string { return c.Subnet.String() }},
+	{"subnet_size", "prefix lengths of an automatic subnet: IPv4, IPv6", true, setSubnetSize, func(c *Config) string { return fmt.Sprint(c.SubnetSize) }},
+	flag("bootstrap", "with subnet auto: take a subnet although no seed answered (the first node of a cluster)", func(c *Config) *bool { return &c.Bootstrap }),
+	prefixes("routes", "further prefixes behind this node", func(c *Config) *[]netip.Prefix { return &c.Routes }),
+	{"listen", "address and port of the underlay, UDP and TCP", false, setListen, func(c *Config) string { return c.Listen }},
+	{"advertise", "addresses that peers shall call (default: the source address of the default route)", true, setAdvertise, func(c *Config) string { return joined(c.Advertise) }},
+	{"join", "nodes to call first: host or host:port", true, setJoin, func(c *Config) string { return strings.Join(c.Join, ",") }},
+	{"encryption", "on: packets are sealed; off: they travel in clear, only control is sealed", false, setEncryption, func(c *Config) string { return onOff(c.Encryption) }},
+	text("secret_file", "file with the cluster secret", func(c *Config) *string { return &c.SecretFile }),
+	{"mtu", "of the overlay device: auto, or bytes", false, setMTU, func(c *Config) string { return mtuText(c.MTU) }},
+	{"device", "name of the overlay device", false, setDevice, func(c *Config) string { return c.Device }},
+	{"driver", "of the overlay device: auto, batch or plain", false, setDriver, func(c *Config) string { return string(c.Driver) }},
+	text("state_dir", "directory of keys, claim and known peers", func(c *Config) *string { return &c.StateDir }),
+	text("run_dir", "directory of the control socket", func(c *Config) *string { return &c.RunDir }),
+	{"log.level", "debug, info, warn or error", false, setLogLevel, func(c *Config) string { return c.LogLevel.String() }},
+	{"log.format", "text or json", false, setLogFormat, func(c *Config) string { return c.LogFormat }},
+}
+
+func text(name, usage string, field func(*Config) *string) *Key {
+	return &Key{name, usage, false, func(c *Config, v []string) error {
+		if v[0] == "" {
+			return fmt.Errorf("must not be empty")
+		}
+		*field(c) = v[0]
+		return nil
+	}, func(c *Config) string { return *field(c) }}
+}
+
+func flag(name, usage string, field func(*Config) *bool) *Key {
+	return &Key{name, usage, false, func(c *Config, v []string) error {
+		b, err := strconv.ParseBool(v[0])
+		if err != nil {
+			return fmt.Errorf("%q is not true or false", v[0])
+		}
+		*field(c) = b
+		return nil
+	}, func(c *Config) string { return strconv.FormatBool(*field(c)) }}
+}
+
+func prefixes(name, usage string, field func(*Config) *[]netip.Prefix) *Key {
+	return &Key{name, usage, true, func(c *Config, v []string) error {
+		list, err := parsePrefixes(v)
+		*field(c) = list
+		return err
+	}, func(c *Config) string { return joined(*field(c)) }}
+}
+
+func parsePrefixes(values []string) ([]netip.Prefix, error) {
+	list := make([]netip.Prefix, 0, len(values))
+	for _, v := range values {
+		p, err := netip.ParsePrefix(v)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a prefix such as 10.244.1.0/24", v)
+		}
+		if p.Masked() != p {
+			return nil, fmt.Errorf("%s has bits set behind its length: write %s", v, p.Masked())
+		}
+		if p.Addr().Is4In6() {
+			return nil, fmt.Errorf("%s is IPv4 in IPv6 form: write the IPv4 prefix", v)
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+func setSubnet(c *Config, values []string) error {
+	if len(values) == 1 {
+		switch values[0] {
+		case "auto":
+			c.Subnet = Subnet{Auto: true}
+			return nil
+		case "k8s":
+			return fmt.Errorf("k8s is not available in this version: name the subnet, or use auto")
+		}
+	}
+	list, err := parsePrefixes(values)
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("is empty: name a prefix, or use auto")
+	}
+	c.Subnet = Subnet{Prefixes: list}
+	return err
+}
+
+func setSubnetSize(c *Config, values []string) error {
+	if len(values) > 2 || len(values) == 0 {
+		return fmt.Errorf("takes the length for IPv4 and, if wanted, for IPv6")
+	}
+	for i, v := range values {
+		n, err := strconv.Atoi(v)
+		if limit := []int{30, 126}[i]; err != nil || n < 1 || n > limit {
+			return fmt.Errorf("%q is not a prefix length from 1 to %d", v, limit)
+		}
+		c.SubnetSize[i] = n
+	}
+	return nil
+}
+
+func setListen(c *Config, v []string) error {
+	host, port, err := net.SplitHostPort(v[0])
+	if err != nil {
+		return fmt.Errorf("%q is not an address and port such as :9338", v[0])
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return fmt.Errorf("%q is not a port from 1 to 65535", port)
+	}
+	if host != "" {
+		if _, err := netip.ParseAddr(host); err != nil {
+			return fmt.Errorf("%q is not an IP address", host)
+		}
+	}
+	c.Listen = v[0]
+	return nil
+}
+
+func setAdvertise(c *Config, values []string) error {
+	c.Advertise = nil
+	for _, v := range values {
+		a, err := netip.ParseAddr(v)
+		if err != nil || a.Zone() != "" || !a.Unmap().IsValid() || a.IsUnspecified() || a.IsMulticast() {
+			return fmt.Errorf("%q is not an IP address that peers can call", v)
+		}
+		c.Advertise = append(c.Advertise, a.Unmap())
+	}
+	return nil
+}
+
+func setJoin(c *Config, values []string) error {
+	c.Join = nil
+	for _, v := range values {
+		if _, _, err := SplitSeed(v); err != nil {
+			return err
+		}
+		c.Join = append(c.Join, v)
+	}
+	return nil
+}
+
+// SplitSeed takes a seed apart: host, host:port, address, or [address]:port. The port defaults to DefaultPort.
+func SplitSeed(seed string) (host string, port uint16, err error) {
+	bad := fmt.Errorf("%q is not a host or host:port", seed)
+	if a, err := netip.ParseAddr(seed); err == nil {
+		return a.String(), DefaultPort, nil
+	}
+	if !strings.Contains(seed, ":") {
+		if seed == "" || strings.ContainsAny(seed, "/ \t[]") {
+			return "", 0, bad
+		}
+		return seed, DefaultPort, nil
+	}
+	host, portText, err := net.SplitHostPort(seed)
+	n, convErr := strconv.ParseUint(portText, 10, 16)
+	if err != nil || convErr != nil || n == 0 || host == "" || strings.ContainsAny(host, "/ \t") {
+		return "", 0, bad
+	}
+	return host, uint16(n), nil
+}
+
+func setEncryption(c *Config, v []string) error {
+	switch v[0] {
+	case "on", "true":
+		c.Encryption = true
+	case "off", "false":
+		c.Encryption = false
+	default:
+		return fmt.Errorf("%q is not on or off", v[0])
+	}
+	return nil
+}
+
+func setMTU(c *Config, v []string) error {
+	if v[0] == "auto" {
+		c.MTU = 0
+		return nil
+	}
+	n, err := strconv.Atoi(v[0])
+	if err != nil || n < minMTU || n > maxMTU {
+		return fmt.Errorf("%q is not auto, nor a number from %d to %d", v[0], minMTU, maxMTU)
+	}
+	c.MTU = n
+	return nil
+}
+
+func setDevice(c *Config, v []string) error {
+	name := v[0]
+	if name == "" || len(name) > 15 || name == "." || name == ".." || strings.ContainsAny(name, "/: \t%") {
+		return fmt.Errorf("%q is not an interface name (1 to 15 characters, no blank, slash, colon or percent sign)", name)
+	}
+	c.Device = name
+	return nil
+}
+
+func setDriver(c *Config, v []string) error {
+	known := []tun.Driver{tun.DriverAuto, tun.DriverBatch, tun.DriverPlain}
+	if !slices.Contains(known, tun.Driver(v[0])) {
+		return fmt.Errorf("%q is not a driver: it is one of %s", v[0], joined(known))
+	}
+	c.Driver = tun.Driver(v[0])
+	return nil
+}
+
+func setLogLevel(c *Config, v []string) error {
+	if err := c.LogLevel.UnmarshalText([]byte(v[0])); err != nil {
+		return fmt.Errorf("%q is not debug, info, warn or error", v[0])
+	}
+	return nil
+}
+
+func setLogFormat(c *Config, v []string) error {
+	if v[0] != "text" && v[0] != "json" {
+		return fmt.Errorf("%q is not text or json", v[0])
+	}
+	c.LogFormat = v[0]
+	return nil
+}
+
+func onOff(b bool) string {
+	if b {
+		return "on"
+	}
+	return "off"
+}
+
+func mtuText(n int) string {
+	if n == 0 {
+		return "auto"
+	}
+	return strconv.Itoa(n)
+}
+
+func joined[T any](list []T) string {
+	texts := make([]string, len(list))
+	for i, v := range list {
+		texts[i] = fmt.Sprint(v)
+	}
+	return strings.Join(texts, ",")
+}

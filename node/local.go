@@ -1,0 +1,141 @@
+package node
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/kernel"
+	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/tun"
+)
+
+// defaultUnderlayMTU is taken where the kernel names no egress interface.
+const defaultUnderlayMTU = 1500
+
+// egressCache remembers by which interface packets to an address leave. It is emptied when the kernel's routes change.
+type egressCache struct {
+	mu    sync.Mutex // guards the rest
+	known map[netip.Addr]kernel.Egress
+	since time.Time
+}
+
+// egressLife is how long an answer is believed although no route changed.
+const egressLife = 30 * time.Second
+
+func (c *egressCache) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known, c.since = nil, time.Now()
+}
+
+func (c *egressCache) expire() {
+	c.mu.Lock()
+	old := time.Since(c.since) > egressLife
+	c.mu.Unlock()
+	if old {
+		c.forget()
+	}
+}
+
+// egress says how packets to an underlay address leave this host; the zero address means the default route.
+func (n *Node) egress(to netip.Addr) kernel.Egress {
+	c := &n.egresses
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.known[to]; ok {
+		return e
+	}
+	e, err := n.platform.Kernel.Egress(to)
+	if err != nil {
+		e = kernel.Egress{MTU: defaultUnderlayMTU, Why: err.Error()}
+	}
+	if c.known == nil {
+		c.known = map[netip.Addr]kernel.Egress{}
+	}
+	c.known[to] = e
+	return e
+}
+
+// kernelChanged hears that routes, addresses or links of the host changed.
+func (n *Node) kernelChanged() {
+	n.egresses.forget()
+	n.changed()
+}
+
+// deviceMTU is the MTU of the overlay device: the configured one, or the egress MTU less the overhead over IPv4. Routes
+// to peers that are reached over IPv6 carry less.
+func (n *Node) deviceMTU() int {
+	if n.cfg.MTU > 0 {
+		return n.cfg.MTU
+	}
+	e := n.egress(netip.Addr{})
+	is4 := !e.Source.IsValid() || e.Source.Is4()
+	return min(max(int(e.MTU)-encap.Overhead(n.cfg.Encryption, is4), minMTU), maxMTU)
+}
+
+func (n *Node) deviceOptions() tun.Options {
+	return tun.Options{Name: n.cfg.Device, Driver: n.cfg.Driver, MTU: n.deviceMTU()}
+}
+
+// advertised lists where peers shall call this node, and why.
+func (n *Node) advertised() []api.Advertised {
+	port := n.conn.Port()
+	var list []api.Advertised
+	add := func(a netip.Addr, why string) {
+		at := netip.AddrPortFrom(a.Unmap(), port)
+		known := slices.ContainsFunc(list, func(x api.Advertised) bool { return x.Endpoint == at })
+		if a.IsValid() && !known && !n.cfg.inNetwork(a) {
+			list = append(list, api.Advertised{Endpoint: at, Why: why})
+		}
+	}
+	for _, a := range n.cfg.Advertise {
+		add(a, "configured (advertise)")
+	}
+	if len(list) > 0 {
+		return list
+	}
+	if host := n.listenAddr(); host.IsValid() {
+		add(host, "the address that it listens on")
+		return list
+	}
+	for _, e := range n.egressBothFamilies() {
+		add(e.Source, e.Why)
+	}
+	return list
+}
+
+func (n *Node) listenAddr() netip.Addr {
+	at, err := netip.ParseAddrPort(n.cfg.Listen)
+	if err != nil || at.Addr().IsUnspecified() {
+		return netip.Addr{}
+	}
+	return at.Addr().Unmap()
+}
+
+// egressBothFamilies asks for the default way out over IPv4 and IPv6; a family without one is left out.
+func (n *Node) egressBothFamilies() []kernel.Egress {
+	var list []kernel.Egress
+	for _, any := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
+		if e := n.egress(any); e.Source.IsValid() {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// updateLocal tells the mesh what this node is now; it raises the claim's version only if something changed.
+func (n *Node) updateLocal() {
+	list := n.advertised()
+	local := mesh.Local{
+		UnderlayMTU: int(n.egress(netip.Addr{}).MTU), MinVersion: encap.Version, MaxVersion: encap.Version,
+	}
+	for _, a := range list {
+		local.Endpoints = append(local.Endpoints, a.Endpoint)
+	}
+	n.state.advertised(list)
+	n.mesh.SetLocal(local)
+}

@@ -1,0 +1,122 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/trust"
+)
+
+func (n *Node) meshConfig() mesh.Config {
+	return mesh.Config{
+		Identity: n.identity, Boot: n.boot, Name: n.cfg.Name, Started: n.started, Port: n.conn.Port(),
+		Network: n.cfg.Network, Subnet: n.meshSubnet(), Bootstrap: n.cfg.Bootstrap, Routes: n.cfg.Routes, Seeds: n.cfg.Join,
+		StateDir: n.cfg.StateDir, Underlay: &underlay{n}, Logger: n.log, OnView: func(mesh.View) { n.changed() },
+		Forbidden: n.forbidden,
+	}
+}
+
+func (n *Node) meshSubnet() mesh.Subnet {
+	if n.cfg.Subnet.Auto {
+		return mesh.Subnet{Kind: mesh.KindAuto, Bits4: n.cfg.SubnetSize[0], Bits6: n.cfg.SubnetSize[1]}
+	}
+	return mesh.Subnet{Kind: mesh.KindStatic, Prefixes: n.cfg.Subnet.Prefixes}
+}
+
+// forbidden says why a prefix may not be claimed by anybody: it covers an address of our underlay.
+func (n *Node) forbidden(p netip.Prefix) string {
+	for _, a := range n.platform.Kernel.UnderlayAddresses(n.cfg.Device, n.cfg.Network) {
+		if p.Contains(a) {
+			return fmt.Sprintf("it covers %s, an address of this host", a)
+		}
+	}
+	return ""
+}
+
+func (n *Node) newStreams() *encap.Streams {
+	return encap.NewStreams(encap.StreamsConfig{
+		Local: n.local, Boot: n.boot, Started: n.started, Port: n.conn.Port(), Dialer: n.platform.Dialer,
+		OnRefused: n.onRefused,
+	})
+}
+
+func (n *Node) acceptStream(s *encap.Stream) { n.mesh.Accept(&meshStream{s}) }
+
+// meshStream is an encap.Stream as the mesh sees it.
+type meshStream struct{ *encap.Stream }
+
+// Remote implements mesh.Stream.
+func (s *meshStream) Remote() mesh.Remote {
+	hello := s.Stream.Remote()
+	return mesh.Remote{
+		ID: hello.Keys.Fingerprint(), Keys: hello.Keys, Boot: hello.Boot, Name: hello.Name, Uptime: hello.Uptime,
+		Addr: netip.AddrPortFrom(s.Stream.Addr().Addr(), hello.Port), Observed: hello.Observed,
+	}
+}
+
+// underlay carries the mesh's gossip over the node's port.
+type underlay struct{ n *Node }
+
+// SendGossip implements mesh.Underlay.
+func (u *underlay) SendGossip(to trust.Fingerprint, at []netip.AddrPort, packet []byte) error {
+	return u.n.router.SendGossip(to, u.n.underlayOnly(at), packet)
+}
+
+// DialGossip implements mesh.Underlay: it calls all addresses at once and takes the first that answers.
+func (u *underlay) DialGossip(ctx context.Context, at []netip.AddrPort) (mesh.Stream, error) {
+	s, err := u.n.dialFirst(ctx, u.n.underlayOnly(at))
+	if err != nil {
+		return nil, err
+	}
+	return &meshStream{s}, nil
+}
+
+type dialed struct {
+	stream *encap.Stream
+	err    error
+}
+
+func (n *Node) dialFirst(ctx context.Context, at []netip.AddrPort) (*encap.Stream, error) {
+	if len(at) == 0 {
+		return nil, fmt.Errorf("node: no underlay address to call")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	results := make(chan dialed, len(at))
+	for _, addr := range at {
+		go func() {
+			s, err := n.streams.Dial(ctx, addr)
+			results <- dialed{s, err}
+		}()
+	}
+	var first error
+	for i := range at {
+		r := <-results
+		if r.err == nil {
+			cancel()
+			go closeRest(results, len(at)-i-1)
+			return r.stream, nil
+		}
+		if first == nil {
+			first = r.err
+		}
+	}
+	cancel()
+	return nil, first
+}
+
+func closeRest(results <-chan dialed, left int) {
+	for range left {
+		if r := <-results; r.stream != nil {
+			r.stream.Close()
+		}
+	}
+}
+
+// underlayOnly leaves out addresses of the overlay: calling a peer through itself would go in circles.
+func (n *Node) underlayOnly(at []netip.AddrPort) []netip.AddrPort {
+	return slices.DeleteFunc(slices.Clone(at), func(a netip.AddrPort) bool { return n.cfg.inNetwork(a.Addr()) })
+}

@@ -1,0 +1,271 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/kernel"
+	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/node/version"
+	"github.com/weftnet/weft/router"
+	"github.com/weftnet/weft/trust"
+	"github.com/weftnet/weft/tun"
+)
+
+// Node is one running node.
+type Node struct {
+	cfg      Config
+	platform *Platform
+	log      *slog.Logger
+	identity *trust.Identity
+	keys     trust.Keys
+	boot     trust.BootNonce
+	started  time.Time
+
+	device  tun.Device
+	choice  *tun.Choice
+	conn    encap.Conn
+	local   *encap.Local
+	streams *encap.Streams
+	router  *router.Router
+	mesh    *mesh.Mesh
+	wake    chan struct{} // the keeper's mailbox: something changed
+	lost    chan struct{} // the device is gone
+	checks  *reachability
+	refused *refusals
+
+	egresses egressCache
+	state    state
+}
+
+// Run runs a node with cfg until ctx ends. Log lines go to logs.
+func Run(ctx context.Context, cfg Config, logs io.Writer) error {
+	log := newLogger(cfg, logs)
+	platform, err := realPlatform(log)
+	if err != nil {
+		return err
+	}
+	n, err := New(cfg, platform, log)
+	if err != nil {
+		return err
+	}
+	return n.Run(ctx)
+}
+
+func newLogger(cfg Config, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// New checks cfg against the machine and loads secret and identity. It changes nothing but the state directory.
+func New(cfg Config, platform *Platform, log *slog.Logger) (*Node, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	n := &Node{
+		cfg: cfg, platform: platform, log: log, started: time.Now(),
+		wake: make(chan struct{}, 1), lost: make(chan struct{}, 1), refused: newRefusals(),
+	}
+	if err := n.loadSecret(); err != nil {
+		return nil, err
+	}
+	if err := platform.Kernel.CheckNetwork(cfg.Network, cfg.Device, cfg.Subnet.Prefixes); err != nil {
+		return nil, asConfigError(err)
+	}
+	if err := n.loadIdentity(); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+func asConfigError(err error) error {
+	if conflict := new(kernel.ConflictError); errors.As(err, &conflict) {
+		return configErrorf("network: %w", err)
+	}
+	return err
+}
+
+func (n *Node) loadSecret() error {
+	secret, exposed, err := trust.ReadSecretFile(n.cfg.SecretFile)
+	if err != nil {
+		return configErrorf("secret_file: %w", err)
+	}
+	if exposed {
+		n.log.Warn("secret-exposed", "file", n.cfg.SecretFile, "remedy", "chmod 600 "+n.cfg.SecretFile)
+		n.state.problem("secret", fmt.Sprintf("others may read %s: chmod 600 it", n.cfg.SecretFile))
+	}
+	n.keys = secret.Derive()
+	return nil
+}
+
+func (n *Node) loadIdentity() error {
+	if err := os.MkdirAll(n.cfg.StateDir, 0o700); err != nil {
+		return fmt.Errorf("node: make state_dir: %w", err)
+	}
+	identity, created, err := trust.LoadIdentity(n.cfg.StateDir, n.platform.Random)
+	if err != nil {
+		return err
+	}
+	if created {
+		n.log.Info("identity-created", "id", identity.Fingerprint().Short(), "file", filepath.Join(n.cfg.StateDir, trust.IdentityFile))
+	}
+	n.identity = identity
+	n.boot, err = trust.NewBootNonce(n.platform.Random)
+	return err
+}
+
+// Run starts everything in order, keeps it going until ctx ends or a part fails, and stops it in reverse order.
+func (n *Node) Run(ctx context.Context) error {
+	unlock, err := lockRunDir(n.cfg.RunDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	listener, err := n.open()
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	api, err := listenControl(n.cfg.Socket())
+	if err != nil {
+		n.close()
+		return err
+	}
+	defer api.Close()
+	if err := n.assemble(); err != nil {
+		n.close()
+		return err
+	}
+	n.log.Info("started", "name", n.cfg.Name, "id", n.identity.Fingerprint().Short(), "version", version.Get().Version,
+		"device", n.device.Name(), "driver", n.choice.Driver, "listen", n.cfg.Listen, "encryption", onOff(n.cfg.Encryption))
+	err = n.serve(ctx, listener, api)
+	n.log.Info("stopped", "left", "device, addresses and routes ('weft down' removes them)")
+	return err
+}
+
+// open takes the machine's parts: first the unreachable route of the network, then the port, then the device.
+func (n *Node) open() (net.Listener, error) {
+	// Without a device only the guard is set; what a crashed run left stays until the keeper knows better.
+	if _, err := n.platform.Kernel.Set(kernel.State{Network: n.cfg.Network}); err != nil && !errors.Is(err, kernel.ErrNoDevice) {
+		return nil, asConfigError(err)
+	}
+	conn, err := n.platform.ListenUDP(n.cfg.Listen)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := n.platform.ListenTCP(n.cfg.Listen)
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("node: listen on TCP %s: %w (name another with listen)", n.cfg.Listen, err)
+	}
+	n.conn = conn
+	if err := n.openDevice(); err != nil {
+		conn.Close()
+		listener.Close()
+		return nil, err
+	}
+	return listener, nil
+}
+
+func (n *Node) openDevice() error {
+	device, choice, err := n.platform.OpenDevice(n.deviceOptions())
+	if err != nil {
+		return err
+	}
+	n.device, n.choice = device, choice
+	n.state.device(choice)
+	if choice.Degraded {
+		n.log.Warn("driver-degraded", "driver", choice.Driver, "reason", choice.Reason)
+	}
+	return nil
+}
+
+func (n *Node) close() {
+	n.device.Close()
+	n.conn.Close()
+}
+
+// assemble makes router, streams and mesh and ties them together.
+func (n *Node) assemble() error {
+	epoch, err := nextEpoch(n.cfg.StateDir, n.started)
+	if err != nil {
+		return err
+	}
+	n.local = &encap.Local{
+		Identity: n.identity, Keys: n.keys, Settings: n.settings(), Name: n.cfg.Name, Rand: n.platform.Random,
+	}
+	n.router = router.New(router.Config{
+		Local: n.local, Boot: n.boot, Device: n.device, Conn: n.conn, Log: n.log, Events: n.onEvent,
+		Stamp:  encap.Stamps(epoch),
+		Gossip: func(from trust.Fingerprint, boot trust.BootNonce, packet []byte) { n.mesh.Ingest(from, boot, packet) },
+	})
+	n.streams = n.newStreams()
+	n.checks = newReachability(n)
+	n.mesh, err = mesh.New(n.meshConfig())
+	return err
+}
+
+func (n *Node) settings() encap.Settings {
+	return encap.Settings{
+		Network: n.cfg.Network, Encryption: n.cfg.Encryption, MinVersion: encap.Version, MaxVersion: encap.Version,
+		Lanes: 1, Ciphers: encap.PreferredCiphers(), MTU: uint16(n.egress(netip.Addr{}).MTU),
+	}
+}
+
+// serve runs the parts until ctx ends or one fails. The router stops last: the mesh says farewell through its port.
+func (n *Node) serve(ctx context.Context, tcp, control net.Listener) error {
+	routing, stopRouting := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopRouting()
+	routed := make(chan error, 1)
+	go func() { routed <- n.router.Run(routing) }()
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		select {
+		case err := <-routed:
+			routed <- err
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	group.Go(func() error { return n.mesh.Run(ctx) })
+	group.Go(func() error { return n.streams.Serve(ctx, tcp, n.acceptStream) })
+	group.Go(func() error { return n.serveControl(ctx, control) })
+	group.Go(func() error { return n.keep(ctx) })
+	group.Go(func() error { return n.platform.Kernel.Watch(ctx, n.kernelChanged) })
+	group.Go(func() error { return n.checks.run(ctx) })
+	err := group.Wait()
+	stopRouting()
+	<-routed
+	if errors.Is(err, errStopAsked) {
+		return nil
+	}
+	return n.explain(err)
+}
+
+// explain adds what the user can do to errors that end a node.
+func (n *Node) explain(err error) error {
+	if clone := new(mesh.CloneError); errors.As(err, &clone) {
+		return fmt.Errorf("%w: this host is a clone; delete %s and start again to become a node of its own",
+			err, filepath.Join(n.cfg.StateDir, trust.IdentityFile))
+	}
+	return err
+}
+
+// errStopAsked ends a node because somebody asked for it through the control API.
+var errStopAsked = errors.New("stop asked")

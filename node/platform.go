@@ -1,0 +1,55 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+
+	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/kernel"
+	"github.com/weftnet/weft/tun"
+)
+
+// Platform is the machine as a node sees it.
+type Platform struct {
+	OpenDevice func(tun.Options) (tun.Device, *tun.Choice, error)
+	ListenUDP  func(listen string) (encap.Conn, error)
+	ListenTCP  func(listen string) (net.Listener, error)
+	Dialer     encap.Dialer
+	Kernel     Kernel
+	Random     io.Reader
+}
+
+// Kernel is what a node asks of the host's network stack; *kernel.Host is the real one.
+type Kernel interface {
+	Set(kernel.State) (kernel.Changes, error)
+	Watch(ctx context.Context, changed func()) error
+	CheckNetwork(network []netip.Prefix, device string, own []netip.Prefix) error
+	Egress(to netip.Addr) (kernel.Egress, error)
+	UnderlayAddresses(device string, network []netip.Prefix) []netip.Addr
+}
+
+// realPlatform is this machine.
+func realPlatform(log *slog.Logger) (*Platform, error) {
+	host, err := kernel.New(log)
+	if err != nil {
+		return nil, err
+	}
+	return &Platform{
+		OpenDevice: tun.Open,
+		ListenUDP: func(listen string) (encap.Conn, error) {
+			conn, err := encap.ListenUDP(encap.UDPOptions{Listen: listen})
+			if err != nil {
+				return nil, err
+			}
+			return conn, nil
+		},
+		ListenTCP: func(listen string) (net.Listener, error) { return net.Listen("tcp", listen) },
+		Dialer:    &net.Dialer{},
+		Kernel:    host,
+		Random:    rand.Reader,
+	}, nil
+}

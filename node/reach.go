@@ -1,0 +1,114 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/weftnet/weft/router"
+	"github.com/weftnet/weft/trust"
+)
+
+// reachability finds out, for peers that UDP does not reach, whether TCP does: that tells a blocked port from a dead
+// host.
+type reachability struct {
+	n       *Node
+	mu      sync.Mutex // guards results
+	results map[trust.Fingerprint]tcpResult
+}
+
+type tcpResult struct {
+	at  time.Time
+	err error
+}
+
+const (
+	checkPeriod   = 10 * time.Second
+	checkPatience = 3 * time.Second // how long a peer is down before its TCP port is tried
+	checkTimeout  = 3 * time.Second
+)
+
+func newReachability(n *Node) *reachability {
+	return &reachability{n: n, results: map[trust.Fingerprint]tcpResult{}}
+}
+
+// run tries the peers that are down every checkPeriod, until ctx ends.
+func (c *reachability) run(ctx context.Context) error {
+	tick := time.NewTicker(checkPatience)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			c.round(ctx)
+		}
+	}
+}
+
+func (c *reachability) round(ctx context.Context) {
+	peers, err := c.n.router.Peers()
+	if err != nil {
+		return
+	}
+	for _, p := range peers {
+		if p.Up || time.Since(p.Since) < checkPatience {
+			c.forget(p)
+			continue
+		}
+		if c.due(p.ID) {
+			c.check(ctx, p)
+		}
+	}
+}
+
+func (c *reachability) forget(p router.PeerStatus) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.results, p.ID)
+}
+
+func (c *reachability) due(id trust.Fingerprint) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Since(c.results[id].at) >= checkPeriod
+}
+
+func (c *reachability) check(ctx context.Context, p router.PeerStatus) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	var at []netip.AddrPort
+	for _, a := range p.Tried {
+		at = append(at, a.Endpoint)
+	}
+	s, err := c.n.dialFirst(ctx, at)
+	if err == nil {
+		s.Close()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.results[p.ID] = tcpResult{time.Now(), err}
+}
+
+// explain lists what was tried to reach a peer that is down.
+func (c *reachability) explain(p router.PeerStatus) []string {
+	if p.Up {
+		return nil
+	}
+	lines := make([]string, 0, len(p.Tried)+1)
+	for _, a := range p.Tried {
+		lines = append(lines, fmt.Sprintf("UDP to %s: %d calls in %s, no answer", a.Endpoint, a.Calls, time.Since(a.First).Truncate(time.Second)))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch r, ok := c.results[p.ID]; {
+	case !ok:
+	case r.err == nil:
+		lines = append(lines, "TCP works, UDP does not: is UDP blocked between the two hosts?")
+	default:
+		lines = append(lines, fmt.Sprintf("TCP does not work either: %v", r.err))
+	}
+	return lines
+}

@@ -1,0 +1,201 @@
+package node
+
+import (
+	"cmp"
+	"net/netip"
+	"os"
+	"slices"
+
+	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/version"
+	"github.com/weftnet/weft/router"
+	"github.com/weftnet/weft/trust"
+	"github.com/weftnet/weft/tun"
+)
+
+// Status is the whole state, as 'weft status' shows it.
+func (n *Node) Status() (*api.Status, error) {
+	peers, err := n.Peers()
+	if err != nil {
+		return nil, err
+	}
+	return &api.Status{Node: n.report(), Peers: peers}, nil
+}
+
+func (n *Node) report() api.Node {
+	s := &n.state
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	counters := n.router.Counters()
+	r := api.Node{
+		Name: n.cfg.Name, ID: n.identity.Fingerprint().String(), Version: version.Get().Version, PID: os.Getpid(),
+		Started: n.started, Network: n.cfg.Network, SubnetMode: "static", Encryption: onOff(n.cfg.Encryption),
+		Listen: n.cfg.Listen, Advertised: s.called, Degraded: s.degraded(), Refused: n.refused.notes(),
+		Seeds: seeds(s.view), Drops: map[string]uint64{}, Socket: n.socketReport(), Conflicts: conflicts(s),
+		Sent: traffic(counters.Out), Received: traffic(counters.In), SubnetNote: selfNote(s.view.SelfState),
+	}
+	if n.cfg.Subnet.Auto {
+		r.SubnetMode = "auto"
+	}
+	if s.plan != nil {
+		r.Subnets, r.Addresses = s.plan.kernel.Own, s.plan.kernel.Addresses
+	}
+	r.Device = n.deviceReport(s.choice)
+	for reason, count := range counters.Dropped {
+		r.Drops[reason.String()] = count
+	}
+	return r
+}
+
+func (n *Node) deviceReport(c *tun.Choice) api.Device {
+	return api.Device{
+		Name: n.cfg.Device, Driver: string(c.Driver), Why: c.Reason, MTU: n.deviceMTU(),
+		Features: features(n.device.Offloads(), func(o tun.Offload) api.Feature {
+			return api.Feature{Name: o.Name, State: string(o.State), Reason: o.Reason}
+		}),
+	}
+}
+
+func (n *Node) socketReport() api.Socket {
+	receive, send := n.conn.Buffers()
+	return api.Socket{
+		Port: int(n.conn.Port()), ReceiveBuffer: receive, SendBuffer: send,
+		Features: features(n.conn.Features(), func(f encap.Feature) api.Feature {
+			return api.Feature{Name: f.Name, State: string(f.State), Reason: f.Reason}
+		}),
+	}
+}
+
+func selfNote(s mesh.SelfState) string {
+	if s.Phase == mesh.SelfOwner {
+		return ""
+	}
+	return cmp.Or(s.Reason, string(s.Phase))
+}
+
+func features[T any](list []T, as func(T) api.Feature) []api.Feature {
+	out := make([]api.Feature, 0, len(list))
+	for _, f := range list {
+		out = append(out, as(f))
+	}
+	return out
+}
+
+func traffic(t router.Traffic) api.Traffic { return api.Traffic{Packets: t.Packets, Bytes: t.Bytes} }
+
+func seeds(v mesh.View) []api.Seed {
+	list := make([]api.Seed, 0, len(v.Seeds))
+	for _, s := range v.Seeds {
+		state := "joined"
+		if !s.OK {
+			state = cmp.Or(s.LastError, "not called yet")
+		}
+		list = append(list, api.Seed{Address: s.Address, State: state, Name: s.Peer, Tries: s.Tries, Since: s.Since, Next: s.NextTry})
+	}
+	return list
+}
+
+func conflicts(s *state) []api.Note {
+	var list []api.Note
+	if s.plan != nil {
+		for _, c := range s.plan.conflicts {
+			list = append(list, api.Note{What: c.Prefix.String(), Reason: c.String()})
+		}
+	}
+	return list
+}
+
+// Peers is the state of every other node that is known, as 'weft peers' shows it.
+func (n *Node) Peers() ([]api.Peer, error) {
+	known, err := n.router.Peers()
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[trust.Fingerprint]router.PeerStatus, len(known))
+	for _, p := range known {
+		byID[p.ID] = p
+	}
+	n.state.mu.Lock()
+	view := n.state.view
+	n.state.mu.Unlock()
+	list := []api.Peer{}
+	for _, m := range view.Members {
+		if m.ID == n.identity.Fingerprint() {
+			continue
+		}
+		list = append(list, n.peerReport(m, byID[m.ID]))
+	}
+	slices.SortFunc(list, func(a, b api.Peer) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
+	return list, nil
+}
+
+func (n *Node) peerReport(m mesh.Member, p router.PeerStatus) api.Peer {
+	r := api.Peer{
+		Name: m.Name, ID: m.ID.String(), State: api.StateUp, Since: p.Since, Path: "udp", Endpoint: addrText(p.Endpoint),
+		SeesUs: addrText(p.SeenAs), RTT: p.RTT.Microseconds(), Sealed: p.Sealed, Cipher: p.Cipher, Member: m.Alive,
+		Subnets: p.Prefixes, Sent: traffic(p.Tx), Received: traffic(p.Rx),
+	}
+	if !p.SeenAs.IsValid() {
+		r.SeesUs = addrText(m.SeesUsAs)
+	}
+	switch {
+	case m.Claim == nil:
+		r.State, r.Reason, r.Since = api.StateUnknown, "its claim has not arrived yet", m.Since
+	case !p.Up && m.Left:
+		r.State = api.StateAway
+	case !p.Up:
+		r.State = api.StateDown
+	}
+	if p.Up {
+		r.MTU = n.pathMTU(p.Endpoint.Addr(), m.Claim.UnderlayMTU)
+		return r
+	}
+	r.Path, r.Endpoint = "none", ""
+	r.Reason = cmp.Or(r.Reason, p.Reason)
+	r.Tried = n.checks.explain(p)
+	return r
+}
+
+func addrText(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+// Routes lists every prefix of the overlay with its owner, as 'weft routes' shows it.
+func (n *Node) Routes() ([]api.Route, error) {
+	n.state.mu.Lock()
+	defer n.state.mu.Unlock()
+	list := []api.Route{}
+	current := n.state.plan
+	if current == nil {
+		return list, nil
+	}
+	names := map[trust.Fingerprint]string{n.identity.Fingerprint(): n.cfg.Name}
+	for _, m := range n.state.view.Members {
+		names[m.ID] = m.Name
+	}
+	for prefix, owner := range current.assignment {
+		list = append(list, n.routeReport(prefix, owner, names[owner], current))
+	}
+	for _, c := range current.conflicts {
+		list = append(list, api.Route{Prefix: c.Prefix, Owner: names[c.Loser], ID: c.Loser.String(), Kind: "conflict", State: "refused", Reason: c.String()})
+	}
+	slices.SortFunc(list, func(a, b api.Route) int { return cmp.Or(a.Prefix.Compare(b.Prefix), cmp.Compare(a.ID, b.ID)) })
+	return list, nil
+}
+
+func (n *Node) routeReport(prefix netip.Prefix, owner trust.Fingerprint, name string, current *plan) api.Route {
+	r := api.Route{Prefix: prefix, Owner: name, ID: owner.String(), Kind: "peer", State: "waiting", Reason: "the owner is not reached"}
+	if owner == n.identity.Fingerprint() {
+		r.Kind, r.State, r.Reason = "own", "in force", ""
+		return r
+	}
+	if route, ok := current.routes[prefix]; ok {
+		r.State, r.Reason, r.Via, r.MTU = "in force", "", n.cfg.Device, int(route.MTU)
+	}
+	return r
+}

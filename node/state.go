@@ -1,0 +1,121 @@
+package node
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/tun"
+)
+
+// state is what the keeper found last, for the control API and for its own next round.
+type state struct {
+	mu       sync.Mutex // guards all
+	view     mesh.View
+	plan     *plan
+	choice   *tun.Choice
+	called   []api.Advertised
+	problems map[string]api.Note // by their subject
+}
+
+func (s *state) publish(view mesh.View, p *plan) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.view, s.plan = view, p
+}
+
+func (s *state) assignment() mesh.Assignment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.plan == nil {
+		return nil
+	}
+	return s.plan.assignment
+}
+
+func (s *state) device(c *tun.Choice) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.choice = c
+}
+
+func (s *state) advertised(list []api.Advertised) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.called = list
+}
+
+// problem notes what is wrong with a subject, or with an empty reason that it is well again. It returns whether that is
+// news, so that a log line is written once.
+func (s *state) problem(what, reason string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.problems[what].Reason == reason {
+		return false
+	}
+	if s.problems == nil {
+		s.problems = map[string]api.Note{}
+	}
+	if reason == "" {
+		delete(s.problems, what)
+		return true
+	}
+	s.problems[what] = api.Note{What: what, Reason: reason, Since: time.Now()}
+	return true
+}
+
+// degraded lists what is not as good as it could be, by subject.
+func (s *state) degraded() []api.Note {
+	list := slices.Collect(maps.Values(s.problems))
+	if s.choice != nil && s.choice.Degraded {
+		list = append(list, api.Note{What: "driver", Reason: s.choice.Reason})
+	}
+	slices.SortFunc(list, func(a, b api.Note) int { return strings.Compare(a.What, b.What) })
+	return list
+}
+
+// refusals remembers who was refused, and why; the latest of each, a bounded number.
+type refusals struct {
+	mu   sync.Mutex // guards list
+	list []api.Note
+}
+
+const maxRefusals = 32
+
+func newRefusals() *refusals { return new(refusals) }
+
+// add notes a refusal and returns whether it is news: the same one is told again after a minute only.
+func (r *refusals) add(who, reason string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.IndexFunc(r.list, func(n api.Note) bool { return n.What == who && n.Reason == reason })
+	if i >= 0 {
+		news := time.Since(r.list[i].Since) > time.Minute
+		r.list[i].Since = time.Now()
+		return news
+	}
+	if len(r.list) == maxRefusals {
+		r.list = r.list[1:]
+	}
+	r.list = append(r.list, api.Note{What: who, Reason: reason, Since: time.Now()})
+	return true
+}
+
+// notes lists the refusals, the latest last.
+func (r *refusals) notes() []api.Note {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.list)
+}
+
+// onRefused hears of streams that were refused by either side.
+func (n *Node) onRefused(e *encap.RefusedError) {
+	if n.refused.add(e.Addr.String(), e.Error()) {
+		n.log.Warn("peer-refused", "address", e.Addr, "name", e.Name, "reason", e.Reason, "ours", e.Ours, "theirs", e.Theirs)
+	}
+}

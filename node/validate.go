@@ -1,0 +1,127 @@
+package node
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Validate checks what can be checked without the machine. Errors wrap ErrConfig and read as one line.
+func (c *Config) Validate() error {
+	for _, check := range []func() error{c.checkName, c.checkNetwork, c.checkSubnet, c.checkRoutes, c.checkUnderlay} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkName() error {
+	if len(c.Name) > 63 {
+		return configErrorf("name: %d characters are more than 63", len(c.Name))
+	}
+	for _, r := range c.Name {
+		if r <= ' ' || r == 0x7f || r > 0x7f {
+			return configErrorf("name: %q holds characters that are not printable ASCII without blanks", c.Name)
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkNetwork() error {
+	families := map[bool]netip.Prefix{}
+	if len(c.Network) == 0 {
+		return configErrorf("network: is empty: name the prefix of the whole overlay, such as 10.244.0.0/16")
+	}
+	for _, p := range c.Network {
+		if other, ok := families[p.Addr().Is4()]; ok {
+			return configErrorf("network: %s and %s are of one family; at most one IPv4 and one IPv6 prefix", other, p)
+		}
+		families[p.Addr().Is4()] = p
+		if p.Bits() == 0 || p.Bits() > p.Addr().BitLen()-2 {
+			return configErrorf("network: %s cannot be divided among nodes", p)
+		}
+		if p.Addr().IsMulticast() || p.Addr().IsLoopback() || p.Addr().IsLinkLocalUnicast() || p.Addr().IsUnspecified() {
+			return configErrorf("network: %s is not for unicast between hosts", p)
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkSubnet() error {
+	if c.Subnet.Auto {
+		return c.checkSubnetSize()
+	}
+	for i, p := range c.Subnet.Prefixes {
+		net, ok := c.networkOf(p)
+		switch {
+		case !ok:
+			return configErrorf("subnet: %s is not inside network %s", p, joined(c.Network))
+		case p == net:
+			return configErrorf("subnet: %s is all of network; leave room for other nodes", p)
+		}
+		for _, other := range c.Subnet.Prefixes[:i] {
+			if other.Overlaps(p) {
+				return configErrorf("subnet: %s and %s overlap", other, p)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkSubnetSize() error {
+	for _, net := range c.Network {
+		size := c.SubnetSize[0]
+		if net.Addr().Is6() {
+			size = c.SubnetSize[1]
+		}
+		if size <= net.Bits() {
+			return configErrorf("subnet_size: a /%d does not fit into network %s more than once", size, net)
+		}
+	}
+	return nil
+}
+
+// networkOf returns the prefix of network that p lies in.
+func (c *Config) networkOf(p netip.Prefix) (netip.Prefix, bool) {
+	for _, net := range c.Network {
+		if net.Bits() <= p.Bits() && net.Contains(p.Addr()) {
+			return net, true
+		}
+	}
+	return netip.Prefix{}, false
+}
+
+func (c *Config) inNetwork(a netip.Addr) bool {
+	return slices.ContainsFunc(c.Network, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+func (c *Config) checkRoutes() error {
+	for _, p := range c.Routes {
+		if p.Bits() == 0 {
+			return configErrorf("routes: %s is the default route; weft does not carry that", p)
+		}
+		if slices.ContainsFunc(c.Network, p.Overlaps) {
+			return configErrorf("routes: %s overlaps network %s; what lies in it belongs into subnet", p, joined(c.Network))
+		}
+	}
+	return nil
+}
+
+// checkUnderlay refuses underlay addresses inside the overlay: packets to them would go in circles.
+func (c *Config) checkUnderlay() error {
+	for _, a := range c.Advertise {
+		if c.inNetwork(a) {
+			return configErrorf("advertise: %s lies inside network %s; name an address of the underlay", a, joined(c.Network))
+		}
+	}
+	for _, seed := range c.Join {
+		host, _, err := SplitSeed(seed)
+		if err != nil {
+			return configErrorf("join: %w", err)
+		}
+		if a, err := netip.ParseAddr(host); err == nil && c.inNetwork(a.Unmap()) {
+			return configErrorf("join: %s lies inside network %s; name an address of the underlay", seed, joined(c.Network))
+		}
+	}
+	return nil
+}
