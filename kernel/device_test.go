@@ -2,8 +2,10 @@ package kernel
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +24,16 @@ func TestWithoutTheDeviceNothingOfTheOverlayLeaks(t *testing.T) {
 	}
 	n.hasRoute("unreachable 10.244.0.0/16 proto 157 metric 2000000000")
 	n.hasRoute("unreachable fd00:244::/48 dev lo proto 157 metric 2000000000 pref medium")
+}
+
+func TestBeforeTheDeviceIsOpenTheGuardCanBeSetAndLeftoversStay(t *testing.T) {
+	n := withDevice(t)
+	n.set(dualStack())
+	n.ip("route del unreachable 10.244.0.0/16")
+	if _, err := n.host.Set(State{Network: dualStack().Network}); !errors.Is(err, ErrNoDevice) {
+		t.Errorf("Set = %v, want ErrNoDevice", err)
+	}
+	n.isDualStack()
 }
 
 func TestADeletedDeviceIsReportedAndANewOneTakenUp(t *testing.T) {
@@ -75,4 +87,25 @@ func TestTheDeviceGetsNoLinkLocalAddressAndSendsNothingByItself(t *testing.T) {
 	if shown := n.ip("-d link show dev weft0"); !strings.Contains(shown, "addrgenmode none") {
 		t.Errorf("device:\n%s", shown)
 	}
+}
+
+func TestOtherGoroutinesMayAskWhileOneSets(t *testing.T) {
+	n := withDevice(t)
+	n.uplink()
+	var group sync.WaitGroup
+	for range 3 {
+		group.Go(func() {
+			for range 20 {
+				if _, err := n.host.Egress(netip.Addr{}); err != nil {
+					t.Error(err)
+				}
+				n.host.UnderlayAddresses(device, nil)
+			}
+		})
+	}
+	for range 10 {
+		n.set(dualStack())
+		n.set(State{Device: device, Network: dualStack().Network})
+	}
+	group.Wait()
 }

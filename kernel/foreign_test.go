@@ -220,6 +220,18 @@ func TestCheckNetworkNeedsNoDevice(t *testing.T) {
 	}
 }
 
+func TestABridgeOfAnEarlierRunIsNoConflictForANodeThatDoesNotKnowItsSubnetYet(t *testing.T) {
+	n := withDevice(t)
+	n.set(dualStack())
+	n.ip("link add weftbr0 type bridge")
+	n.ip("link set weftbr0 up")
+	n.ip("addr add 10.244.1.1/24 dev weftbr0")
+	n.ip("addr add fd00:244:0:1::1/64 dev weftbr0 nodad")
+	if err := n.host.CheckNetwork(dualStack().Network, device, nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestABridgeOverOurSubnetIsNoConflictForSet(t *testing.T) {
 	n := withDevice(t)
 	n.ip("link add weftbr0 type bridge")

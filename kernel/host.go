@@ -33,7 +33,7 @@ func (h *Host) Close() { h.nl.Close() }
 // an earlier state left is removed. It is idempotent: called again with the same want it changes nothing and costs a look at
 // one interface and a list each of addresses and routes.
 //
-// Errors. ErrNoDevice: the device is gone; nothing but the unreachable routes was done. A *ConflictError: a foreign route
+// Errors. ErrNoDevice: the device is gone, or want names none; nothing but adding the unreachable routes was done. A *ConflictError: a foreign route
 // inside the network takes (part of) a prefix away from the overlay; everything else is in place. After any other error Set
 // has gone on with the rest, and the first error is returned with the number of others.
 func (h *Host) Set(want State) (Changes, error) {

@@ -43,6 +43,9 @@ func linkFrom(n netlink.Link) link {
 
 // linkNamed finds an interface; ErrNoDevice if there is none of that name.
 func (h *Host) linkNamed(name string) (link, error) {
+	if name == "" {
+		return link{}, fmt.Errorf("kernel: find device: %w", ErrNoDevice)
+	}
 	n, err := h.nl.LinkByName(name)
 	if notFound := (netlink.LinkNotFoundError{}); errors.As(err, &notFound) {
 		return link{}, fmt.Errorf("kernel: %s: %w", name, ErrNoDevice)

@@ -1,14 +1,13 @@
 package kernel
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 )
 
 // State is everything that weft wants of the host, the whole of it each time.
 type State struct {
-	Device    string         // weft's device; it exists, see ErrNoDevice
+	Device    string         // weft's device; empty: there is none yet, see ErrNoDevice
 	MTU       OverlayMTU     // of the device; 0 leaves it alone
 	Addresses []netip.Addr   // our overlay addresses, at most one of each family is usual
 	Own       []netip.Prefix // our subnets
@@ -25,9 +24,6 @@ type Route struct {
 
 // validate checks the shape of a state, so that a slip is named here and not by an errno.
 func (s State) validate() error {
-	if s.Device == "" {
-		return errors.New("no device named")
-	}
 	for _, a := range s.Addresses {
 		if !a.IsValid() || a.Is4In6() || a.Zone() != "" {
 			return fmt.Errorf("%v is not an overlay address", a)

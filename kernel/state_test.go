@@ -8,7 +8,6 @@ import (
 
 func TestAStateThatMakesNoSenseIsRefusedBeforeAnythingIsDone(t *testing.T) {
 	for want, spoil := range map[string]func(*State){
-		"no device named":                 func(s *State) { s.Device = "" },
 		"is not an overlay address":       func(s *State) { s.Addresses = append(s.Addresses, netip.Addr{}) },
 		"::ffff:1.2.3.4 is not an":        func(s *State) { s.Addresses = addrs("::ffff:1.2.3.4") },
 		"10.244.1.1/24 is not a prefix":   func(s *State) { s.Own[0] = prefixes("10.244.1.1/24")[0] },

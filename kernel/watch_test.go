@@ -2,6 +2,8 @@ package kernel
 
 import (
 	"context"
+	"errors"
+	"os"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/vishvananda/netns"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 // patience is how long a test waits for the kernel before it gives up.
@@ -127,4 +130,22 @@ func TestSteadyNewsIsToldOfAtABoundedPace(t *testing.T) {
 		}
 		close(news)
 	})
+}
+
+// scriptedSocket answers each Read with the next error.
+type scriptedSocket struct{ errs []error }
+
+func (s *scriptedSocket) Read(b []byte) (int, error) {
+	err := s.errs[0]
+	s.errs = s.errs[1:]
+	return len(b), err
+}
+
+func TestLostNewsIsNewsAndADeadSocketIsAnError(t *testing.T) {
+	dead := errors.New("dead")
+	news := make(chan struct{}, 1)
+	err := listen(&scriptedSocket{[]error{&os.PathError{Op: "read", Err: unix.ENOBUFS}, dead}}, news)
+	if !errors.Is(err, dead) || len(news) != 1 {
+		t.Errorf("listen = %v with %d news, want %v with 1", err, len(news), dead)
+	}
 }
