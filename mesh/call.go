@@ -154,7 +154,7 @@ func (o *owner) called(t *target, out outcome) {
 	case out.err != nil:
 		o.seedFailed(t, out.err.Error())
 	default:
-		t.lastErr = ""
+		t.last, t.lastErr = t.who, ""
 	}
 }
 

@@ -32,8 +32,9 @@ type target struct {
 	busy  bool
 
 	// seeds only
-	who     trust.Fingerprint // who answered last
-	peer    string            // its name
+	who     trust.Fingerprint // who answered the last call; zero: nobody
+	last    trust.Fingerprint // who answered the last call that worked
+	peer    string            // name of who
 	up      bool
 	self    bool      // it is this node: called now and then all the same, its name may come to mean another
 	since   time.Time // of up
@@ -125,6 +126,15 @@ func (c *caller) next() time.Time {
 		}
 	}
 	return first
+}
+
+// found makes the seeds be called soon behind which this node was last: it is alive.
+func (c *caller) found(id trust.Fingerprint, now time.Time) {
+	for _, t := range c.targets {
+		if soon := now.Add(c.jitter(c.timing.CallFirst, 0.5)); t.last == id && !t.up && t.next.After(soon) {
+			t.next = soon
+		}
+	}
 }
 
 // retry makes all calls due soon: something changed in the underlay.

@@ -22,32 +22,31 @@ func (o *owner) message(b []byte) {
 	var err error
 	switch body := b[1:]; messageType(b[0]) {
 	case messageClaim:
-		err = o.merge(body, true)
+		err = o.merge(body)
 	case messageAnnounce:
 		err = o.announced(body)
 	case messageFetch:
 		err = o.asked(body)
 	case messageDeparture:
-		err = o.departed(body, true)
+		err = o.departed(body)
 	}
 	if err != nil {
 		o.log.Debug("mesh.message.bad", "error", err)
 	}
 }
 
-// mergeState takes the other side's half of a push/pull. What is new to us is passed on, except what we learn when we
-// join: then there is nobody yet who does not know it.
+// mergeState takes the other side's half of a push/pull. What is new to us is passed on, also when we join: others may
+// have joined us meanwhile.
 func (o *owner) mergeState(b []byte) {
-	first := !o.joined
-	o.joined, o.self.heard = true, true
-	o.changed = true
+	o.changed = o.changed || !o.self.heard
+	o.self.heard = true
 	err := decodeState(b, func(t messageType, body []byte) {
 		var err error
 		switch t {
 		case messageClaim:
-			err = o.merge(body, !first)
+			err = o.merge(body)
 		case messageDeparture:
-			err = o.departed(body, !first)
+			err = o.departed(body)
 		}
 		if err != nil {
 			o.log.Debug("mesh.message.bad", "error", err)
@@ -58,8 +57,8 @@ func (o *owner) mergeState(b []byte) {
 	}
 }
 
-// merge takes a claim into the set.
-func (o *owner) merge(raw []byte, passOn bool) error {
+// merge takes a claim into the set, and passes it on if it is news.
+func (o *owner) merge(raw []byte) error {
 	if o.set.Has(digestOf(raw)) {
 		return nil
 	}
@@ -80,9 +79,7 @@ func (o *owner) merge(raw []byte, passOn bool) error {
 		return nil
 	}
 	o.member(c.id)
-	if passOn {
-		o.announce(c)
-	}
+	o.announce(c)
 	o.changed, o.peersChanged = true, true
 	return nil
 }
@@ -152,8 +149,8 @@ func (o *owner) sendReliable(to memberName, b []byte) {
 	}
 }
 
-// departed takes a goodbye.
-func (o *owner) departed(raw []byte, passOn bool) error {
+// departed takes a goodbye, and passes it on if it is news.
+func (o *owner) departed(raw []byte) error {
 	d, err := parseDeparture(raw)
 	if err != nil {
 		return err
@@ -167,9 +164,7 @@ func (o *owner) departed(raw []byte, passOn bool) error {
 		return nil
 	}
 	m.departed = d
-	if passOn {
-		o.sayGoodbye(d)
-	}
+	o.sayGoodbye(d)
 	o.changed = true
 	return nil
 }

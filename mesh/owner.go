@@ -36,8 +36,9 @@ type owner struct {
 	members    map[trust.Fingerprint]*member
 	caller     *caller
 	fetches    fetches
-	assignment Assignment
-	conflicts  []Conflict
+	assignment Assignment // in force, by what gossip reaches
+	conflicts  []Conflict // of it
+	standing   []Conflict // as if nothing had been assigned before: what our own claim is worth
 	version    uint64
 	cloned     *CloneError
 	cloneSeen  string // what we say about a clone that has to stop
@@ -45,7 +46,6 @@ type owner struct {
 	changed      bool // anything but seeds
 	seedsChanged bool
 	peersChanged bool // what the peers file holds
-	joined       bool // a push/pull was merged
 	recheck      time.Time
 	saved        time.Time
 }
@@ -126,6 +126,7 @@ func (o *owner) refresh(now time.Time) {
 	o.tidyMembers(claims)
 	before := o.conflicts
 	o.assignment, o.conflicts = Assign(o.assignment, claims, o.rules(), o.isAlive, now)
+	_, o.standing = Assign(nil, claims, o.rules(), o.isAlive, now)
 	if !slices.Equal(before, o.conflicts) {
 		o.logConflicts(before)
 		o.changed = true
@@ -173,7 +174,7 @@ func (o *owner) view() View {
 }
 
 func (o *owner) selfState() SelfState {
-	s := o.self.state(o.conflicts)
+	s := o.self.state(o.standing)
 	if s.Reason == "" {
 		s.Reason = o.cloneSeen
 	}

@@ -108,6 +108,9 @@ func (o *owner) presence(n memberName, alive bool) {
 	if m.alive() != before {
 		o.logPresence(n.id, m)
 	}
+	if alive {
+		o.caller.found(n.id, time.Now())
+	}
 	o.changed = true
 }
 

@@ -84,10 +84,10 @@ func (s *selfClaim) restore(c *Claim, rules Rules) {
 	}
 }
 
-// hear takes a claim of our own that came from others. If it is not older than ours, we jump past it; what it held is
-// taken up again if we hold nothing (the state directory was lost).
+// hear takes a claim of our own, other than the current one, that came from others. If it is not older than ours, we jump
+// past it; what it held is taken up again if we hold nothing (the state directory was lost).
 func (s *selfClaim) hear(c *Claim, rules Rules) (news bool) {
-	if s.current != nil && !c.supersedes(s.current) || c.Version < s.floor || s.wantJump && c.Version == s.floor {
+	if c.Version < s.floor || c.Version == s.floor && s.wantJump {
 		return false
 	}
 	s.floor, s.wantJump = c.Version, true
@@ -190,7 +190,8 @@ func (s *selfClaim) next() time.Time {
 	return earlier(s.settle, jump)
 }
 
-// state says how far we are. conflicts are those in force.
+// state says how far we are. conflicts are those in which nobody has a claim to what it had before: both sides of a
+// conflict come to the same result.
 func (s *selfClaim) state(conflicts []Conflict) SelfState {
 	if s.cfg.Subnet.Kind == KindAuto {
 		switch {
