@@ -24,9 +24,8 @@ func (n *namespace) egress(to string) Egress {
 func TestEgressIsTheSourceOfTheDefaultRoute(t *testing.T) {
 	n := newNamespace(t)
 	n.uplink()
-	n.ip("link add eth1 type veth peer name far1")
-	n.ip("link set far1 up")
-	n.ip("link set eth1 up mtu 1400")
+	n.veth("eth1")
+	n.ip("link set eth1 mtu 1400")
 	n.ip("addr add 198.51.100.7/24 dev eth1")
 	n.ip("addr add 203.0.113.7/24 dev eth1")
 	n.ip("route add default via 192.0.2.1 metric 500")
@@ -87,10 +86,11 @@ func TestADefaultRouteOfAnInterfaceWithoutCarrierIsNotUsed(t *testing.T) {
 	n := newNamespace(t)
 	n.uplink()
 	n.ip("route add default via 192.0.2.1")
-	n.ip("link set far down")
-	if _, err := n.host.Egress(netip.Addr{}); !errors.Is(err, ErrNoAddress) {
-		t.Errorf("Egress = %v, want ErrNoAddress", err)
-	}
+	n.ip("link set eth0-far down")
+	n.until("ErrNoAddress", func() bool {
+		_, err := n.host.Egress(netip.Addr{})
+		return errors.Is(err, ErrNoAddress)
+	})
 }
 
 func TestAHostWithoutAddressesHasNoEgress(t *testing.T) {
@@ -137,11 +137,12 @@ func TestEgressIntoTheOverlayIsRefused(t *testing.T) {
 func TestUnderlayAddressesLeaveOutWhatNoPeerCanReach(t *testing.T) {
 	n := withDevice(t)
 	n.set(dualStack())
+	n.veth("eth1")
 	for _, args := range []string{
 		"link add docker0 type bridge", "link set docker0 up", "addr add 172.17.0.1/16 dev docker0",
 		"link add weftbr0 type bridge", "link set weftbr0 up", "addr add 10.244.1.1/24 dev weftbr0",
 		"link add eth9 type veth peer name far9", "addr add 198.51.100.9/24 dev eth9", // down
-		"link add eth1 type veth peer name far1", "link set far1 up", "link set eth1 up", "addr add 198.51.100.7/24 dev eth1",
+		"addr add 198.51.100.7/24 dev eth1",
 		"addr add 10.244.50.1/32 dev eth1", "addr add 169.254.7.7/16 dev eth1",
 		"addr add fd12::7/64 dev eth1 nodad", "addr add fd12::8/64 dev eth1 nodad preferred_lft 0",
 	} {
@@ -157,12 +158,14 @@ func TestUnderlayAddressesLeaveOutWhatNoPeerCanReach(t *testing.T) {
 
 func TestABridgeWithTheUplinkInItCounts(t *testing.T) {
 	n := newNamespace(t)
+	n.veth("eth0")
 	for _, args := range []string{
-		"link add eth0 type veth peer name far", "link set far up", "link add br0 type bridge", "link set eth0 master br0 up",
-		"link set br0 up", "addr add 192.0.2.10/24 dev br0", "route add default via 192.0.2.1",
+		"link add br0 type bridge", "link set br0 addrgenmode none up", "link set eth0 master br0",
+		"addr add 192.0.2.10/24 dev br0", "route add default via 192.0.2.1",
 	} {
 		n.ip(args)
 	}
+	n.until("carrier of br0", func() bool { l, err := n.host.linkNamed("br0"); return err == nil && l.carrier })
 	if got := n.host.UnderlayAddresses(device, nil); !slices.Equal(got, addrs("192.0.2.10")) {
 		t.Errorf("UnderlayAddresses = %v", got)
 	}

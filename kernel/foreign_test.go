@@ -7,16 +7,6 @@ import (
 	"testing"
 )
 
-// uplink gives the namespace an interface eth0 (veth) with addresses of both families and their peer's end up.
-func (n *namespace) uplink() {
-	n.t.Helper()
-	n.ip("link add eth0 type veth peer name far")
-	n.ip("link set far up")
-	n.ip("link set eth0 up")
-	n.ip("addr add 192.0.2.10/24 dev eth0")
-	n.ip("addr add 2001:db8::10/64 dev eth0 nodad")
-}
-
 func TestForeignRoutesAndAddressesAreLeftAlone(t *testing.T) {
 	n := withDevice(t)
 	n.uplink()

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -79,6 +80,40 @@ func (n *namespace) addDevice(name string) {
 	}
 	n.ip("link set " + name + " alias weft")
 }
+
+// veth adds an interface with carrier and without link-local address; its other end is name-far.
+func (n *namespace) veth(name string) {
+	n.t.Helper()
+	n.ip("link add " + name + " type veth peer name " + name + "-far")
+	for _, end := range []string{name, name + "-far"} {
+		n.ip("link set " + end + " addrgenmode none up")
+	}
+	n.until("carrier of "+name, func() bool {
+		l, err := n.host.linkNamed(name)
+		return err == nil && l.carrier
+	})
+}
+
+// uplink adds eth0 with addresses of both families.
+func (n *namespace) uplink() {
+	n.t.Helper()
+	n.veth("eth0")
+	n.ip("addr add 192.0.2.10/24 dev eth0")
+	n.ip("addr add 2001:db8::10/64 dev eth0 nodad")
+}
+
+// until waits for a condition that the kernel brings about on its own time.
+func (n *namespace) until(what string, holds func() bool) {
+	n.t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			n.t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// patience is how long a test waits for the kernel before it gives up.
+const patience = 10 * time.Second
 
 // ip runs ip(8), the oracle of these tests.
 func (n *namespace) ip(args string) string {

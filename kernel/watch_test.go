@@ -15,9 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long a test waits for the kernel before it gives up.
-const patience = 10 * time.Second
-
 // watch runs Watch inside the namespace until the test ends and hands over each call of changed.
 func (n *namespace) watch() <-chan struct{} {
 	n.t.Helper()
