@@ -47,7 +47,7 @@ func parseHello(b []byte) (Hello, error) {
 		return Hello{}, err
 	}
 	return Hello{
-		Keys: trust.PublicKeys{DH: [32]byte(p.DH), Sign: [32]byte(p.Sign)}, Boot: trust.BootNonce(p.Boot), Name: p.Name,
+		Keys: trust.PublicKeys{DH: [32]byte(p.DH), Sign: [32]byte(p.Sign)}, Boot: trust.BootNonce(p.Boot), Name: printable(p.Name),
 		Uptime: time.Duration(p.Uptime), Settings: p.Settings, Port: p.Port, Observed: p.Observed,
 	}, nil
 }

@@ -71,7 +71,7 @@ func (l *Local) ReadInitiation(frame []byte) (*InitiationMessage, error) {
 	}
 	return &InitiationMessage{
 		Static: trust.PublicKeys{DH: [32]byte(state.PeerStatic()), Sign: [32]byte(p.Sign)},
-		Stamp:  p.Stamp, Settings: p.Settings, Name: p.Name, SenderIndex: sender,
+		Stamp:  p.Stamp, Settings: p.Settings, Name: printable(p.Name), SenderIndex: sender,
 		generation: p.Generation, state: state,
 	}, nil
 }

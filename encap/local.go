@@ -9,7 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/flynn/noise"
 	"golang.org/x/crypto/blake2s"
@@ -99,7 +102,17 @@ func (l *Local) random() io.Reader {
 	return l.Rand
 }
 
-func (l *Local) name() string { return l.Name[:min(len(l.Name), MaxName)] }
+func (l *Local) name() string { return printable(l.Name[:min(len(l.Name), MaxName)]) }
+
+// printable is a name that may be shown: what could move a cursor or is no text at all becomes a question mark.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, name)
+}
 
 // noiseConfig is what all handshakes over UDP share: Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s with the cluster id in the
 // prologue.

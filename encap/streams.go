@@ -97,7 +97,7 @@ func (s *Streams) Dial(ctx context.Context, addr netip.AddrPort) (*Stream, error
 	}
 	stop := s.bound(ctx, conn)
 	stream, err := s.greet(conn, addr)
-	if !stop() && err == nil {
+	if !stop() { // ctx ended and closed conn
 		err = context.Cause(ctx)
 	}
 	if err != nil {

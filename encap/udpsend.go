@@ -36,12 +36,20 @@ type udpSender struct {
 	errno   unix.Errno
 	result  SendResult
 	try     func(fd uintptr) bool // send, made once
+	call    func(fd uintptr, heads []unix.Mmsghdr) (int, unix.Errno)
 }
 
 func newUDPSender(raw syscall.RawConn, is6 bool) *udpSender {
-	s := &udpSender{raw: raw, is6: is6}
+	s := &udpSender{raw: raw, is6: is6, call: sendmmsg}
 	s.try = s.send
 	return s
+}
+
+// sendmmsg is the system call.
+func sendmmsg(fd uintptr, heads []unix.Mmsghdr) (int, unix.Errno) {
+	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&heads[0])), uintptr(len(heads)),
+		unix.MSG_DONTWAIT, 0, 0)
+	return int(n), errno
 }
 
 // cursor walks over a train's buffers.
@@ -151,12 +159,11 @@ func (s *udpSender) flush() {
 // send is one or more sendmmsg, up to an error or the end. false: the socket is full, wait.
 func (s *udpSender) send(fd uintptr) bool {
 	for s.done < s.queued {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.heads[s.done])),
-			uintptr(s.queued-s.done), unix.MSG_DONTWAIT, 0, 0)
+		n, errno := s.call(fd, s.heads[s.done:s.queued])
 		switch errno {
 		case 0: // fewer than asked: go on at the first unsent
-			s.done += int(n)
-			s.result.Sent += int(n)
+			s.done += n
+			s.result.Sent += n
 			s.retried = false
 		case unix.EINTR:
 		case unix.EAGAIN:
@@ -174,7 +181,8 @@ func (s *udpSender) send(fd uintptr) bool {
 func (s *udpSender) refused(errno unix.Errno) {
 	if !s.retried && errno != unix.EMSGSIZE {
 		s.retried = true
-		if errno == unix.EINVAL || errno == unix.EADDRNOTAVAIL {
+		switch errno {
+		case unix.EINVAL, unix.EADDRNOTAVAIL, unix.ENETUNREACH: // by family and age of the kernel
 			s.dropSource()
 		}
 		return

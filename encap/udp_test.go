@@ -1,0 +1,375 @@
+package encap
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"pgregory.net/rapid"
+)
+
+func listen(t testing.TB, at string) *UDPConn {
+	t.Helper()
+	u, err := ListenUDP(UDPOptions{Listen: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { u.Close() })
+	return u
+}
+
+// listen6 is a port for both families; it skips the test where there is no IPv6.
+func listen6(t testing.TB) *UDPConn {
+	t.Helper()
+	u := listen(t, ":0")
+	if !u.is6 {
+		t.Skip("this kernel has no IPv6")
+	}
+	return u
+}
+
+// at is an endpoint on this machine.
+func at(addr string, port uint16) Endpoint {
+	return Endpoint{Addr: netip.AddrPortFrom(netip.MustParseAddr(addr), port)}
+}
+
+func single(to Endpoint, frame []byte) Train { return Train{To: to, Bufs: [][]byte{frame}} }
+
+// gather receives until n frames have come, and returns copies.
+func gather(t testing.TB, u *UDPConn, n int) (frames [][]byte, from []Endpoint) {
+	t.Helper()
+	stop := time.AfterFunc(10*time.Second, func() { u.Close() })
+	defer stop.Stop()
+	for len(frames) < n {
+		batch, err := u.Receive()
+		if err != nil {
+			t.Fatalf("%d of %d frames came: %v", len(frames), n, err)
+		}
+		for _, d := range batch {
+			frames = append(frames, bytes.Clone(d.Data))
+			from = append(from, d.From)
+		}
+	}
+	return frames, from
+}
+
+func TestPortCarriesBothFamilies(t *testing.T) {
+	a, b := listen6(t), listen6(t)
+	for _, addr := range []string{"127.0.0.1", "::1"} {
+		r := a.Send([]Train{single(at(addr, b.Port()), []byte("to "+addr))})
+		if r.Sent != 1 || r.Err != nil {
+			t.Fatalf("send: %+v", r)
+		}
+		frames, from := gather(t, b, 1)
+		want := Endpoint{Addr: netip.AddrPortFrom(netip.MustParseAddr(addr), a.Port()), Local: netip.MustParseAddr(addr)}
+		if string(frames[0]) != "to "+addr || from[0] != want {
+			t.Errorf("%q from %+v, want %+v", frames[0], from[0], want)
+		}
+	}
+}
+
+func TestAnswerLeavesFromTheAddressAddressed(t *testing.T) {
+	server, client := listen6(t), listen6(t)
+	client.Send([]Train{single(at("127.0.0.2", server.Port()), []byte("question"))})
+	_, from := gather(t, server, 1)
+	if from[0].Local != netip.MustParseAddr("127.0.0.2") {
+		t.Fatalf("addressed %s", from[0].Local)
+	}
+	server.Send([]Train{single(from[0], []byte("answer"))})
+	_, from = gather(t, client, 1)
+	if from[0].Addr != netip.MustParseAddrPort(fmt.Sprintf("127.0.0.2:%d", server.Port())) {
+		t.Errorf("answer from %s", from[0].Addr)
+	}
+}
+
+func TestIPv4PortAnswersFromTheAddressAddressed(t *testing.T) {
+	server, client := listen(t, "0.0.0.0:0"), listen(t, "127.0.0.1:0")
+	if server.is6 {
+		t.Fatal("a port on 0.0.0.0 is for IPv4")
+	}
+	client.Send([]Train{single(at("127.0.0.3", server.Port()), []byte("question"))})
+	_, from := gather(t, server, 1)
+	server.Send([]Train{single(from[0], []byte("answer"))})
+	_, from = gather(t, client, 1)
+	if from[0].Addr.Addr() != netip.MustParseAddr("127.0.0.3") {
+		t.Errorf("answer from %s", from[0].Addr)
+	}
+}
+
+func TestLostSourceAddressDoesNotStopSending(t *testing.T) {
+	a, b := listen6(t), listen6(t)
+	to4, to6 := at("127.0.0.1", b.Port()), at("::1", b.Port())
+	to4.Local, to6.Local = netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("2001:db8::7") // not ours
+	train := Train{To: to4, Bufs: [][]byte{[]byte("onetwothr")}, Size: 3, ECN: 1}
+	r := a.Send([]Train{train, single(to6, []byte("six")), single(at("127.0.0.1", b.Port()), []byte("end"))})
+	if r.Sent != 5 || r.Err != nil {
+		t.Fatalf("send: %+v", r)
+	}
+	gather(t, b, 5)
+}
+
+func TestECNArrives(t *testing.T) {
+	a, b := listen6(t), listen6(t)
+	for _, addr := range []string{"127.0.0.1", "::1"} {
+		for ecn := range uint8(4) {
+			a.Send([]Train{{To: at(addr, b.Port()), Bufs: [][]byte{{1}}, ECN: ecn, DSCP: 48}})
+			batch, err := b.Receive()
+			if err != nil || batch[0].ECN != ecn {
+				t.Errorf("%s: sent %d, got %d, %v", addr, ecn, batch[0].ECN, err)
+			}
+		}
+	}
+}
+
+func TestTrainsAreCutIntoFramesHoweverTheyAreGathered(t *testing.T) {
+	a, b := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
+	rapid.Check(t, func(rt *rapid.T) {
+		var trains []Train
+		var want [][]byte
+		for range rapid.IntRange(1, 5).Draw(rt, "trains") {
+			train, frames := drawTrain(rt, at("127.0.0.1", b.Port()))
+			trains, want = append(trains, train), append(want, frames...)
+		}
+		if r := a.Send(trains); r.Sent != len(want) || r.Err != nil {
+			rt.Fatalf("%d frames: %+v", len(want), r)
+		}
+		got, _ := gather(t, b, len(want))
+		for i := range want {
+			if !bytes.Equal(got[i], want[i]) {
+				rt.Fatalf("frame %d is %x, want %x", i, got[i], want[i])
+			}
+		}
+	})
+}
+
+// drawTrain makes a train of frames of one size but the last, cut into buffers anywhere.
+func drawTrain(rt *rapid.T, to Endpoint) (Train, [][]byte) {
+	size := rapid.IntRange(1, 40).Draw(rt, "size")
+	all := rapid.SliceOfN(rapid.Byte(), 1, 100*size).Draw(rt, "bytes")
+	train := Train{To: to, Size: size}
+	for rest := all; len(rest) > 0; {
+		n := rapid.IntRange(0, len(rest)).Draw(rt, "piece")
+		train.Bufs = append(train.Bufs, rest[:n])
+		rest = rest[n:]
+		if len(train.Bufs) > 8 {
+			train.Bufs, rest = append(train.Bufs, rest), nil
+		}
+	}
+	var frames [][]byte
+	for rest := all; len(rest) > 0; rest = rest[min(size, len(rest)):] {
+		frames = append(frames, rest[:min(size, len(rest))])
+	}
+	return train, frames
+}
+
+func TestFrameInTooManyBuffersIsCountedAndTheOthersGo(t *testing.T) {
+	a, b := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
+	to := at("127.0.0.1", b.Port())
+	crumbs := Train{To: to, Size: 2 * maxPieces}
+	for range 2*maxPieces + 3 { // one frame in twice as many buffers as may be, one in three
+		crumbs.Bufs = append(crumbs.Bufs, []byte{1})
+	}
+	if r := a.Send([]Train{crumbs, single(to, []byte{2})}); r.Sent != 2 || r.Failed != 1 || r.Err == nil {
+		t.Fatalf("send: %+v", r)
+	}
+	frames, _ := gather(t, b, 2)
+	if len(frames[0]) != 3 {
+		t.Errorf("frame of %d bytes", len(frames[0]))
+	}
+}
+
+func TestLongestAndEmptyDatagramsArriveWhole(t *testing.T) {
+	a, b := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
+	long := bytes.Repeat([]byte("x"), 65507)
+	if r := a.Send([]Train{single(at("127.0.0.1", b.Port()), long)}); r.Sent != 1 {
+		t.Fatalf("send: %+v", r)
+	}
+	raw, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(at("127.0.0.1", b.Port()).Addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	raw.Write(nil)
+	frames, _ := gather(t, b, 2)
+	if !bytes.Equal(frames[0], long) || len(frames[1]) != 0 {
+		t.Errorf("%d and %d bytes arrived", len(frames[0]), len(frames[1]))
+	}
+}
+
+func TestOtherFamilyIsUnreachableOnAnIPv4Port(t *testing.T) {
+	a, b := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
+	r := a.Send([]Train{single(at("::1", b.Port()), []byte("six")), single(at("127.0.0.1", b.Port()), []byte("four"))})
+	if r.Sent != 1 || r.Unreachable != 1 || !errors.Is(r.Err, unix.EAFNOSUPPORT) {
+		t.Errorf("send: %+v", r)
+	}
+	gather(t, b, 1)
+}
+
+func TestCloseWakesReceiveAndEndsSend(t *testing.T) {
+	u := listen(t, "127.0.0.1:0")
+	port := u.Port()
+	done := make(chan error)
+	go func() {
+		_, err := u.Receive()
+		done <- err
+	}()
+	u.Close()
+	if err := <-done; !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Receive: %v", err)
+	}
+	if r := u.Send([]Train{single(at("127.0.0.1", port), []byte("x"))}); r.Failed != 1 || !errors.Is(r.Err, os.ErrClosed) {
+		t.Errorf("Send: %+v", r)
+	}
+	if err := u.Close(); err != nil {
+		t.Errorf("second Close: %v", err)
+	}
+}
+
+func TestPortInUseIsNamed(t *testing.T) {
+	u := listen(t, "127.0.0.1:0")
+	_, err := ListenUDP(UDPOptions{Listen: u.LocalAddr().String()})
+	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), fmt.Sprint(u.Port())) {
+		t.Errorf("UDP: %v", err)
+	}
+	ln, err := ListenTCP("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if _, err := ListenTCP(ln.Addr().String()); !errors.Is(err, ErrInUse) {
+		t.Errorf("TCP: %v", err)
+	}
+}
+
+func TestListenRefusesWhatIsNoAddress(t *testing.T) {
+	for _, text := range []string{"", "9338", "host:9338", "1.2.3.4", ":70000"} {
+		if _, err := ListenUDP(UDPOptions{Listen: text}); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestPortSaysWhatTheKernelGave(t *testing.T) {
+	u := listen6(t)
+	if rcv, snd := u.Buffers(); rcv < 64<<10 || snd < 64<<10 {
+		t.Errorf("buffers %d, %d", rcv, snd)
+	}
+	states := map[string]FeatureState{}
+	for _, f := range u.Features() {
+		states[f.Name] = f.State
+		if (f.State == FeatureOn) != (f.Reason == "") {
+			t.Errorf("%+v: a reason belongs to what is not on", f)
+		}
+	}
+	for _, name := range []string{"pmtu-probe", "reply-source", "ecn", "overflow-count", "ipv6"} {
+		if states[name] != FeatureOn {
+			t.Errorf("%s is %q", name, states[name])
+		}
+	}
+}
+
+func TestSteadyStateAllocatesNothing(t *testing.T) {
+	a, b := listen6(t), listen6(t)
+	frame := make([]byte, 1400)
+	from := Endpoint{Addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), b.Port()), Local: netip.MustParseAddr("127.0.0.1")}
+	trains := []Train{
+		{To: from, Bufs: [][]byte{frame}, Size: 100, ECN: 2},
+		single(at("::1", b.Port()), frame[:100]),
+	}
+	allocs := testing.AllocsPerRun(200, func() {
+		if r := a.Send(trains); r.Sent != 15 {
+			t.Fatalf("send: %+v", r)
+		}
+		for n := 0; n < 15; {
+			batch, err := b.Receive()
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(batch)
+		}
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations for 15 frames", allocs)
+	}
+}
+
+// scripted is a kernel that answers sendmmsg as the test says.
+type scripted struct {
+	answers []answerOf // in order; then all is taken
+	taken   []byte     // first byte of each frame taken
+	waits   int        // times the sender waited for room
+}
+
+type answerOf struct {
+	n     int // frames taken
+	errno unix.Errno
+}
+
+func (k *scripted) call(_ uintptr, heads []unix.Mmsghdr) (int, unix.Errno) {
+	next := answerOf{n: len(heads)}
+	if len(k.answers) > 0 {
+		next, k.answers = k.answers[0], k.answers[1:]
+	}
+	for i := range next.n {
+		k.taken = append(k.taken, *heads[i].Hdr.Iov.Base)
+	}
+	return next.n, next.errno
+}
+
+// Read, Write and Control implement syscall.RawConn: a socket that always has room again.
+func (k *scripted) Read(func(uintptr) bool) error { return nil }
+func (k *scripted) Control(func(uintptr)) error   { return nil }
+func (k *scripted) Write(f func(uintptr) bool) error {
+	for !f(0) {
+		k.waits++
+	}
+	return nil
+}
+
+var _ syscall.RawConn = (*scripted)(nil)
+
+func TestRefusedFramesDoNotStopTheOthers(t *testing.T) {
+	cases := map[string]struct {
+		answers []answerOf
+		taken   string
+		want    SendResult
+	}{
+		"all taken":              {nil, "abcdef", SendResult{Sent: 6}},
+		"short counts":           {[]answerOf{{n: 1}, {n: 2}, {n: 1}}, "abcdef", SendResult{Sent: 6}},
+		"pending error":          {[]answerOf{{0, unix.ECONNREFUSED}}, "abcdef", SendResult{Sent: 6}},
+		"interrupted":            {[]answerOf{{0, unix.EINTR}, {n: 3}, {0, unix.EINTR}}, "abcdef", SendResult{Sent: 6}},
+		"no room for a while":    {[]answerOf{{n: 2}, {0, unix.EAGAIN}, {0, unix.EAGAIN}}, "abcdef", SendResult{Sent: 6}},
+		"first unreachable":      {[]answerOf{{0, unix.EHOSTUNREACH}, {0, unix.EHOSTUNREACH}}, "bcdef", SendResult{Sent: 5, Unreachable: 1}},
+		"one in the middle":      {[]answerOf{{n: 2}, {0, unix.ENETUNREACH}, {0, unix.ENETUNREACH}}, "abdef", SendResult{Sent: 5, Unreachable: 1}},
+		"last forbidden":         {[]answerOf{{n: 5}, {0, unix.EPERM}, {0, unix.EPERM}}, "abcde", SendResult{Sent: 5, Unreachable: 1}},
+		"too big, no second try": {[]answerOf{{n: 1}, {0, unix.EMSGSIZE}, {0, unix.EMSGSIZE}}, "adef", SendResult{Sent: 4, TooBig: 2}},
+		"queue full":             {[]answerOf{{0, unix.ENOBUFS}, {0, unix.ENOBUFS}}, "bcdef", SendResult{Sent: 5, Failed: 1}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			k := &scripted{answers: c.answers}
+			u := &UDPConn{raw: k, idle: []*udpSender{newUDPSender(k, false)}}
+			u.idle[0].call = k.call
+			r := u.Send([]Train{
+				single(at("127.0.0.1", 1), []byte("a")),
+				{To: at("127.0.0.1", 2), Bufs: [][]byte{[]byte("bcde")}, Size: 1},
+				single(at("127.0.0.1", 3), []byte("f")),
+			})
+			if (r.Err == nil) != (r.Sent == 6) {
+				t.Errorf("error %v", r.Err)
+			}
+			r.Err = nil
+			if string(k.taken) != c.taken || r != c.want {
+				t.Errorf("taken %q, result %+v; want %q, %+v", k.taken, r, c.taken, c.want)
+			}
+		})
+	}
+}
