@@ -1,18 +1,6 @@
 package mesh
 
-import (
-	"time"
-
-	"github.com/hashicorp/memberlist"
-)
-
-const maxFetches = 8 // streams for claims under way at once, in each direction
-
-// fetches counts what is under way.
-type fetches struct {
-	asked   map[Digest]time.Time // until when we wait for it
-	serving int
-}
+import "time"
 
 // message takes a user message from gossip.
 func (o *owner) message(b []byte) {
@@ -99,54 +87,6 @@ func (o *owner) announce(c *Claim) {
 		payload = message(messageAnnounce, notice{id: c.id, digest: c.digest, by: o.me}.append(nil))
 	}
 	o.delegate.queue.QueueBroadcast(broadcast{name: "claim " + c.id.String(), payload: payload})
-}
-
-// announced asks for a claim that somebody has and we do not.
-func (o *owner) announced(body []byte) error {
-	n, err := parseNotice(body)
-	if err != nil {
-		return err
-	}
-	now := time.Now()
-	for digest, until := range o.fetches.asked {
-		if now.After(until) {
-			delete(o.fetches.asked, digest)
-		}
-	}
-	if _, waiting := o.fetches.asked[n.digest]; waiting || o.set.Has(n.digest) || n.by.id == o.me.id || len(o.fetches.asked) >= maxFetches {
-		return nil
-	}
-	o.fetches.asked[n.digest] = now.Add(o.cfg.Timing.Stream)
-	ask := message(messageFetch, notice{id: n.id, digest: n.digest, by: o.me}.append(nil))
-	o.spawn(func() { o.sendReliable(n.by, ask) })
-	return nil
-}
-
-// asked sends a claim to who asked for it.
-func (o *owner) asked(body []byte) error {
-	n, err := parseNotice(body)
-	if err != nil {
-		return err
-	}
-	c := o.set.Get(n.id)
-	if c == nil || c.digest != n.digest || o.fetches.serving >= maxFetches || n.by.id == o.me.id {
-		return nil
-	}
-	o.fetches.serving++
-	answer := message(messageClaim, c.raw)
-	o.spawn(func() {
-		o.sendReliable(n.by, answer)
-		o.mail.post(func(o *owner) { o.fetches.serving-- })
-	})
-	return nil
-}
-
-// sendReliable runs in a goroutine of its own.
-func (o *owner) sendReliable(to memberName, b []byte) {
-	node := &memberlist.Node{Name: to.String(), Addr: syntheticIP(to.id), Port: DefaultPort}
-	if err := o.list.SendReliable(node, b); err != nil {
-		o.log.Debug("mesh.send.failed", "to", to.id.Short(), "error", err)
-	}
 }
 
 // departed takes a goodbye, and passes it on if it is news.

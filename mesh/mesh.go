@@ -70,7 +70,7 @@ func (m *Mesh) newOwner() error {
 		publish: m.publish,
 		set:     NewSet(), self: &selfClaim{cfg: &m.cfg}, members: map[trust.Fingerprint]*member{},
 		caller:  newCaller(m.cfg.Timing, rand.Float64),
-		fetches: fetches{asked: map[Digest]time.Time{}},
+		fetches: fetches{asked: map[Digest]*fetch{}},
 		changed: true,
 	}
 	claim, peers, err := store{m.cfg.StateDir, m.cfg.Logger, time.Now()}.load(m.me.id)

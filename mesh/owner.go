@@ -83,13 +83,14 @@ func (o *owner) tick(now time.Time) time.Time {
 	}
 	o.callWho(now)
 	o.startCalls(now)
+	o.fetchClaims(now)
 	if o.changed || o.seedsChanged {
 		o.version++
 		o.publish(o.view(), o.changed)
 	}
 	o.changed, o.seedsChanged = false, false
 	o.savePeers(now)
-	next := earlier(o.recheck, earlier(o.self.next(), o.caller.next()))
+	next := earlier(o.recheck, earlier(o.self.next(), earlier(o.caller.next(), o.fetches.next())))
 	if o.peersChanged {
 		next = earlier(next, o.saved.Add(o.cfg.Timing.Save))
 	}
