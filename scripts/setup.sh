@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Installs the programs that the demo and the tests call, once: what is there already is left alone, and when nothing is
+# missing nothing is run. Debian and Ubuntu, as root or with sudo.
+#
+#   scripts/setup.sh          install what is missing, or fail in one line
+#   scripts/setup.sh --try    the same, but go on without (the tests that need it are skipped)
+set -euo pipefail
+
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # where a user's PATH ends too early
+
+# program, package, what it is for
+needs='ping iputils-ping the demo and the tests ping between virtual hosts
+iperf3 iperf3 the demo and the bench measure throughput
+ip iproute2 looking into the virtual hosts: ip netns exec
+nft nftables tests put firewalls between virtual hosts
+tcpdump tcpdump looking at what goes over the wire'
+
+strict=yes
+case "${1:-}" in
+'') ;;
+--try) strict= ;;
+*) echo "setup: unknown argument $1 (known: --try)" >&2; exit 2 ;;
+esac
+
+# give_up says in one line what is wrong, and what is missing.
+give_up() {
+	echo "setup: missing: $packages: $1" >&2
+	[ -z "$strict" ] || exit 1
+	echo "setup: going on without: tests that need them will be skipped" >&2
+	exit 0
+}
+
+packages=
+while read -r program package why; do
+	command -v "$program" >/dev/null && continue
+	echo "setup: $program is missing (package $package): $why"
+	packages="$packages${packages:+ }$package"
+done <<<"$needs"
+[ -n "$packages" ] || exit 0
+
+command -v apt-get >/dev/null || give_up "this is not Debian or Ubuntu: install them with this system's package manager"
+
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null || give_up "run scripts/setup.sh as root once (there is no sudo)"
+	sudo -n true 2>/dev/null || [ -t 0 ] || give_up "run 'sudo scripts/setup.sh' once (sudo asks for a password)"
+	as_root=(sudo)
+fi
+
+# apt runs quietly; when it fails, its last line of complaint is the reason.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+apt() {
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 "$@" >"$log" 2>&1 </dev/null
+}
+reason() {
+	grep -E '^(E:|W:|Err|sudo:)' "$log" | tail -n 1 || true
+}
+
+echo "setup: installing $packages with apt-get"
+apt update || echo "setup: apt-get update failed, trying with the lists of before: $(reason)" >&2
+# The list is of package names without spaces: it is meant to be split.
+# shellcheck disable=SC2086
+apt install --no-install-recommends $packages || give_up "apt-get install failed: $(reason)"
+echo "setup: done"
