@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -15,8 +16,8 @@ func (systemResolver) LookupNetIP(ctx context.Context, network, host string) ([]
 	return net.DefaultResolver.LookupNetIP(ctx, network, host)
 }
 
-// splitSeed splits "host", "host:port", "[v6]:port" and a bare IPv6 address; port is used where seed names none.
-func splitSeed(seed string, port uint16) (string, uint16, error) {
+// SplitSeed splits "host", "host:port", "[v6]:port" and a bare IPv6 address; port is used where seed names none.
+func SplitSeed(seed string, port uint16) (string, uint16, error) {
 	if addr, err := netip.ParseAddr(seed); err == nil {
 		return addr.String(), port, nil
 	}
@@ -32,6 +33,12 @@ func splitSeed(seed string, port uint16) (string, uint16, error) {
 }
 
 func checkHost(host string) error {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return nil
+	}
+	if host == "" {
+		return errors.New("mesh: a seed without host")
+	}
 	for _, r := range host {
 		if r == '/' || r == ':' || r == '[' || r == ']' || r <= ' ' {
 			return fmt.Errorf("mesh: seed %q is not host or host:port", host)
@@ -45,7 +52,7 @@ func checkHost(host string) error {
 
 // resolveSeed looks up where a seed is now.
 func resolveSeed(ctx context.Context, r Resolver, seed string, port uint16) ([]netip.AddrPort, error) {
-	host, port, err := splitSeed(seed, port)
+	host, port, err := SplitSeed(seed, port)
 	if err != nil {
 		return nil, err
 	}

@@ -51,12 +51,11 @@ type Subnet struct {
 	Prefixes []netip.Prefix
 }
 
-// String is the subnet as the configuration file has it.
-func (s Subnet) String() string {
+func (s Subnet) values() []string {
 	if s.Auto {
-		return "auto"
+		return []string{"auto"}
 	}
-	return joined(s.Prefixes)
+	return texts(s.Prefixes)
 }
 
 // Config is the configuration of a node. Make it with DefaultConfig, then read a file and flags over it, then Validate.

@@ -52,6 +52,7 @@ func (n *Node) serveControl(ctx context.Context, l net.Listener) error {
 	select {
 	case <-ctx.Done():
 	case <-stop:
+		n.leave()
 		err = errStopAsked
 	case err = <-failed:
 		return fmt.Errorf("node: control socket: %w", err)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/tun"
 )
 
@@ -17,7 +18,7 @@ type Key struct {
 	Usage string
 	List  bool // takes several values
 	set   func(c *Config, values []string) error
-	get   func(c *Config) string
+	get   func(c *Config) []string
 }
 
 // Flag is the key's name on the command line.
@@ -33,8 +34,11 @@ func (k *Key) Set(c *Config, values []string) error {
 	return k.set(c, values)
 }
 
-// Get is the key's present value as text.
-func (k *Key) Get(c *Config) string { return k.get(c) }
+// Values are the key's present values as texts; one, unless it is a List.
+func (k *Key) Values(c *Config) []string { return k.get(c) }
+
+// Get is the key's present value as one text.
+func (k *Key) Get(c *Config) string { return strings.Join(k.get(c), ",") }
 
 // Keys lists all keys in the order of the documentation.
 func Keys() []*Key { return keys }
@@ -42,22 +46,22 @@ func Keys() []*Key { return keys }
 var keys = []*Key{
 	text("name", "label of this node (default: the hostname)", func(c *Config) *string { return &c.Name }),
 	prefixes("network", "the whole overlay: an IPv4 prefix, an IPv6 prefix, or one of each", func(c *Config) *[]netip.Prefix { return &c.Network }),
-	{"subnet", "our part of it: prefixes, or auto", true, setSubnet, func(c *Config) string { return c.Subnet.String() }},
-	{"subnet_size", "prefix lengths of an automatic subnet: IPv4, IPv6", true, setSubnetSize, func(c *Config) string { return fmt.Sprint(c.SubnetSize) }},
+	{"subnet", "our part of it: prefixes, or auto", true, setSubnet, func(c *Config) []string { return c.Subnet.values() }},
+	{"subnet_size", "prefix lengths of an automatic subnet: IPv4, IPv6", true, setSubnetSize, func(c *Config) []string { return texts(c.SubnetSize[:]) }},
 	flag("bootstrap", "with subnet auto: take a subnet although no seed answered (the first node of a cluster)", func(c *Config) *bool { return &c.Bootstrap }),
 	prefixes("routes", "further prefixes behind this node", func(c *Config) *[]netip.Prefix { return &c.Routes }),
-	{"listen", "address and port of the underlay, UDP and TCP", false, setListen, func(c *Config) string { return c.Listen }},
-	{"advertise", "addresses that peers shall call (default: the source address of the default route)", true, setAdvertise, func(c *Config) string { return joined(c.Advertise) }},
-	{"join", "nodes to call first: host or host:port", true, setJoin, func(c *Config) string { return strings.Join(c.Join, ",") }},
-	{"encryption", "on: packets are sealed; off: they travel in clear, only control is sealed", false, setEncryption, func(c *Config) string { return onOff(c.Encryption) }},
+	{"listen", "address and port of the underlay, UDP and TCP", false, setListen, func(c *Config) []string { return []string{c.Listen} }},
+	{"advertise", "addresses that peers shall call (default: the source address of the default route)", true, setAdvertise, func(c *Config) []string { return texts(c.Advertise) }},
+	{"join", "nodes to call first: host or host:port", true, setJoin, func(c *Config) []string { return c.Join }},
+	{"encryption", "on: packets are sealed; off: they travel in clear, only control is sealed", false, setEncryption, func(c *Config) []string { return []string{onOff(c.Encryption)} }},
 	text("secret_file", "file with the cluster secret", func(c *Config) *string { return &c.SecretFile }),
-	{"mtu", "of the overlay device: auto, or bytes", false, setMTU, func(c *Config) string { return mtuText(c.MTU) }},
-	{"device", "name of the overlay device", false, setDevice, func(c *Config) string { return c.Device }},
-	{"driver", "of the overlay device: auto, batch or plain", false, setDriver, func(c *Config) string { return string(c.Driver) }},
+	{"mtu", "of the overlay device: auto, or bytes", false, setMTU, func(c *Config) []string { return []string{mtuText(c.MTU)} }},
+	{"device", "name of the overlay device", false, setDevice, func(c *Config) []string { return []string{c.Device} }},
+	{"driver", "of the overlay device: auto, batch or plain", false, setDriver, func(c *Config) []string { return []string{string(c.Driver)} }},
 	text("state_dir", "directory of keys, claim and known peers", func(c *Config) *string { return &c.StateDir }),
 	text("run_dir", "directory of the control socket", func(c *Config) *string { return &c.RunDir }),
-	{"log.level", "debug, info, warn or error", false, setLogLevel, func(c *Config) string { return c.LogLevel.String() }},
-	{"log.format", "text or json", false, setLogFormat, func(c *Config) string { return c.LogFormat }},
+	{"log.level", "debug, info, warn or error", false, setLogLevel, func(c *Config) []string { return []string{c.LogLevel.String()} }},
+	{"log.format", "text or json", false, setLogFormat, func(c *Config) []string { return []string{c.LogFormat} }},
 }
 
 func text(name, usage string, field func(*Config) *string) *Key {
@@ -67,7 +71,7 @@ func text(name, usage string, field func(*Config) *string) *Key {
 		}
 		*field(c) = v[0]
 		return nil
-	}, func(c *Config) string { return *field(c) }}
+	}, func(c *Config) []string { return []string{*field(c)} }}
 }
 
 func flag(name, usage string, field func(*Config) *bool) *Key {
@@ -78,7 +82,7 @@ func flag(name, usage string, field func(*Config) *bool) *Key {
 		}
 		*field(c) = b
 		return nil
-	}, func(c *Config) string { return strconv.FormatBool(*field(c)) }}
+	}, func(c *Config) []string { return []string{strconv.FormatBool(*field(c))} }}
 }
 
 func prefixes(name, usage string, field func(*Config) *[]netip.Prefix) *Key {
@@ -86,7 +90,7 @@ func prefixes(name, usage string, field func(*Config) *[]netip.Prefix) *Key {
 		list, err := parsePrefixes(v)
 		*field(c) = list
 		return err
-	}, func(c *Config) string { return joined(*field(c)) }}
+	}, func(c *Config) []string { return texts(*field(c)) }}
 }
 
 func parsePrefixes(values []string) ([]netip.Prefix, error) {
@@ -171,32 +175,12 @@ func setAdvertise(c *Config, values []string) error {
 func setJoin(c *Config, values []string) error {
 	c.Join = nil
 	for _, v := range values {
-		if _, _, err := SplitSeed(v); err != nil {
-			return err
+		if _, _, err := mesh.SplitSeed(v, DefaultPort); err != nil {
+			return fmt.Errorf("%q is not a host or host:port", v)
 		}
 		c.Join = append(c.Join, v)
 	}
 	return nil
-}
-
-// SplitSeed takes a seed apart: host, host:port, address, or [address]:port. The port defaults to DefaultPort.
-func SplitSeed(seed string) (host string, port uint16, err error) {
-	bad := fmt.Errorf("%q is not a host or host:port", seed)
-	if a, err := netip.ParseAddr(seed); err == nil {
-		return a.String(), DefaultPort, nil
-	}
-	if !strings.Contains(seed, ":") {
-		if seed == "" || strings.ContainsAny(seed, "/ \t[]") {
-			return "", 0, bad
-		}
-		return seed, DefaultPort, nil
-	}
-	host, portText, err := net.SplitHostPort(seed)
-	n, convErr := strconv.ParseUint(portText, 10, 16)
-	if err != nil || convErr != nil || n == 0 || host == "" || strings.ContainsAny(host, "/ \t") {
-		return "", 0, bad
-	}
-	return host, uint16(n), nil
 }
 
 func setEncryption(c *Config, v []string) error {
@@ -271,10 +255,13 @@ func mtuText(n int) string {
 	return strconv.Itoa(n)
 }
 
-func joined[T any](list []T) string {
-	texts := make([]string, len(list))
-	for i, v := range list {
-		texts[i] = fmt.Sprint(v)
+// texts are the items as they are written.
+func texts[T any](items []T) []string {
+	list := make([]string, len(items))
+	for i, v := range items {
+		list[i] = fmt.Sprint(v)
 	}
-	return strings.Join(texts, ",")
+	return list
 }
+
+func joined[T any](items []T) string { return strings.Join(texts(items), ",") }

@@ -136,6 +136,8 @@ func (n *Node) updateLocal() {
 	for _, a := range list {
 		local.Endpoints = append(local.Endpoints, a.Endpoint)
 	}
-	n.state.advertised(list)
+	if n.state.advertised(list) {
+		n.router.Announce()
+	}
 	n.mesh.SetLocal(local)
 }

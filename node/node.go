@@ -226,40 +226,56 @@ func (n *Node) settings() encap.Settings {
 	}
 }
 
-// serve runs the parts until ctx ends or one fails. The router stops last: the mesh says farewell through its port.
+// leavePatience is how long a stop waits for the mesh's farewell to go out.
+const leavePatience = time.Second
+
+// serve runs the parts until ctx ends or one fails. At the end the mesh says farewell while everything still runs, then
+// all stop, the router last: it says goodbye to the peers.
 func (n *Node) serve(ctx context.Context, tcp, control net.Listener) error {
 	routing, stopRouting := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRouting()
 	routed := make(chan error, 1)
 	go func() { routed <- n.router.Run(routing) }()
 
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		select {
-		case err := <-routed:
-			routed <- err
-			return err
-		case <-ctx.Done():
-			return nil
-		}
-	})
-	group.Go(func() error { return n.mesh.Run(ctx) })
-	group.Go(func() error { return n.streams.Serve(ctx, tcp, n.acceptStream) })
-	group.Go(func() error { return n.serveControl(ctx, control) })
-	group.Go(func() error { return n.keep(ctx) })
-	group.Go(func() error { return n.platform.Kernel.Watch(ctx, n.kernelChanged) })
-	group.Go(func() error { return n.checks.run(ctx) })
-	err := group.Wait()
+	running, stop := context.WithCancel(routing)
+	defer stop()
+	group, running := errgroup.WithContext(running)
+	group.Go(func() error { return n.mesh.Run(running) })
+	group.Go(func() error { return n.streams.Serve(running, tcp, n.acceptStream) })
+	group.Go(func() error { return n.serveControl(running, control) })
+	group.Go(func() error { return n.keep(running) })
+	group.Go(func() error { return n.platform.Kernel.Watch(running, n.kernelChanged) })
+	group.Go(func() error { return n.checks.run(running) })
+
+	var err error
+	select {
+	case <-ctx.Done():
+		n.leave()
+	case <-running.Done(): // a part failed, or a stop was asked for
+	case err = <-routed:
+		routed <- nil
+	}
+	stop()
+	err = errors.Join(err, group.Wait())
 	stopRouting()
 	<-routed
-	if errors.Is(err, errStopAsked) {
-		return nil
-	}
 	return n.explain(err)
+}
+
+// leave tells the members that this node stops.
+func (n *Node) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), leavePatience)
+	defer cancel()
+	if err := n.mesh.Leave(ctx); err != nil {
+		n.log.Debug("leave-unheard", "error", err)
+	}
 }
 
 // explain adds what the user can do to errors that end a node.
 func (n *Node) explain(err error) error {
+	if errors.Is(err, errStopAsked) {
+		return nil
+	}
 	if clone := new(mesh.CloneError); errors.As(err, &clone) {
 		return fmt.Errorf("%w: this host is a clone; delete %s and start again to become a node of its own",
 			err, filepath.Join(n.cfg.StateDir, trust.IdentityFile))

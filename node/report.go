@@ -143,7 +143,7 @@ func (n *Node) peerReport(m mesh.Member, p router.PeerStatus) api.Peer {
 	switch {
 	case m.Claim == nil:
 		r.State, r.Reason, r.Since = api.StateUnknown, "its claim has not arrived yet", m.Since
-	case !p.Up && m.Left:
+	case !p.Up && (p.Away || m.Left):
 		r.State = api.StateAway
 	case !p.Up:
 		r.State = api.StateDown

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -131,21 +132,18 @@ func writeConfig(file string, cfg Config) error {
 	return nil
 }
 
+// yamlValue is a key's value in flow style; quoted, so that no colon, bracket or word of YAML's own is taken for syntax.
 func yamlValue(k *Key, cfg *Config) string {
-	text := k.Get(cfg)
-	switch {
-	case !k.List && k.Name == "listen":
-		return strconv.Quote(text)
-	case !k.List, text == "auto":
-		return text
-	}
-	parts := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '[' || r == ']' })
-	if k.Name == "join" || k.Name == "advertise" {
-		for i := range parts {
-			parts[i] = strconv.Quote(parts[i])
+	values := slices.Clone(k.Values(cfg))
+	for i, v := range values {
+		if strings.ContainsAny(v, ":[]{}#&*!|>'\"%@`, ") || v == "" {
+			values[i] = strconv.Quote(v)
 		}
 	}
-	return "[" + strings.Join(parts, ", ") + "]"
+	if !k.List || len(values) == 1 && values[0] == "auto" {
+		return strings.Join(values, ", ")
+	}
+	return "[" + strings.Join(values, ", ") + "]"
 }
 
 // callableAt lists the addresses that go into a token.

@@ -44,10 +44,13 @@ func (s *state) device(c *tun.Choice) {
 	s.choice = c
 }
 
-func (s *state) advertised(list []api.Advertised) {
+// advertised takes the node's endpoints and returns whether they differ from those before.
+func (s *state) advertised(list []api.Advertised) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	changed := !slices.Equal(s.called, list)
 	s.called = list
+	return changed
 }
 
 // problem notes what is wrong with a subject, or with an empty reason that it is well again. It returns whether that is

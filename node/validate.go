@@ -3,6 +3,8 @@ package node
 import (
 	"net/netip"
 	"slices"
+
+	"github.com/weftnet/weft/mesh"
 )
 
 // Validate checks what can be checked without the machine. Errors wrap ErrConfig and read as one line.
@@ -115,7 +117,7 @@ func (c *Config) checkUnderlay() error {
 		}
 	}
 	for _, seed := range c.Join {
-		host, _, err := SplitSeed(seed)
+		host, _, err := mesh.SplitSeed(seed, DefaultPort)
 		if err != nil {
 			return configErrorf("join: %w", err)
 		}

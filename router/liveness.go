@@ -2,6 +2,7 @@ package router
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -130,16 +131,34 @@ func (r *Router) heardFrom(p *peer, from encap.Endpoint, settled bool) {
 // only the side with the greater fingerprint moves; else two nodes that chose different ones would follow each other
 // back and forth.
 func (r *Router) mayMove(p *peer, from encap.Endpoint) bool {
-	if p.path.Load().endpoint.Addr == from.Addr { // only our own address differs
+	old := p.path.Load().endpoint
+	if old.Addr == from.Addr { // only our own address differs
 		return false
 	}
-	return !slices.Contains(p.config.Endpoints, from.Addr) || bytes.Compare(r.self[:], p.id[:]) > 0
+	claims := func(at netip.AddrPort) bool { return slices.Contains(p.config.Endpoints, at) }
+	return !claims(from.Addr) || !claims(old.Addr) || bytes.Compare(r.self[:], p.id[:]) > 0
+}
+
+// Announce tells all peers that this node's underlay addresses changed: every path leaves our own address to the kernel
+// again, and a probe shows the peer where we are now.
+func (r *Router) Announce() {
+	r.post(func() {
+		for _, p := range r.peers {
+			if old := p.path.Load(); old != nil {
+				now := &path{endpoint: encap.Endpoint{Addr: old.endpoint.Addr}}
+				p.path.Store(now)
+				r.sendProbe(p, encap.Probe, now.endpoint, p.probes.next(r.now()))
+			} else {
+				p.link.callSoon(r.now())
+			}
+		}
+	})
 }
 
 func (r *Router) rise(p *peer, from encap.Endpoint) {
 	p.path.Store(&path{endpoint: from})
 	p.link.rise()
-	p.tried, p.reason, p.since = nil, "", r.now()
+	p.tried, p.reason, p.since, p.away = nil, "", r.now(), false
 	r.log.Info("path-up", "peer", p.config.Name, "id", p.id.Short(), "endpoint", from.Addr)
 	r.emit(Event{Kind: PathUp, Peer: p.id, Name: p.config.Name, Endpoint: from.Addr})
 	r.sendProbe(p, encap.Probe, from, p.probes.next(r.now())) // for the round trip, and to confirm the keys to a responder
@@ -162,6 +181,7 @@ func (r *Router) fall(p *peer, reason string, delay time.Duration) {
 // away takes a goodbye: the peer stopped in order. It calls us when it returns; until then it is called seldom.
 func (r *Router) away(p *peer) {
 	r.fall(p, "it said goodbye", r.timing.CallMax)
+	p.away = true
 }
 
 // goodbye tells all peers that this node stops.

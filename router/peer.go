@@ -27,6 +27,7 @@ type peer struct {
 	tried  []Attempt      // endpoints called without success since the path was lost
 	reason string         // why the peer is down
 	since  time.Time      // of the present state
+	away   bool           // it said goodbye, and has not been heard since
 }
 
 // path is how packets reach a peer now. A path is never changed, only replaced.

@@ -15,6 +15,7 @@ type PeerStatus struct {
 	ID       trust.Fingerprint
 	Name     string
 	Up       bool
+	Away     bool   // down, because it said goodbye
 	Reason   string // why it is down; empty while up
 	Since    time.Time
 	Endpoint netip.AddrPort // where it is reached; invalid while down
@@ -48,7 +49,7 @@ func (r *Router) Peers() ([]PeerStatus, error) {
 
 func (p *peer) status(r *Router) PeerStatus {
 	s := PeerStatus{
-		ID: p.id, Name: p.config.Name, Up: p.link.up, Reason: p.reason, Since: p.since, RTT: p.rtt,
+		ID: p.id, Name: p.config.Name, Up: p.link.up, Away: p.away, Reason: p.reason, Since: p.since, RTT: p.rtt,
 		Heard: r.at(p.heard.Load()), SeenAs: p.seenAs, Prefixes: p.config.Prefixes, Tried: slices.Clone(p.tried),
 		Tx: Traffic{Packets: p.tx.packets.Load(), Bytes: p.tx.bytes.Load()},
 		Rx: Traffic{Packets: p.rx.packets.Load(), Bytes: p.rx.bytes.Load()},

@@ -226,7 +226,11 @@ func compare(l net.Listener, size int64) error {
 }
 
 func TestUnderlayOverIPv6Works(t *testing.T) {
-	onlyIPv6 := func(h *lab.Host) error { return h.ChangeAddress(h.Addr6()) }
+	next := byte(0)
+	onlyIPv6 := func(h *lab.Host) error {
+		next++
+		return h.ChangeAddress(far(h.Addr6(), next))
+	}
 	c := newClusterOf(t, cluster.Options{Hosts: 2, Prepare: onlyIPv6})
 	startAll(t, c)
 	if at := status(t, c.Nodes[0]).Peers[0].Endpoint; !strings.HasPrefix(at, "[") {
@@ -235,4 +239,11 @@ func TestUnderlayOverIPv6Works(t *testing.T) {
 	all := pods(t, c)
 	pingAll(t, all)
 	sweep(t, all[0], all[1], all[1].Addr4(), status(t, c.Nodes[0]).Peers[0].MTU)
+}
+
+// far is the address number n of a part of the network that the lab does not use by itself.
+func far(a netip.Addr, n byte) netip.Addr {
+	b := a.As16()
+	b[14], b[15] = 1, n
+	return netip.AddrFrom16(b)
 }
