@@ -1,7 +1,6 @@
 package mesh
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -51,6 +50,9 @@ func Assign(previous Assignment, claims []*Claim, rules Rules, reachable func(tr
 			}
 		}
 	}
+	for _, w := range wishes {
+		a.explain(w)
+	}
 	a.sortConflicts()
 	return a.result, a.conflicts
 }
@@ -88,24 +90,38 @@ func (a *assigner) wishes(claims []*Claim, rules Rules, reachable func(trust.Fin
 
 // grant gives w its prefix unless another node has it or a part of it.
 func (a *assigner) grant(w wish) {
-	if a.result[w.prefix] == w.claim.id {
-		return
+	if _, taken := a.other(w); !taken {
+		a.result[w.prefix] = w.claim.id
+		a.table.Insert(w.prefix, w.claim.id)
 	}
-	for owned, owner := range overlapping(&a.table, w.prefix) {
-		if owner != w.claim.id {
-			a.refuse(w, owned, owner)
-			return
-		}
-	}
-	a.result[w.prefix] = w.claim.id
-	a.table.Insert(w.prefix, w.claim.id)
 }
 
-func (a *assigner) refuse(w wish, owned netip.Prefix, owner trust.Fingerprint) {
+// other finds a prefix of another node that overlaps with w's: the narrowest that covers it, else the first within it.
+func (a *assigner) other(w wish) (netip.Prefix, bool) {
+	for p, owner := range a.table.Supernets(w.prefix) {
+		if owner != w.claim.id {
+			return p, true
+		}
+	}
+	for p, owner := range a.table.Subnets(w.prefix) {
+		if owner != w.claim.id {
+			return p, true
+		}
+	}
+	return netip.Prefix{}, false
+}
+
+// explain notes the conflict if w did not get its prefix.
+func (a *assigner) explain(w wish) {
+	owned, taken := a.other(w)
+	if !taken {
+		return
+	}
 	kind, reason := ConflictOverlap, "belongs to another node"
 	if w.displaced {
 		kind, reason = ConflictDisplaced, "was taken over while its owner did not answer"
 	}
+	owner := a.result[owned]
 	a.conflicts = append(a.conflicts, Conflict{
 		Kind: kind, Prefix: w.prefix, Loser: w.claim.id, LoserName: w.claim.Name,
 		Owner: owner, OwnerName: a.names[owner], Owned: owned, Reason: reason,
@@ -120,11 +136,4 @@ func (a *assigner) sortConflicts() {
 		return slices.Compare(x.Loser[:], y.Loser[:])
 	})
 	a.conflicts = slices.Compact(a.conflicts)
-}
-
-// overlapping are the entries of t that share addresses with p.
-func overlapping(t *bart.Table[trust.Fingerprint], p netip.Prefix) map[netip.Prefix]trust.Fingerprint {
-	found := maps.Collect(t.Supernets(p))
-	maps.Insert(found, t.Subnets(p))
-	return found
 }

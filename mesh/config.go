@@ -140,7 +140,7 @@ func (c Config) check() error {
 // checkDefaulted checks what has defaults.
 func (c Config) checkDefaulted() error {
 	for _, s := range c.Seeds {
-		if _, _, err := splitSeed(s, c.Port); err != nil {
+		if _, _, err := SplitSeed(s, c.Port); err != nil {
 			return err
 		}
 	}
