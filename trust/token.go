@@ -32,7 +32,7 @@ const (
 	tokenPrefix  = "weft"
 	tokenVersion = "1"
 	tokenMACLen  = 16
-	maxToken     = 16 << 10
+	maxToken     = 16 << 10 // characters after the dot
 )
 
 // tokenModes bound what a token may hold.
@@ -48,13 +48,17 @@ var tokenModes = func() cbor.DecMode {
 }()
 
 // Text is "weft1." and, in URL-safe base64 without padding, the CBOR of the token (integer keys) followed by 16 bytes of
-// its HMAC-SHA256 under Keys.Token.
+// its HMAC-SHA256 under Keys.Token. What ParseToken would refuse, such as more than 64 addresses, is an error here.
 func (t Token) Text() (string, error) {
 	body, err := cbor.Marshal(t)
 	if err != nil {
 		return "", fmt.Errorf("trust: encode token: %w", err)
 	}
-	return tokenPrefix + tokenVersion + "." + base64.RawURLEncoding.EncodeToString(append(body, tokenMAC(t.Secret, body)...)), nil
+	text := tokenPrefix + tokenVersion + "." + base64.RawURLEncoding.EncodeToString(append(body, tokenMAC(t.Secret, body)...))
+	if _, err := ParseToken(text); err != nil {
+		return "", errors.New("trust: encode token: it holds too many or malformed addresses or prefixes")
+	}
+	return text, nil
 }
 
 func tokenMAC(s Secret, body []byte) []byte {
@@ -76,8 +80,11 @@ func ParseToken(text string) (Token, error) {
 	if version != tokenVersion {
 		return Token{}, fmt.Errorf("%w: it has %s, this weft reads %s", ErrTokenVersion, version, tokenVersion)
 	}
+	if len(body) > maxToken {
+		return Token{}, ErrTokenDamaged
+	}
 	raw, err := base64.RawURLEncoding.DecodeString(body)
-	if err != nil || len(raw) <= tokenMACLen || len(raw) > maxToken {
+	if err != nil || len(raw) <= tokenMACLen {
 		return Token{}, ErrTokenDamaged
 	}
 	content, mac := raw[:len(raw)-tokenMACLen], raw[len(raw)-tokenMACLen:]
