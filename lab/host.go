@@ -67,7 +67,11 @@ func (l *Lab) Host(name string) (*Host, error) {
 
 // plugIn connects a new host to the switch. The lab's lock is held.
 func (h *Host) plugIn(addrs []netip.Addr) (err error) {
-	if h.link, err = h.lab.hub.plug(h.Namespace, hostInterface, h.port, h.lab.mtu); err != nil {
+	hub := h.lab.hub
+	if h.link, err = hub.connect(hub.bridge, h.port, h.Namespace, hostInterface, h.lab.mtu); err != nil {
+		return err
+	}
+	if err := errors.Join(h.limit(hostInterface, h.lab.rate), hub.limit(h.port, h.lab.rate)); err != nil {
 		return err
 	}
 	for _, addr := range addrs {

@@ -7,10 +7,11 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
-// bridgeName is the underlay bridge inside the switch's namespace.
-const bridgeName = "underlay"
+// UnderlayBridge is the bridge inside the switch's namespace that all hosts are plugged to.
+const UnderlayBridge = "underlay"
 
 // hubMAC is the address of the underlay bridge, locally administered. Frames to it end in the switch, whose network stack
 // has no addresses and does not forward: a Cut sends frames there.
@@ -30,17 +31,16 @@ func newHub(l *Lab) (*hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	bridge, err := n.addBridge(bridgeName, l.mtu, hubMAC)
+	bridge, err := n.addBridge(UnderlayBridge, l.mtu, hubMAC)
 	if err != nil {
 		return nil, errors.Join(err, l.discard(n))
 	}
 	return &hub{Namespace: n, bridge: bridge}, nil
 }
 
-// plug connects a namespace: its interface name, cable, carries the MTU and is plugged into the bridge as port.
-func (h *hub) plug(n *Namespace, name, port string, mtu int) (netlink.Link, error) {
-	return h.connect(h.bridge, port, n, name, mtu)
-}
+// Switch is the namespace through which everything of the underlay passes, for those who want to look at it: each host's
+// cable ends there in a port of the bridge UnderlayBridge. It has no addresses.
+func (l *Lab) Switch() *Namespace { return l.hub.Namespace }
 
 // addBridge makes a bridge that forwards at once and does nothing of its own accord.
 func (n *Namespace) addBridge(name string, mtu int, mac net.HardwareAddr) (netlink.Link, error) {
@@ -48,7 +48,7 @@ func (n *Namespace) addBridge(name string, mtu int, mac net.HardwareAddr) (netli
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.MTU, attrs.HardwareAddr = name, mtu, mac
 	if err := n.links.LinkAdd(&netlink.Bridge{LinkAttrs: attrs, MulticastSnooping: &snooping}); err != nil {
-		return nil, fmt.Errorf("lab: make bridge %s in %s: %w", name, n.name, err)
+		return nil, fmt.Errorf("lab: make bridge %s in %s: %w", name, n.name, lacking("bridge", err))
 	}
 	if err := n.up(name); err != nil {
 		return nil, err
@@ -64,12 +64,20 @@ func (n *Namespace) connect(bridge netlink.Link, port string, to *Namespace, nam
 	veth := netlink.NewVeth(attrs)
 	veth.PeerName, veth.PeerMTU, veth.PeerNamespace = name, uint32(mtu), netlink.NsFd(to.handle)
 	if err := n.links.LinkAdd(veth); err != nil {
-		return nil, fmt.Errorf("lab: connect %s to %s: %w", to.name, n.name, err)
+		return nil, fmt.Errorf("lab: connect %s to %s: %w", to.name, n.name, lacking("veth", err))
 	}
 	if err := errors.Join(n.up(port), to.up(name)); err != nil {
 		return nil, err
 	}
 	return to.link(name)
+}
+
+// lacking says which module an operation needs, when that is why it failed.
+func lacking(module string, err error) error {
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("%w: this kernel may lack the module %s (modprobe %s)", err, module, module)
+	}
+	return err
 }
 
 // link finds an interface of the namespace.

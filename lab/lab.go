@@ -19,6 +19,7 @@ const (
 type Options struct {
 	ID   string    // 1 to 16 of a-z and 0-9; default: random
 	MTU  int       // of the underlay, 1280 to 65535; default: 1500
+	Rate uint64    // of each host's cable and direction in bit/s, 100 000 to 100 000 000 000; default: unlimited
 	Keep bool      // allow Keep: the processes outlive this one, and Sweep finds them should it be killed
 	Out  io.Writer // a line for everything that is made; default: none
 }
@@ -34,7 +35,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Out == nil {
 		o.Out = io.Discard
 	}
-	return o, errors.Join(checkID(o.ID), checkMTU(o.MTU))
+	return o, errors.Join(checkID(o.ID), checkMTU(o.MTU), checkRate(o.Rate))
 }
 
 func checkMTU(mtu int) error {
@@ -49,6 +50,7 @@ type Lab struct {
 	id       string
 	dir      string
 	mtu      int
+	rate     uint64
 	keep     bool
 	record   record
 	registry registry
@@ -75,7 +77,7 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 	if err := Available(); err != nil {
 		return nil, err
 	}
-	l := &Lab{id: o.ID, mtu: o.MTU, keep: o.Keep, out: o.Out, registry: registry{Directory}, cuts: map[cut]bool{}}
+	l := &Lab{id: o.ID, mtu: o.MTU, rate: o.Rate, keep: o.Keep, out: o.Out, registry: registry{Directory}, cuts: map[cut]bool{}}
 	if err := l.begin(); err != nil {
 		return nil, err
 	}

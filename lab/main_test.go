@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -14,6 +15,9 @@ import (
 
 // TestMain also plays the owner of a lab that a test kills; see owner_test.go.
 func TestMain(m *testing.M) {
+	if os.Getenv(firstThreadVariable) != "" {
+		os.Exit(playFirstThread())
+	}
 	if id := os.Getenv(ownerVariable); id != "" {
 		if err := playOwner(id, os.Getenv(ownerKeeps) != ""); err != nil {
 			fmt.Println(err)
@@ -45,6 +49,9 @@ func needLab(t *testing.T) {
 	t.Helper()
 	if err := Available(); err != nil {
 		t.Skip(err)
+	}
+	if _, err := exec.LookPath("ping"); err != nil {
+		t.Skip("ping is not installed: run scripts/setup.sh")
 	}
 }
 

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"net/netip"
-	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -62,9 +61,15 @@ func route(t *testing.T, h *Host, to string, via netip.Addr) {
 func TestPodHasTheMTUGiven(t *testing.T) {
 	l := testLab(t, Options{})
 	p := testPod(t, testHosts(t, l, "a")[0], "p", "10.244.1.10/24")
-	out, err := p.Run(soon(t), "ip", "-o", "link", "show", "eth0")
-	if err != nil || !strings.Contains(out, " mtu 1400 ") {
-		t.Errorf("eth0 of the pod: %q, %v", out, err)
+	err := p.Do(func() error {
+		link, err := netlink.LinkByName("eth0")
+		if err == nil && link.Attrs().MTU != 1400 {
+			t.Errorf("MTU = %d, want 1400", link.Attrs().MTU)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

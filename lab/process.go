@@ -85,6 +85,14 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // Done is closed when the program has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
+// State is how the program ended and what it used: processor time and memory. It is nil until Done is closed.
+func (p *Process) State() *os.ProcessState {
+	if !p.exited() {
+		return nil
+	}
+	return p.cmd.ProcessState
+}
+
 // StdoutFile is the file that takes the program's standard output.
 func (p *Process) StdoutFile() string { return p.files + ".out" }
 
