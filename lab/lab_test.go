@@ -7,11 +7,13 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 func TestHostsReachEachOtherOverBothFamilies(t *testing.T) {
@@ -177,7 +179,7 @@ func TestCloseDuringWorkLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestCloseGivesBackDescriptorsAndThreads(t *testing.T) {
+func TestCloseGivesBackItsDescriptors(t *testing.T) {
 	needLab(t)
 	round := func() {
 		l, err := New(context.Background(), Options{})
@@ -200,6 +202,35 @@ func TestCloseGivesBackDescriptorsAndThreads(t *testing.T) {
 	if after := count(t, "/proc/self/fd"); after > before {
 		t.Errorf("descriptors: %d, were %d", after, before)
 	}
+}
+
+func TestCloseLeavesNoThreadBehindInANamespace(t *testing.T) {
+	l := testLab(t, Options{})
+	a := testHosts(t, l, "a")[0]
+	var inside uint64
+	if err := a.Do(func() error { inside = currentNamespace(t); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if !threadIn(t, inside) {
+		t.Error("the namespace has no thread of its own")
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the namespace's thread ended", func() bool { return !threadIn(t, inside) })
+}
+
+// threadIn reports whether a thread of this process is in the network namespace with that inode.
+func threadIn(t *testing.T, inode uint64) bool {
+	t.Helper()
+	paths, err := filepath.Glob("/proc/self/task/*/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(paths, func(path string) bool {
+		var stat unix.Stat_t
+		return unix.Stat(path, &stat) == nil && stat.Ino == inode
+	})
 }
 
 func count(t *testing.T, dir string) int {

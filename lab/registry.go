@@ -78,9 +78,10 @@ func same(file *os.File, path string) bool {
 	return err == nil && os.SameFile(opened, named)
 }
 
-// begin makes the directory of a new run and its record. The lock is held.
+// begin makes the directory of a new run and its record. The lock is held. The directory is root's alone: programs may print
+// secrets.
 func (r registry) begin(id string, rec record) error {
-	err := os.Mkdir(r.runDir(id), 0o755)
+	err := os.Mkdir(r.runDir(id), 0o700)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("lab: id %q is in use", id)
 	}
