@@ -129,9 +129,6 @@ func (i *Identity) DHPrivate() [32]byte { return i.dh }
 // Sign signs message with Ed25519.
 func (i *Identity) Sign(message []byte) []byte { return ed25519.Sign(i.sign, message) }
 
-// String names the identity without its private keys.
-func (i *Identity) String() string { return i.Fingerprint().Short() }
-
 // BootNonce is drawn once per start of the daemon.
 type BootNonce [8]byte
 

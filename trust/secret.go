@@ -45,9 +45,6 @@ func ParseSecret(text string) (Secret, error) {
 // Text is the form that ParseSecret reads.
 func (s Secret) Text() string { return base64.StdEncoding.EncodeToString(s[:]) }
 
-// String hides the secret from logs and error messages.
-func (s Secret) String() string { return "(secret)" }
-
 // ReadSecretFile reads a secret from a file. exposed says that others than the owner may read it.
 func ReadSecretFile(path string) (s Secret, exposed bool, err error) {
 	info, err := os.Stat(path)
