@@ -2,6 +2,7 @@ package node
 
 import (
 	"net/netip"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +21,8 @@ const defaultUnderlayMTU = 1500
 type egressCache struct {
 	mu    sync.Mutex // guards the rest
 	known map[netip.Addr]kernel.Egress
+	own   []netip.Addr // underlay addresses of this host
+	asked bool         // own is known
 	since time.Time
 }
 
@@ -29,7 +32,7 @@ const egressLife = 30 * time.Second
 func (c *egressCache) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.known, c.since = nil, time.Now()
+	c.known, c.own, c.asked, c.since = nil, nil, false, time.Now()
 }
 
 func (c *egressCache) expire() {
@@ -58,6 +61,17 @@ func (n *Node) egress(to netip.Addr) kernel.Egress {
 	}
 	c.known[to] = e
 	return e
+}
+
+// underlayAddresses are the addresses of this host under which peers might reach it.
+func (n *Node) underlayAddresses() []netip.Addr {
+	c := &n.egresses
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.asked {
+		c.own, c.asked = n.platform.Kernel.UnderlayAddresses(n.cfg.Device, n.cfg.Network), true
+	}
+	return c.own
 }
 
 // kernelChanged hears that routes, addresses or links of the host changed.
@@ -139,5 +153,8 @@ func (n *Node) updateLocal() {
 	if n.state.advertised(list) {
 		n.router.Announce()
 	}
-	n.mesh.SetLocal(local)
+	if !reflect.DeepEqual(local, n.lastLocal) {
+		n.lastLocal = local
+		n.mesh.SetLocal(local)
+	}
 }

@@ -29,7 +29,7 @@ func (n *Node) meshSubnet() mesh.Subnet {
 
 // forbidden says why a prefix may not be claimed by anybody: it covers an address of our underlay.
 func (n *Node) forbidden(p netip.Prefix) string {
-	for _, a := range n.platform.Kernel.UnderlayAddresses(n.cfg.Device, n.cfg.Network) {
+	for _, a := range n.underlayAddresses() {
 		if p.Contains(a) {
 			return fmt.Sprintf("it covers %s, an address of this host", a)
 		}

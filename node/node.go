@@ -45,8 +45,9 @@ type Node struct {
 	checks  *reachability
 	refused *refusals
 
-	egresses egressCache
-	state    state
+	egresses  egressCache
+	state     state
+	lastLocal mesh.Local // what the mesh was told; only the keeper uses it
 }
 
 // Run runs a node with cfg until ctx ends. Log lines go to logs.

@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -113,30 +114,37 @@ func (d *show) speed(ctx context.Context) error {
 		return err
 	}
 	defer server.Kill()
-	text, err := d.iperf(ctx, to)
+	rate, err := d.iperf(ctx, to)
 	if err != nil {
 		return err
 	}
-	var report struct {
-		End struct {
-			Received struct {
-				BitsPerSecond float64 `json:"bits_per_second"`
-			} `json:"sum_received"`
-		} `json:"end"`
-	}
-	if err := json.Unmarshal([]byte(text), &report); err != nil {
-		return fmt.Errorf("read iperf3's report: %w", err)
-	}
-	d.say("iperf3: %.2f Gbit/s, one TCP stream, %s", report.End.Received.BitsPerSecond/1e9, d.how(ctx))
+	d.say("iperf3: %.2f Gbit/s, one TCP stream, %s", rate/1e9, d.how(ctx))
 	return nil
 }
 
-// iperf runs the client; it tries again while the server is not listening yet.
-func (d *show) iperf(ctx context.Context, to string) (string, error) {
+// iperfReport is what the demo reads of 'iperf3 -J'.
+type iperfReport struct {
+	Error string `json:"error"`
+	End   struct {
+		Received struct {
+			BitsPerSecond float64 `json:"bits_per_second"`
+		} `json:"sum_received"`
+	} `json:"end"`
+}
+
+// iperf runs the client and returns bits per second as received. It tries again while the server is not listening yet.
+func (d *show) iperf(ctx context.Context, to string) (float64, error) {
 	for {
-		text, err := d.pods[1].Run(ctx, "iperf3", "-c", to, "-t", fmt.Sprint(iperfSeconds), "-J")
-		if err == nil || ctx.Err() != nil || !strings.Contains(text, "Connection refused") {
-			return text, err
+		text, runErr := d.pods[1].Run(ctx, "iperf3", "-c", to, "-t", fmt.Sprint(iperfSeconds), "-J")
+		var report iperfReport
+		if err := json.Unmarshal([]byte(text), &report); err != nil {
+			return 0, fmt.Errorf("read iperf3's report: %w", errors.Join(runErr, err))
+		}
+		switch {
+		case report.Error == "" && runErr == nil:
+			return report.End.Received.BitsPerSecond, nil
+		case ctx.Err() != nil || !strings.Contains(report.Error, "refused"):
+			return 0, fmt.Errorf("iperf3: %s: %w", report.Error, errors.Join(runErr, ctx.Err()))
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
