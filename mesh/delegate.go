@@ -28,7 +28,7 @@ func newDelegate(self memberName, mail *mailbox) *delegate {
 	d := &delegate{self: self, mail: mail}
 	d.queue = &memberlist.TransmitLimitedQueue{
 		RetransmitMult: retransmitMult,
-		NumNodes:       func() int { return int(d.members.Load()) + 1 },
+		NumNodes:       func() int { return max(leastNodes, int(d.members.Load())+1) },
 	}
 	d.state.Store(&state{})
 	return d

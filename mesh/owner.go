@@ -47,6 +47,7 @@ type owner struct {
 	seedsChanged bool
 	peersChanged bool // what the peers file holds
 	recheck      time.Time
+	sync         time.Time // when to ask for what gossip has not brought; zero: nothing is missing
 	saved        time.Time
 }
 
@@ -84,13 +85,14 @@ func (o *owner) tick(now time.Time) time.Time {
 	o.callWho(now)
 	o.startCalls(now)
 	o.fetchClaims(now)
+	o.syncClaims(now)
 	if o.changed || o.seedsChanged {
 		o.version++
 		o.publish(o.view(), o.changed)
 	}
 	o.changed, o.seedsChanged = false, false
 	o.savePeers(now)
-	next := earlier(o.recheck, earlier(o.self.next(), earlier(o.caller.next(), o.fetches.next())))
+	next := earlier(o.recheck, earlier(o.self.next(), earlier(o.caller.next(), earlier(o.fetches.next(), o.sync))))
 	if o.peersChanged {
 		next = earlier(next, o.saved.Add(o.cfg.Timing.Save))
 	}
