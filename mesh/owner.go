@@ -60,10 +60,10 @@ func (o *owner) loop(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-o.mail.ready:
-			for _, l := range o.mail.take() {
-				l.do(o)
-			}
 		case <-timer.C:
+		}
+		for _, l := range o.mail.take() {
+			l.do(o)
 		}
 		if o.cloned != nil {
 			return o.cloned

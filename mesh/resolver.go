@@ -44,9 +44,6 @@ func checkHost(host string) error {
 			return fmt.Errorf("mesh: seed %q is not host or host:port", host)
 		}
 	}
-	if host == "" {
-		return fmt.Errorf("mesh: a seed is empty")
-	}
 	return nil
 }
 
