@@ -102,7 +102,7 @@ func (s *Session) Accept(m *InitiationMessage, now time.Time) (response []byte, 
 		return nil, err
 	}
 	if s.next != nil {
-		s.release(s.next)
+		s.retire(s.next, now, true)
 	}
 	s.next = k
 	return response, nil

@@ -69,6 +69,9 @@ func (l *Local) ReadInitiation(frame []byte) (*InitiationMessage, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
+	if sender == 0 { // it stands for a refusal
+		return nil, fmt.Errorf("%w: index 0", ErrPayload)
+	}
 	return &InitiationMessage{
 		Static: trust.PublicKeys{DH: [32]byte(state.PeerStatic()), Sign: [32]byte(p.Sign)},
 		Stamp:  p.Stamp, Settings: p.Settings, Name: printable(p.Name), SenderIndex: sender,

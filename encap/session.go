@@ -2,6 +2,7 @@ package encap
 
 import (
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +19,7 @@ var (
 
 const (
 	pendingFor = 15 * time.Second // an initiation may be answered
-	maxOld     = 2                // replaced keypairs kept: the last one, and the loser of a simultaneous handshake
+	maxOld     = 2                // replaced keypairs kept: of one rekey, or of two handshakes at once
 )
 
 // Session is the engine of one peer's handshakes and keys. It is deterministic: time comes in as now. One goroutine owns
@@ -48,8 +49,9 @@ type Session struct {
 
 // retired is a keypair that opens frames until its time is over.
 type retired struct {
-	keys  *Keypair
-	until time.Time
+	keys    *Keypair
+	until   time.Time
+	waiting bool // for its first authenticated frame, when a later initiation replaced it
 }
 
 // NewSession makes the engine of one peer, without keys.
@@ -83,36 +85,50 @@ func (s *Session) Pending(index uint32) bool { return s.pending != nil && s.pend
 
 // Confirmed notes the first authenticated frame under k. If k waited for it, it is now used for sending.
 func (s *Session) Confirmed(k *Keypair, now time.Time) {
-	if k == nil || k != s.next {
-		return
+	switch {
+	case k == nil:
+	case k == s.next:
+		s.next = nil
+		s.install(k, now)
+	case s.reclaim(k):
+		s.install(k, now)
 	}
-	s.next = nil
-	s.install(k, now)
+}
+
+// reclaim takes k out of the old keypairs if it is there for having waited too long: the initiator did get that response,
+// and perhaps not the one after.
+func (s *Session) reclaim(k *Keypair) bool {
+	i := slices.IndexFunc(s.old, func(r retired) bool { return r.keys == k && r.waiting })
+	if i >= 0 {
+		s.old = slices.Delete(s.old, i, i+1)
+	}
+	return i >= 0
 }
 
 // install makes k current, unless the current one ranks higher.
 func (s *Session) install(k *Keypair, now time.Time) {
 	cur := s.Current()
 	if cur != nil && k.rank.less(cur.rank) {
-		s.retire(k, now)
+		s.retire(k, now, false)
 		return
 	}
 	s.current.Store(k)
 	s.established = now
 	if cur != nil {
-		s.retire(cur, now)
+		s.retire(cur, now, false)
 	}
 }
 
-func (s *Session) retire(k *Keypair, now time.Time) {
+// retire keeps k for opening frames, for the grace time. waiting: it was never confirmed.
+func (s *Session) retire(k *Keypair, now time.Time, waiting bool) {
 	until := now.Add(s.cfg.Grace)
 	if end := k.Born.Add(s.cfg.RejectAfter); end.Before(until) {
 		until = end
 	}
-	s.old = append(s.old, retired{keys: k, until: until})
+	s.old = append(s.old, retired{keys: k, until: until, waiting: waiting})
 	if len(s.old) > maxOld {
 		s.release(s.old[0].keys)
-		s.old = append(s.old[:0], s.old[1:]...)
+		s.old = slices.Delete(s.old, 0, 1)
 	}
 }
 

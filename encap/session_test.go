@@ -3,6 +3,7 @@ package encap
 import (
 	"bytes"
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -57,9 +58,64 @@ func TestLostResponseIsRepairedByTheNextInitiation(t *testing.T) {
 	establish(t, a, b, start.Add(250*time.Millisecond))
 	carry(t, a, b, []byte("x"))
 	carry(t, b, a, []byte("y"))
+	b.Expire(start.Add(time.Minute))
 	if len(b.indexes) != 1 {
-		t.Errorf("%d indexes are bound, want 1", len(b.indexes))
+		t.Errorf("%d indexes are bound after the grace time, want 1", len(b.indexes))
 	}
+}
+
+func TestKeysOfAnEarlierResponseServeWhenTheLaterOneIsLost(t *testing.T) {
+	a, b := pair(t)
+	response, err := b.answer(t, a.initiation(t, start), start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Complete(response, start); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.answer(t, a.initiation(t, start), start); err != nil { // its response is lost
+		t.Fatal(err)
+	}
+	a.probe(t, b, start)
+	carry(t, a, b, []byte("x"))
+	carry(t, b, a, []byte("y"))
+}
+
+func TestSessionTellsWhatItKnowsOfThePeer(t *testing.T) {
+	a, b := pair(t)
+	if !a.Established().IsZero() || a.Agreement() != (Agreement{}) {
+		t.Error("something is known before the first handshake")
+	}
+	b.local.Settings.Capabilities, b.local.Settings.MTU = 6, 9000
+	establish(t, a, b, start)
+	if r := a.Remote(); r.Capabilities != 6 || r.MTU != 9000 || !a.Established().Equal(start) {
+		t.Errorf("%+v, established %s", r, a.Established())
+	}
+	if k := a.Current(); k.Cipher() != PreferredCiphers()[0] || k.Agreement() != a.Agreement() {
+		t.Errorf("%s, %+v", k.Cipher(), k.Agreement())
+	}
+}
+
+func TestIdleSessionTakesLessThan32KiB(t *testing.T) {
+	const sessions = 32
+	var before, after runtime.MemStats
+	keep := make([]*node, 0, 2*sessions)
+	la, lb := testLocal(t, 1), testLocal(t, 2)
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for range sessions {
+		a, b := newNode(la, lb, 1), newNode(lb, la, 1)
+		for range 4 { // current, and as many old ones as are kept
+			establish(t, a, b, start)
+		}
+		keep = append(keep, a, b)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if each := (after.HeapAlloc - before.HeapAlloc) / uint64(len(keep)); each > 32<<10 {
+		t.Errorf("%d bytes", each)
+	}
+	runtime.KeepAlive(keep)
 }
 
 func TestReplayedInitiationIsRefused(t *testing.T) {
@@ -314,7 +370,7 @@ func TestSimultaneousHandshakesSettleOnOneSession(t *testing.T) {
 		a, b := pair(t)
 		w := &wire{t: t, now: start}
 		ends := [2]*node{a, b}
-		for range rapid.IntRange(1, 30).Draw(rt, "steps") {
+		for range rapid.IntRange(1, 20).Draw(rt, "steps") {
 			w.now = w.now.Add(10 * time.Millisecond)
 			from := rapid.IntRange(0, 1).Draw(rt, "end")
 			switch rapid.IntRange(0, 4).Draw(rt, "action") {

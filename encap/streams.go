@@ -28,7 +28,8 @@ type StreamsConfig struct {
 	Port    uint16    // where this node listens
 	Dialer  Dialer    // nil: &net.Dialer{}
 
-	// OnRefused hears why another node's stream was refused. It is called from many goroutines and must not block.
+	// OnRefused hears which node was refused for its secret or settings; Dial says so itself. It is called from many
+	// goroutines and must not block. Whoever reaches the port can have it called: what it logs is to be limited.
 	OnRefused func(*RefusedError)
 
 	Timeout   time.Duration // of a handshake. Default 5 s
@@ -157,7 +158,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 func (s *Streams) admit(ctx context.Context, conn net.Conn, handle func(*Stream), handshakes *sync.WaitGroup) {
 	from := addrPort(conn.RemoteAddr())
 	if !s.limit.enter(from.Addr()) {
-		s.turnAway(conn, from)
+		s.turnAway(conn)
 		return
 	}
 	handshakes.Add(1)
@@ -172,12 +173,11 @@ func (s *Streams) admit(ctx context.Context, conn net.Conn, handle func(*Stream)
 }
 
 // turnAway says busy and closes. That the answer arrives is likely, not certain: nothing waits for it.
-func (s *Streams) turnAway(conn net.Conn, from netip.AddrPort) {
+func (s *Streams) turnAway(conn net.Conn) {
 	s.counts[streamBusy].Add(1)
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Millisecond))
 	_, _ = conn.Write(appendAnswer(nil, statusBusy, s.cfg.Local.Keys.ClusterID))
 	conn.Close()
-	s.onRefused(&RefusedError{Addr: from, Reason: RefusedBusy})
 }
 
 // accept does the acceptor's part of the handshake; nil: there is no stream.
