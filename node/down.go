@@ -18,6 +18,9 @@ const stopPatience = 10 * time.Second
 // Down stops the daemon of cfg, if one runs, and removes everything that weft put into this host's network: routes,
 // addresses and the device. It is idempotent. Keys and configuration stay.
 func Down(ctx context.Context, cfg Config, log *slog.Logger) error {
+	if err := checkPrivileges(); err != nil {
+		return err
+	}
 	if err := stopDaemon(ctx, cfg); err != nil {
 		return err
 	}

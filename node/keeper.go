@@ -193,13 +193,13 @@ func (n *Node) applyKernel(want kernel.State) {
 		return
 	case err != nil:
 		if n.state.problem("kernel", err.Error()) {
-			n.log.Error("kernel-refused", "error", err)
+			n.log.Error("node.kernel.refused", "error", err)
 		}
 		return
 	}
 	n.state.problem("kernel", "")
 	if changes.Any() {
-		n.log.Info("kernel-changed", "changes", changes.String())
+		n.log.Info("node.kernel.changed", "changes", changes.String())
 	}
 }
 
@@ -208,7 +208,7 @@ func (n *Node) reopenDevice() {
 	device, choice, err := n.platform.OpenDevice(n.deviceOptions())
 	if err != nil {
 		if n.state.problem("device", err.Error()) {
-			n.log.Error("device-reopen-failed", "error", err)
+			n.log.Error("node.device.failed", "error", err)
 		}
 		return
 	}
@@ -218,6 +218,6 @@ func (n *Node) reopenDevice() {
 		device.Close()
 		return
 	}
-	n.log.Warn("device-reopened", "device", device.Name())
+	n.log.Warn("node.device.reopened", "device", device.Name())
 	n.changed()
 }

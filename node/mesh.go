@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -89,6 +90,9 @@ func (n *Node) dialFirst(ctx context.Context, at []netip.AddrPort) (*encap.Strea
 	for _, addr := range at {
 		go func() {
 			s, err := n.streams.Dial(ctx, addr)
+			if refused := new(encap.RefusedError); errors.As(err, &refused) {
+				n.onRefused(refused)
+			}
 			results <- dialed{s, err}
 		}()
 	}

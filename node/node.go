@@ -106,7 +106,7 @@ func (n *Node) loadSecret() error {
 		return configErrorf("secret_file: %w", err)
 	}
 	if exposed {
-		n.log.Warn("secret-exposed", "file", n.cfg.SecretFile, "remedy", "chmod 600 "+n.cfg.SecretFile)
+		n.log.Warn("node.secret.exposed", "file", n.cfg.SecretFile, "remedy", "chmod 600 "+n.cfg.SecretFile)
 		n.state.problem("secret", fmt.Sprintf("others may read %s: chmod 600 it", n.cfg.SecretFile))
 	}
 	n.keys = secret.Derive()
@@ -122,7 +122,7 @@ func (n *Node) loadIdentity() error {
 		return err
 	}
 	if created {
-		n.log.Info("identity-created", "id", identity.Fingerprint().Short(), "file", filepath.Join(n.cfg.StateDir, trust.IdentityFile))
+		n.log.Info("node.identity.created", "id", identity.Fingerprint().Short(), "file", filepath.Join(n.cfg.StateDir, trust.IdentityFile))
 	}
 	n.identity = identity
 	n.boot, err = trust.NewBootNonce(n.platform.Random)
@@ -151,10 +151,10 @@ func (n *Node) Run(ctx context.Context) error {
 		n.close()
 		return err
 	}
-	n.log.Info("started", "name", n.cfg.Name, "id", n.identity.Fingerprint().Short(), "version", version.Get().Version,
+	n.log.Info("node.started", "name", n.cfg.Name, "id", n.identity.Fingerprint().Short(), "version", version.Get().Version,
 		"device", n.device.Name(), "driver", n.choice.Driver, "listen", n.cfg.Listen, "encryption", onOff(n.cfg.Encryption))
 	err = n.serve(ctx, listener, api)
-	n.log.Info("stopped", "left", "device, addresses and routes ('weft down' removes them)")
+	n.log.Info("node.stopped", "left", "device, addresses and routes ('weft down' removes them)")
 	return err
 }
 
@@ -190,7 +190,7 @@ func (n *Node) openDevice() error {
 	n.device, n.choice = device, choice
 	n.state.device(choice)
 	if choice.Degraded {
-		n.log.Warn("driver-degraded", "driver", choice.Driver, "reason", choice.Reason)
+		n.log.Warn("node.driver.degraded", "driver", choice.Driver, "reason", choice.Reason)
 	}
 	return nil
 }
@@ -268,7 +268,7 @@ func (n *Node) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), leavePatience)
 	defer cancel()
 	if err := n.mesh.Leave(ctx); err != nil {
-		n.log.Debug("leave-unheard", "error", err)
+		n.log.Debug("node.leave.unheard", "error", err)
 	}
 }
 

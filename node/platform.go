@@ -3,10 +3,14 @@ package node
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/kernel"
@@ -34,6 +38,9 @@ type Kernel interface {
 
 // realPlatform is this machine.
 func realPlatform(log *slog.Logger) (*Platform, error) {
+	if err := checkPrivileges(); err != nil {
+		return nil, err
+	}
 	host, err := kernel.New(log)
 	if err != nil {
 		return nil, err
@@ -52,4 +59,20 @@ func realPlatform(log *slog.Logger) (*Platform, error) {
 		Kernel:    host,
 		Random:    rand.Reader,
 	}, nil
+}
+
+// ErrPrivileges says that the process may not change the network.
+var ErrPrivileges = errors.New("not permitted: weft needs root, or the capability CAP_NET_ADMIN (run it with sudo, or as a service)")
+
+// checkPrivileges looks for CAP_NET_ADMIN among the effective capabilities.
+func checkPrivileges() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return fmt.Errorf("node: read capabilities: %w", err)
+	}
+	if data[0].Effective&(1<<unix.CAP_NET_ADMIN) == 0 {
+		return ErrPrivileges
+	}
+	return nil
 }

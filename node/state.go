@@ -1,6 +1,7 @@
 package node
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -116,9 +117,14 @@ func (r *refusals) notes() []api.Note {
 	return slices.Clone(r.list)
 }
 
-// onRefused hears of streams that were refused by either side.
+// onRefused hears of streams that were refused by either side. A caller's port changes with every call, so it is left
+// out.
 func (n *Node) onRefused(e *encap.RefusedError) {
-	if n.refused.add(e.Addr.String(), e.Error()) {
-		n.log.Warn("peer-refused", "address", e.Addr, "name", e.Name, "reason", e.Reason, "ours", e.Ours, "theirs", e.Theirs)
+	if e.Reason == encap.RefusedBusy { // it tries again
+		return
+	}
+	who := strings.TrimSpace(e.Name + " " + e.Addr.Addr().String())
+	if n.refused.add(who, fmt.Sprintf("%s differs: ours is %s, theirs is %s", e.Reason, e.Ours, e.Theirs)) {
+		n.log.Warn("node.peer.refused", "address", e.Addr, "name", e.Name, "reason", e.Reason, "ours", e.Ours, "theirs", e.Theirs)
 	}
 }

@@ -88,7 +88,7 @@ func (r *Router) callPeer(p *peer, now time.Time) {
 func (r *Router) initiate(p *peer, to []encap.Endpoint, now time.Time) {
 	frame, err := p.session.Initiate(now)
 	if err != nil {
-		r.log.Warn("handshake-failed", "peer", p.config.Name, "error", err)
+		r.log.Warn("router.handshake.failed", "peer", p.config.Name, "error", err)
 		return
 	}
 	r.transmit(frame, to...)
@@ -180,7 +180,7 @@ func (r *Router) initiator(m message) *peer {
 
 func (r *Router) refuse(p *peer, err error) {
 	if p.reason != err.Error() {
-		r.log.Warn("peer-refused", "peer", p.config.Name, "reason", err.Error())
+		r.log.Warn("router.peer.refused", "peer", p.config.Name, "reason", err.Error())
 		r.emit(Event{Kind: Refused, Peer: p.id, Name: p.config.Name, Reason: err.Error()})
 	}
 	if p.link.up {

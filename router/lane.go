@@ -66,7 +66,7 @@ func (l *lane) runOutbound() {
 		default:
 		}
 		if !closed(err) {
-			l.r.log.Error("device-lost", "device", dev.Name(), "error", err)
+			l.r.log.Error("router.device.lost", "device", dev.Name(), "error", err)
 			l.r.emit(Event{Kind: DeviceLost, Reason: err.Error()})
 		}
 		select {

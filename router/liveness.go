@@ -122,7 +122,7 @@ func (r *Router) heardFrom(p *peer, from encap.Endpoint, settled bool) {
 	case old.endpoint == from:
 	case settled && old.endpoint.Addr == from.Addr, r.mayMove(p, from):
 		p.path.Store(&path{endpoint: from})
-		r.log.Info("path-moved", "peer", p.config.Name, "from", old.endpoint.Addr, "to", from.Addr)
+		r.log.Info("router.path.moved", "peer", p.config.Name, "from", old.endpoint.Addr, "to", from.Addr)
 		r.emit(Event{Kind: PathMoved, Peer: p.id, Name: p.config.Name, Endpoint: from.Addr})
 	}
 }
@@ -159,7 +159,7 @@ func (r *Router) rise(p *peer, from encap.Endpoint) {
 	p.path.Store(&path{endpoint: from})
 	p.link.rise()
 	p.tried, p.reason, p.since, p.away = nil, "", r.now(), false
-	r.log.Info("path-up", "peer", p.config.Name, "id", p.id.Short(), "endpoint", from.Addr)
+	r.log.Info("router.path.up", "peer", p.config.Name, "id", p.id.Short(), "endpoint", from.Addr)
 	r.emit(Event{Kind: PathUp, Peer: p.id, Name: p.config.Name, Endpoint: from.Addr})
 	r.sendProbe(p, encap.Probe, from, p.probes.next(r.now())) // for the round trip, and to confirm the keys to a responder
 }
@@ -173,7 +173,7 @@ func (r *Router) fall(p *peer, reason string, delay time.Duration) {
 	p.link.fall(now, delay)
 	p.reason, p.since, p.rtt = reason, now, 0
 	if old := p.path.Swap(nil); old != nil {
-		r.log.Warn("path-down", "peer", p.config.Name, "id", p.id.Short(), "endpoint", old.endpoint.Addr, "reason", reason)
+		r.log.Warn("router.path.down", "peer", p.config.Name, "id", p.id.Short(), "endpoint", old.endpoint.Addr, "reason", reason)
 		r.emit(Event{Kind: PathDown, Peer: p.id, Name: p.config.Name, Endpoint: old.endpoint.Addr, Reason: reason})
 	}
 }
