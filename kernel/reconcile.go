@@ -143,6 +143,9 @@ func (r *reconcile) route() (blocked []route, err error) {
 	want := append(r.want.guards(), r.want.peers(r.device.index)...)
 	steps, blocked := plan(want, r.routes, r.host.owner(r.device.index, r.want.Network).ours)
 	for _, s := range peersFirst(steps) {
+		if r.want.KeepRoutes && s.op == Removed && s.route.metric == peerMetric {
+			continue
+		}
 		r.apply(s)
 	}
 	return blocked, nil

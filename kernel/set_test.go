@@ -170,6 +170,19 @@ func TestUnwantedPeersLoseTheirRoutesOnly(t *testing.T) {
 	n.hasNoRoute("fd00:244:0:3:")
 }
 
+func TestRoutesOfAnEarlierRunStayWhileTheyAreKept(t *testing.T) {
+	n := withDevice(t)
+	n.set(dualStack())
+	want := dualStack()
+	want.Routes, want.KeepRoutes = nil, true
+	n.settled(want)
+	n.isDualStack()
+	want.KeepRoutes = false
+	n.set(want)
+	n.hasNoRoute("10.244.3.0")
+	n.hasNoRoute("fd00:244:0:3:")
+}
+
 func TestAMovedSubnetLosesThePeerRoute(t *testing.T) {
 	n := withDevice(t)
 	n.set(dualStack())

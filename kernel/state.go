@@ -13,6 +13,10 @@ type State struct {
 	Own       []netip.Prefix // our subnets
 	Network   []netip.Prefix // the whole overlay
 	Routes    []Route        // what the peers own
+
+	// KeepRoutes leaves peer routes of an earlier run alone that Routes does not name: a daemon that has just started
+	// does not know yet which peers it reaches.
+	KeepRoutes bool
 }
 
 // Route leads a prefix of a peer to the device.

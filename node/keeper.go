@@ -89,6 +89,10 @@ type plan struct {
 	routes     map[netip.Prefix]kernel.Route // of peers that are up
 }
 
+// adoption is how long after the start the routes that an earlier run left stay although their peers are not reached yet:
+// most are within that time, and their packets are better dropped for a moment than refused.
+const adoption = 3 * time.Second
+
 // plan turns the mesh's view and the paths that work into the desired state.
 func (n *Node) plan(view mesh.View, up map[trust.Fingerprint]router.PeerStatus) *plan {
 	p := &plan{routes: map[netip.Prefix]kernel.Route{}}
@@ -103,6 +107,7 @@ func (n *Node) plan(view mesh.View, up map[trust.Fingerprint]router.PeerStatus) 
 	p.kernel = kernel.State{
 		Device: n.cfg.Device, MTU: kernel.OverlayMTU(n.deviceMTU()), Network: n.cfg.Network,
 		Own: n.inOverlay(self), Addresses: overlayAddresses(n.inOverlay(self)),
+		KeepRoutes: time.Since(n.started) < adoption,
 	}
 	for _, m := range view.Members {
 		if m.Claim == nil || m.ID == n.identity.Fingerprint() {

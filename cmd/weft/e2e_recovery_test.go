@@ -266,3 +266,45 @@ func TestAStopLeavesTheDeviceAndSaysGoodbyeAndDownRemovesAll(t *testing.T) {
 		t.Errorf("a second 'weft down': %v", err)
 	}
 }
+
+func TestARestartedDaemonAdoptsAddressesAndRoutesEvenWhenNobodyAnswers(t *testing.T) {
+	c := newCluster(t, 2)
+	startAll(t, c)
+	n, peer := c.Nodes[1], status(t, c.Nodes[0]).Node
+	own := status(t, n).Node
+	if err := n.Kill(within(t, patience)); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Isolate(); err != nil {
+		t.Fatal(err)
+	}
+	watch, err := n.Start("ip", "monitor", "address", "route")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watch.Kill()
+	if err := n.Up(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Addresses(within(t, patience)); err != nil {
+		t.Fatal(err)
+	}
+	text, err := watch.Stdout()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(text, "Deleted") {
+		t.Errorf("the start took something away:\n%s", text)
+	}
+	if routes := kernelRoutes(t, n); !strings.Contains(routes, peer.Subnets[0].String()+" dev weft0") {
+		t.Errorf("the route to %s is gone:\n%s", peer.Subnets[0], routes)
+	}
+	if err := n.Rejoin(); err != nil {
+		t.Fatal(err)
+	}
+	awaitAll(t, c)
+	if now := status(t, n).Node; !slices.Equal(now.Subnets, own.Subnets) {
+		t.Errorf("subnets %v after the restart, %v before", now.Subnets, own.Subnets)
+	}
+	awaitPing(t, n, peer.Addresses[0])
+}
