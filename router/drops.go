@@ -81,7 +81,7 @@ func (c *counters) drop(r Reason, n int) {
 	}
 }
 
-// Traffic counts what was delivered in one direction.
+// Traffic counts what was delivered in one direction. Bytes count what the port or the device refused, too.
 type Traffic struct {
 	Packets uint64 `json:"packets"`
 	Bytes   uint64 `json:"bytes"`

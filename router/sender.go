@@ -93,7 +93,12 @@ func (s *sender) super(to *peer, path *path, keys *encap.Keypair, p *tun.Superpa
 	}
 	s.l.out.superpackets.Add(1)
 	count := s.segment.Count()
-	s.reserve(len(p.Data)+count*(frameSlack+packet.MaxHeader), 2*count)
+	need := len(p.Data) + count*(frameSlack+packet.MaxHeader)
+	if need > len(s.slab) { // segments of less than about 40 bytes: no stack sends that, whatever injects it may not hurt us
+		s.l.out.drop(Malformed, 1)
+		return
+	}
+	s.reserve(need, 2*count)
 	mark, sum := len(s.bufs), 0
 	for {
 		header := s.slab[s.used+encap.HeaderLen+encap.CounterLen:]
