@@ -1,0 +1,447 @@
+package router
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/encap/simnet"
+	"github.com/weftnet/weft/packet/packettest"
+	"github.com/weftnet/weft/trust"
+	"github.com/weftnet/weft/tun"
+)
+
+const testPort = 9338
+
+// world is an underlay with routers on it, in a synctest bubble.
+type world struct {
+	t     *testing.T
+	net   *simnet.Network
+	sides []*side
+}
+
+// side is one router with its device, its port and what it was told.
+type side struct {
+	t      *testing.T
+	number int
+	name   string
+	host   *simnet.Host
+	tap    *tap
+	dev    *tun.Memory
+	local  *encap.Local
+	boot   trust.BootNonce
+	config PeerConfig // as the others know it
+	timing Timing
+	router *Router
+	epoch  uint64
+	cancel context.CancelFunc
+	ended  chan error
+
+	mu     sync.Mutex // guards what follows
+	events []event
+	gossip []gossiped
+}
+
+// event is an Event and when it was told.
+type event struct {
+	Event
+	at time.Time
+}
+
+type gossiped struct {
+	from   trust.Fingerprint
+	boot   trust.BootNonce
+	packet string
+}
+
+// bubble runs a test on a fresh underlay in virtual time. What still runs at its end is stopped; a goroutine that is
+// left then makes the bubble fail.
+func bubble(t *testing.T, o simnet.Options, test func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, net: simnet.New(o)}
+		defer func() {
+			for _, s := range w.sides {
+				s.stop()
+			}
+		}()
+		test(t, w)
+	})
+}
+
+func addr4(i int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}) }
+
+func addr6(i int) netip.Addr { return netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", i)) }
+
+func subnet4(i int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 244, byte(i), 0}), 24)
+}
+
+func subnet6(i int) netip.Prefix {
+	return netip.MustParsePrefix(fmt.Sprintf("fd00:244:0:%d::/64", i))
+}
+
+// pod is an overlay address of node i.
+func pod(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 244, byte(i), 9}) }
+
+func pod6(i int) netip.Addr { return netip.MustParseAddr(fmt.Sprintf("fd00:244:0:%d::9", i)) }
+
+// change alters a side before its router is made.
+type change func(*side)
+
+func clear4(s *side) { s.local.Settings.Encryption = false }
+
+// at puts the side's host at these addresses, all of which it claims.
+func at(addrs ...netip.Addr) change {
+	return func(s *side) {
+		s.host.Readdress(addrs...)
+		s.config.Endpoints = nil
+		for _, a := range addrs {
+			s.config.Endpoints = append(s.config.Endpoints, netip.AddrPortFrom(a, testPort))
+		}
+	}
+}
+
+func timing(t Timing) change { return func(s *side) { s.timing = t } }
+
+// side makes node i with a running router that knows nobody. Its identity depends on i alone.
+func (w *world) side(i int, changes ...change) *side {
+	w.t.Helper()
+	identity, err := trust.NewIdentity(bytes.Repeat([]byte{byte(i)}, 32))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s := &side{t: w.t, number: i, name: fmt.Sprint("node-", i), host: w.net.Host(addr4(i))}
+	s.local = &encap.Local{
+		Identity: identity, Keys: trust.Secret(bytes.Repeat([]byte{7}, trust.SecretLen)).Derive(), Name: s.name,
+		Rand: rand.NewChaCha8([32]byte{byte(i)}),
+		Settings: encap.Settings{
+			Network: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16"), netip.MustParsePrefix("fd00:244::/48")}, Encryption: true,
+			MinVersion: encap.Version, MaxVersion: encap.Version, Lanes: 1, Ciphers: encap.PreferredCiphers(), MTU: 1500,
+		},
+	}
+	s.config = PeerConfig{
+		Keys: identity.Public(), Name: s.name, Prefixes: []netip.Prefix{subnet4(i), subnet6(i)},
+		Endpoints: []netip.AddrPort{netip.AddrPortFrom(addr4(i), testPort)},
+	}
+	for _, c := range changes {
+		c(s)
+	}
+	w.sides = append(w.sides, s)
+	s.start()
+	return s
+}
+
+// start makes a router and runs it. Each start is one of a later epoch.
+func (s *side) start() {
+	s.epoch++
+	s.boot = trust.BootNonce{byte(s.number), byte(s.epoch)}
+	s.dev = tun.NewMemory("weft0", 9000)
+	s.tap = &tap{Conn: s.host.ListenUDP(testPort)}
+	s.router = New(Config{
+		Local: s.local, Boot: s.boot, Device: s.dev, Conn: s.tap, Stamp: encap.Stamps(s.epoch), Log: testLogger(s.t),
+		Timing: s.timing, Events: s.onEvent, Gossip: s.onGossip,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel, s.ended = cancel, make(chan error, 1)
+	go func(r *Router, ended chan<- error) { ended <- r.Run(ctx) }(s.router, s.ended)
+}
+
+// stop ends the router in order: it says goodbye.
+func (s *side) stop() {
+	if s.cancel == nil {
+		return
+	}
+	s.cancel()
+	s.cancel = nil
+	if err := <-s.ended; err != nil {
+		s.t.Errorf("%s: Run = %v", s.name, err)
+	}
+}
+
+// crash ends the router without a word.
+func (s *side) crash() {
+	s.host.Crash()
+	s.stop()
+}
+
+// testLogger shows everything when WEFT_TEST_LOG is set.
+func testLogger(t *testing.T) *slog.Logger {
+	out := io.Discard
+	if os.Getenv("WEFT_TEST_LOG") != "" {
+		out = t.Output()
+	}
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+func (s *side) onEvent(e Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = append(s.events, event{e, time.Now()})
+}
+
+func (s *side) onGossip(from trust.Fingerprint, boot trust.BootNonce, packet []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gossip = append(s.gossip, gossiped{from, boot, string(packet)})
+}
+
+// count is how often a kind of event was told.
+func (s *side) count(kind EventKind) int {
+	n, _ := s.last(kind)
+	return n
+}
+
+// last is the latest event of a kind, and how many there were.
+func (s *side) last(kind EventKind) (n int, e event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.events {
+		if x.Kind == kind {
+			n, e = n+1, x
+		}
+	}
+	return n, e
+}
+
+func (s *side) id() trust.Fingerprint { return s.local.Identity.Fingerprint() }
+
+func (s *side) endpoint() encap.Endpoint { return encap.Endpoint{Addr: s.config.Endpoints[0]} }
+
+// table is what s is to know when these are its peers.
+func (s *side) table(peers ...*side) Table {
+	t := Table{Local: s.config.Prefixes}
+	for _, p := range peers {
+		if p != s {
+			t.Peers = append(t.Peers, p.config)
+		}
+	}
+	return t
+}
+
+func (s *side) set(peers ...*side) {
+	s.t.Helper()
+	if err := s.router.Set(s.table(peers...)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// join makes all know all, and waits until all paths are up.
+func (w *world) join(sides ...*side) {
+	w.t.Helper()
+	for _, s := range sides {
+		s.set(sides...)
+	}
+	within(w.t, 5*time.Second, "all paths up", func() bool { return allUp(sides...) })
+	time.Sleep(200 * time.Millisecond) // lets the first probes be answered
+	synctest.Wait()
+}
+
+func allUp(sides ...*side) bool {
+	for _, s := range sides {
+		for _, p := range sides {
+			if p != s && !s.up(p) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// peer is what s knows of p; zero: nothing.
+func (s *side) peer(p *side) PeerStatus {
+	list, err := s.router.Peers()
+	if err != nil {
+		s.t.Fatalf("%s: %v", s.name, err)
+	}
+	i := slices.IndexFunc(list, func(x PeerStatus) bool { return x.ID == p.id() })
+	if i < 0 {
+		return PeerStatus{}
+	}
+	return list[i]
+}
+
+func (s *side) up(p *side) bool { return s.peer(p).Up }
+
+// internal is the router's own record of a peer, looked up in the control goroutine.
+func (s *side) internal(p *side) (found *peer) {
+	s.t.Helper()
+	if err := s.router.call(func() { found = s.router.peers[p.id()] }); err != nil {
+		s.t.Fatal(err)
+	}
+	return found
+}
+
+// within waits, in virtual time, until the condition holds, and returns how long that took.
+func within(t *testing.T, limit time.Duration, what string, condition func() bool) time.Duration {
+	t.Helper()
+	start := time.Now()
+	for {
+		synctest.Wait()
+		if condition() {
+			return time.Since(start)
+		}
+		if time.Since(start) >= limit {
+			t.Fatalf("after %v: not %s", limit, what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// udp is a packet from a pod of one node to a pod of another.
+func udp(from, to netip.Addr, payload string) []byte {
+	return packettest.UDP{IP: packettest.IP{Src: from, Dst: to}, SrcPort: 4000, DstPort: 5000, Payload: []byte(payload)}.Build()
+}
+
+// inject gives packets to the device as the kernel does.
+func (s *side) inject(packets ...[]byte) {
+	s.t.Helper()
+	for _, p := range packets {
+		if err := s.dev.Inject(tun.Superpacket{Data: p}); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// take returns what came out of the device so far, and lets nothing wait.
+func (s *side) take() (packets [][]byte) {
+	synctest.Wait()
+	for {
+		select {
+		case p := <-s.dev.Written():
+			packets = append(packets, p.Data)
+		default:
+			return packets
+		}
+	}
+}
+
+// payloads are the bodies of what came out of the device so far.
+func (s *side) payloads() (texts []string) {
+	for _, p := range s.take() {
+		texts = append(texts, string(packettest.Payload(p)))
+	}
+	return texts
+}
+
+// carries reports whether a packet from s gets to p within a second.
+func (s *side) carries(p *side) bool {
+	s.t.Helper()
+	text := fmt.Sprintf("from %s at %v", s.name, time.Now().UnixNano())
+	s.inject(udp(pod(s.number), pod(p.number), text))
+	for range 200 {
+		if slices.Contains(p.payloads(), text) {
+			return true
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return false
+}
+
+// tap is a port that can be listened to, held up and broken.
+type tap struct {
+	encap.Conn
+	mu     sync.Mutex               // guards what follows
+	sent   [][]byte                 // all frames so far, if keep
+	keep   bool                     // sent is wanted
+	take   func(f []byte) bool      // true: the frame is not sent
+	broken func() *encap.SendResult // what to answer instead of sending; nil: send
+}
+
+// Send implements encap.Conn.
+func (p *tap) Send(trains []encap.Train) encap.SendResult {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.broken != nil {
+		return *p.broken()
+	}
+	var rest []encap.Train
+	held := 0
+	for _, t := range trains {
+		frames := framesOf(t)
+		if p.keep {
+			p.sent = append(p.sent, frames...)
+		}
+		if p.take != nil {
+			kept := slices.DeleteFunc(frames, p.take)
+			held += len(frames) - len(kept)
+			if len(kept) == 0 {
+				continue
+			}
+		}
+		rest = append(rest, t)
+	}
+	r := p.Conn.Send(rest)
+	r.Sent += held
+	return r
+}
+
+// framesOf takes a train apart, into memory of its own.
+func framesOf(t encap.Train) (frames [][]byte) {
+	all := bytes.Join(t.Bufs, nil)
+	size := t.Size
+	if size <= 0 {
+		size = len(all)
+	}
+	for len(all) > 0 {
+		n := min(size, len(all))
+		frames = append(frames, all[:n:n])
+		all = all[n:]
+	}
+	return frames
+}
+
+// hold keeps the frames of a type back from now on, and returns them when asked.
+func (p *tap) hold(t encap.Type) (held func() [][]byte) {
+	var frames [][]byte
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.take = func(f []byte) bool {
+		if encap.Type(f[0]&15) != t {
+			return false
+		}
+		frames = append(frames, f)
+		return true
+	}
+	return func() [][]byte {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.take = nil
+		return frames
+	}
+}
+
+// record begins to keep all frames that are sent.
+func (p *tap) record() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keep = true
+}
+
+func (p *tap) frames() [][]byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.sent)
+}
+
+// sendRaw sends a frame from the side's port past the router.
+func (s *side) sendRaw(to *side, ecn uint8, frames ...[]byte) {
+	s.t.Helper()
+	for _, f := range frames {
+		r := s.tap.Conn.Send([]encap.Train{{To: to.endpoint(), Bufs: [][]byte{f}, ECN: ecn}})
+		if r.Sent != 1 {
+			s.t.Fatalf("raw frame not sent: %+v", r)
+		}
+	}
+}
