@@ -1,11 +1,13 @@
 package tun
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -75,7 +77,8 @@ func (n *namespace) tryOpen(t testing.TB, o Options) (d Device, c *Choice, err e
 	return d, c, err
 }
 
-// up brings the device up with the address, and routes the whole family there.
+// up brings the device up with the addresses, and waits until the kernel takes packets for them: it puts IPv6 addresses to
+// use in a work queue, some time after the call.
 func (n *namespace) up(t testing.TB, device string, addrs ...netip.Prefix) {
 	t.Helper()
 	n.do(t, func() error {
@@ -89,8 +92,24 @@ func (n *namespace) up(t testing.TB, device string, addrs ...netip.Prefix) {
 				return err
 			}
 		}
-		return netlink.LinkSetUp(link)
+		if err := netlink.LinkSetUp(link); err != nil {
+			return err
+		}
+		return awaitLocal(addrs)
 	})
+}
+
+// awaitLocal waits until the route to each address is through the loopback interface, always the first of a namespace.
+func awaitLocal(addrs []netip.Prefix) error {
+	for start := time.Now(); len(addrs) > 0; {
+		routes, err := netlink.RouteGet(addrs[0].Addr().AsSlice())
+		if err == nil && len(routes) == 1 && routes[0].LinkIndex == 1 {
+			addrs = addrs[1:]
+		} else if time.Since(start) > patience {
+			return fmt.Errorf("%v is not in use: %v, %w", addrs[0], routes, err)
+		}
+	}
+	return nil
 }
 
 // link is the interface of that name, or nil.
