@@ -8,7 +8,7 @@ type Reason uint8
 // The drop reasons, in the order of a packet's way.
 const (
 	// Outbound: from the device towards a peer.
-	Malformed        Reason = iota // not an IPv4 or IPv6 packet, or lengths that disagree
+	Malformed        Reason = iota // not an IPv4 or IPv6 packet, or a superpacket that cannot be cut
 	Multicast                      // multicast, broadcast and link-local destinations are not carried
 	ForeignSource                  // the source is not in what this node owns
 	NoRoute                        // no peer owns the destination
@@ -27,7 +27,7 @@ const (
 	AuthFailed                     // the tag does not verify
 	Replayed                       // counter seen before, or older than the window
 	CongestionLost                 // marked CE outside but not ECN-capable inside (RFC 6040)
-	InnerMalformed                 // authenticated, but not an IP packet
+	InnerMalformed                 // authenticated, but not an IP packet, or lengths that disagree
 	SpoofedSource                  // the inner source is not in what the sender owns
 	NotLocal                       // the inner destination is not in what this node owns
 	DeviceRefused                  // the device did not take the packet

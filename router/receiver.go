@@ -138,7 +138,7 @@ func (v *receiver) authenticated(s *binding, from encap.Endpoint, lane uint8) {
 func (v *receiver) admit(from *peer, inner []byte, ecn uint8) (Reason, bool) {
 	src, dst, ok := packet.Addrs(inner)
 	switch {
-	case !ok:
+	case !ok || !whole(inner):
 		return InnerMalformed, false
 	case v.table.owner(src) != from:
 		return SpoofedSource, false
