@@ -352,11 +352,11 @@ func (s *side) carries(p *side) bool {
 // tap is a port that can be listened to, held up and broken.
 type tap struct {
 	encap.Conn
-	mu     sync.Mutex               // guards what follows
-	sent   [][]byte                 // all frames so far, if keep
-	keep   bool                     // sent is wanted
-	take   func(f []byte) bool      // true: the frame is not sent
-	broken func() *encap.SendResult // what to answer instead of sending; nil: send
+	mu     sync.Mutex          // guards what follows
+	sent   [][]byte            // all frames so far, if keep
+	keep   bool                // sent is wanted
+	take   func(f []byte) bool // true: the frame is not sent
+	broken *encap.SendResult   // what to answer instead of sending; nil: send
 }
 
 // Send implements encap.Conn.
@@ -364,7 +364,7 @@ func (p *tap) Send(trains []encap.Train) encap.SendResult {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.broken != nil {
-		return *p.broken()
+		return *p.broken
 	}
 	var rest []encap.Train
 	held := 0
