@@ -26,6 +26,7 @@ type target struct {
 	key   targetKey
 	at    []netip.AddrPort // of a clone; seeds are resolved and peers looked up at each call
 	limit int              // calls; 0: for ever
+	idle  bool             // it said goodbye: called at Timing.CallMax only
 
 	next  time.Time
 	tries int // since it last was up
@@ -71,6 +72,14 @@ func (c *caller) want(key targetKey, now time.Time) *target {
 	return t
 }
 
+// setIdle notes whether the target said goodbye.
+func (c *caller) setIdle(t *target, idle bool, now time.Time) {
+	if idle && !t.idle {
+		t.next = now.Add(c.jitter(c.timing.CallMax, 0.5))
+	}
+	t.idle = idle
+}
+
 // drop forgets a target; a call under way goes on.
 func (c *caller) drop(key targetKey) { delete(c.targets, key) }
 
@@ -108,7 +117,7 @@ func (c *caller) done(t *target, now time.Time) {
 	t.busy = false
 	c.busy--
 	t.tries++
-	t.next = now.Add(c.delay(t.tries))
+	t.next = now.Add(c.delay(t))
 	if t.limit > 0 && t.tries >= t.limit && c.targets[t.key] == t {
 		c.drop(t.key)
 	}
@@ -147,12 +156,15 @@ func (c *caller) retry(now time.Time) {
 
 func (c *caller) waiting(t *target) bool { return !t.busy && (!t.up || t.self) }
 
-func (c *caller) delay(tries int) time.Duration {
-	if tries <= fastCalls {
+func (c *caller) delay(t *target) time.Duration {
+	switch {
+	case t.idle:
+		return c.jitter(c.timing.CallMax, 0.5)
+	case t.tries <= fastCalls:
 		return c.jitter(c.timing.CallFirst, 0.5)
 	}
 	d, limit := c.timing.CallFirst, c.longest()
-	for i := fastCalls; i < tries && d < limit; i++ {
+	for i := fastCalls; i < t.tries && d < limit; i++ {
 		d *= 2
 	}
 	return c.jitter(min(d, limit), 0.25)

@@ -25,9 +25,7 @@ func wantClone(t *testing.T, h *fakeHost, limit time.Duration) *CloneError {
 		if !errors.As(err, &clone) {
 			t.Fatalf("Run = %v, want a CloneError", err)
 		}
-		h.net.mu.Lock()
-		delete(h.net.hosts, h.addr)
-		h.net.mu.Unlock()
+		h.net.remove(h)
 		h.cancel()
 		return clone
 	case <-time.After(limit):
@@ -91,11 +89,11 @@ func TestOfTwoClonesStartedTogetherExactlyOneStops(t *testing.T) {
 		select {
 		case <-a.ended:
 			a.cancel()
-			delete(n.hosts, a.addr)
+			n.remove(a)
 			a, c = c, a
 		case <-c.ended:
 			c.cancel()
-			delete(n.hosts, c.addr)
+			n.remove(c)
 		case <-time.After(10 * time.Second):
 			t.Fatal("none stopped")
 		}

@@ -326,3 +326,77 @@ func TestAMeshRunsOnceAndEndsCleanlyBeforeAnythingHappened(t *testing.T) {
 		}
 	})
 }
+
+func TestFivePercentLossKillsNobodyInTenMinutes(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		var hosts []*fakeHost
+		for i := 1; i <= 6; i++ {
+			hosts = append(hosts, n.host(i, []int{1}))
+			hosts[i-1].start()
+		}
+		within(t, 2*time.Second, "all see all", allSee(hosts...))
+		n.setLoss(0.05)
+		for range 600 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if !allSee(hosts...)() {
+				t.Fatal("somebody lost somebody")
+			}
+		}
+	})
+}
+
+func TestNodesThatHaveOnlyStreamsStayMembersAndLearnAllClaims(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		n.setLoss(1)
+		a, b, c := n.host(1, nil), n.host(2, []int{1}), n.host(3, []int{1, 2})
+		for _, h := range []*fakeHost{a, b, c} {
+			h.start()
+			time.Sleep(5 * time.Second)
+		}
+		within(t, 2*time.Second, "all see all", allSee(a, b, c))
+		for range 60 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if !allSee(a, b, c)() {
+				t.Fatal("somebody lost somebody though streams work")
+			}
+		}
+	})
+}
+
+func TestANodeThatSaidGoodbyeIsCalledSeldom(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		a, b := n.host(1, nil), n.host(2, []int{1})
+		a.start()
+		b.start()
+		within(t, time.Second, "both see both", allSee(a, b))
+		if err := b.mesh.Leave(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		b.crash()
+		before := n.dialed(b)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if calls := n.dialed(b) - before; calls < 10 || calls > 40 {
+			t.Errorf("%d calls in ten minutes, want about 20", calls)
+		}
+	})
+}
+
+func TestAMemberWithoutAClaimIsAskedForSeldom(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		a, b := n.host(1, nil), n.host(2, []int{1})
+		a.start()
+		b.start()
+		within(t, time.Second, "both see both", allSee(a, b))
+		a.mesh.mail.post(func(o *owner) { o.presence(memberName{id: trust.Fingerprint{1}}, true) })
+		synctest.Wait()
+		before := n.dialed(b)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if calls := n.dialed(b) - before; calls < 10 || calls > 60 {
+			t.Errorf("%d exchanges in ten minutes", calls)
+		}
+	})
+}

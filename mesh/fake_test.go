@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -28,6 +29,8 @@ type fakeNet struct {
 	hosts   map[netip.Addr]*fakeHost
 	cuts    map[[2]netip.Addr]bool
 	longest int // packet
+	loss    float64
+	random  *rand.Rand
 	packets int
 	dials   map[netip.Addr]int // to
 }
@@ -36,6 +39,7 @@ func newFakeNet(t *testing.T) *fakeNet {
 	return &fakeNet{
 		t: t, delay: time.Millisecond,
 		hosts: map[netip.Addr]*fakeHost{}, cuts: map[[2]netip.Addr]bool{}, dials: map[netip.Addr]int{},
+		random: rand.New(rand.NewPCG(1, 2)),
 	}
 }
 
@@ -44,6 +48,32 @@ func (n *fakeNet) setCut(a, b netip.Addr, cut bool) {
 	defer n.mu.Unlock()
 	n.cuts[[2]netip.Addr{a, b}] = cut
 	n.cuts[[2]netip.Addr{b, a}] = cut
+}
+
+func (n *fakeNet) remove(h *fakeHost) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.hosts, h.addr)
+}
+
+func (n *fakeNet) setLoss(loss float64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.loss = loss
+}
+
+// dialed counts the streams that were tried to a host.
+func (n *fakeNet) dialed(h *fakeHost) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.dials[h.addr]
+}
+
+// lost draws whether a packet is.
+func (n *fakeNet) lost() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.random.Float64() < n.loss
 }
 
 // reach returns the host at an address, if the way there is open.
@@ -85,6 +115,9 @@ func (h *fakeHost) SendGossip(to trust.Fingerprint, at []netip.AddrPort, packet 
 	h.mu.Unlock()
 	if len(at) == 0 {
 		return errNoAddress
+	}
+	if h.net.lost() {
+		return nil
 	}
 	time.AfterFunc(h.net.delay, func() { h.carry(to, at, packet) })
 	return nil
@@ -221,9 +254,7 @@ func (h *fakeHost) start() {
 
 // crash takes the node off the network without a word.
 func (h *fakeHost) crash() {
-	h.net.mu.Lock()
-	delete(h.net.hosts, h.addr)
-	h.net.mu.Unlock()
+	h.net.remove(h)
 	h.stop()
 }
 
@@ -300,6 +331,8 @@ func bubble(t *testing.T, test func(t *testing.T, n *fakeNet)) {
 				h.cancel()
 			}
 			time.Sleep(lingering) // then a goroutine that is left makes the bubble panic
+			n.mu.Lock()
+			defer n.mu.Unlock()
 			if n.longest > maxGossipPacket {
 				t.Errorf("longest gossip packet = %d bytes, want at most %d", n.longest, maxGossipPacket)
 			}

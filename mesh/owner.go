@@ -48,6 +48,7 @@ type owner struct {
 	peersChanged bool // what the peers file holds
 	recheck      time.Time
 	sync         time.Time // when to ask for what gossip has not brought; zero: nothing is missing
+	syncWait     time.Duration
 	saved        time.Time
 }
 

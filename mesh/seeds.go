@@ -32,14 +32,7 @@ func (o *owner) callPeers(now time.Time) {
 			o.caller.drop(key)
 			continue
 		}
-		if _, known := o.caller.targets[key]; known {
-			continue
-		}
-		t := o.caller.want(key, now)
-		if m.left() {
-			t.tries = fastCalls
-			t.next = now.Add(o.caller.jitter(o.cfg.Timing.CallMax, 0.5))
-		}
+		o.caller.setIdle(o.caller.want(key, now), m.left(), now)
 	}
 }
 

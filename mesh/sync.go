@@ -6,19 +6,21 @@ import (
 )
 
 // syncClaims makes up for gossip that was lost: while a live member's claim is missing, it exchanges state with a random
-// member, first after a while in which gossip mostly brings it, then once in every Timing.Probe.
+// member, first after a while in which gossip mostly brings it, then ever more seldom, down to the usual push/pull.
 func (o *owner) syncClaims(now time.Time) {
 	if !o.claimMissing() {
-		o.sync = time.Time{}
+		o.sync, o.syncWait = time.Time{}, 0
 		return
 	}
 	if o.sync.IsZero() {
-		o.sync = now.Add(5 * o.cfg.Timing.Gossip)
+		o.syncWait = 5 * o.cfg.Timing.Gossip
+		o.sync = now.Add(o.syncWait)
 	}
 	if now.Before(o.sync) {
 		return
 	}
-	o.sync = now.Add(o.caller.jitter(o.cfg.Timing.Probe, 0.5))
+	o.syncWait = min(2*o.syncWait, o.cfg.Timing.PushPull)
+	o.sync = now.Add(o.caller.jitter(o.syncWait, 0.5))
 	if who, ok := o.randomMember(); ok {
 		o.spawn(func() {
 			if _, err := o.list.Join([]string{who.String() + "/" + joinAddr(who.id)}); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,7 +41,7 @@ type transport struct {
 
 	mu     sync.Mutex // guards what follows
 	closed bool
-	stash  map[string]*trackedConn // streams that a call has opened, for memberlist to take by name
+	stash  map[string][]*trackedConn // streams that calls have opened, for memberlist to take by name
 	conns  map[*trackedConn]struct{}
 }
 
@@ -51,7 +52,7 @@ func newTransport(self memberName, underlay Underlay, b *book, learned func(Remo
 		self: self, underlay: underlay, book: b, learned: learned,
 		packets: make(chan *memberlist.Packet, packetQueue),
 		streams: make(chan net.Conn, streamQueue),
-		stash:   map[string]*trackedConn{},
+		stash:   map[string][]*trackedConn{},
 		conns:   map[*trackedConn]struct{}{},
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
@@ -146,34 +147,40 @@ func (t *transport) stashFor(name string, s Stream) (discard func(), err error) 
 		return nil, err
 	}
 	t.mu.Lock()
-	old := t.stash[name]
-	t.stash[name] = conn
-	t.mu.Unlock()
-	if old != nil {
-		_ = old.Close()
+	defer t.mu.Unlock()
+	t.stash[name] = append(t.stash[name], conn)
+	return func() { t.unstash(name, conn) }, nil
+}
+
+func (t *transport) unstash(name string, conn *trackedConn) {
+	t.mu.Lock()
+	at := slices.Index(t.stash[name], conn)
+	if at >= 0 {
+		t.removeStashed(name, at)
 	}
-	return func() {
-		t.mu.Lock()
-		stashed := t.stash[name] == conn
-		if stashed {
-			delete(t.stash, name)
-		}
-		t.mu.Unlock()
-		if stashed {
-			_ = conn.Close()
-		}
-	}, nil
+	t.mu.Unlock()
+	if at >= 0 {
+		_ = conn.Close()
+	}
 }
 
 func (t *transport) takeStashed(name string) net.Conn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	conn := t.stash[name]
-	delete(t.stash, name)
-	if conn == nil {
+	if len(t.stash[name]) == 0 {
 		return nil
 	}
+	conn := t.stash[name][0]
+	t.removeStashed(name, 0)
 	return conn
+}
+
+// removeStashed needs mu.
+func (t *transport) removeStashed(name string, at int) {
+	t.stash[name] = slices.Delete(t.stash[name], at, at+1)
+	if len(t.stash[name]) == 0 {
+		delete(t.stash, name)
+	}
 }
 
 // Shutdown ends all dials and closes all streams, so that nothing of memberlist's hangs in them.
@@ -183,7 +190,7 @@ func (t *transport) Shutdown() error {
 	t.closed = true
 	conns := t.conns
 	t.conns = map[*trackedConn]struct{}{}
-	t.stash = map[string]*trackedConn{}
+	t.stash = map[string][]*trackedConn{}
 	t.mu.Unlock()
 	for c := range conns {
 		_ = c.Conn.Close()
