@@ -228,3 +228,38 @@ func TestAnAutoNodeGivesWayToAStaticOne(t *testing.T) {
 		within(t, 3*time.Second, "a moved", func() bool { return allOwn(a, b)() && !slices.Equal(a.subnets(), own) })
 	})
 }
+
+func TestAnAutoNodeOwnsOneSubnetInEachNetwork(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		both := func(c *Config) {
+			c.Network = []netip.Prefix{testNetwork, netip.MustParsePrefix("fd00:244::/48")}
+			c.Subnet = Subnet{Kind: KindAuto}
+		}
+		a, b := n.host(1, nil, both, bootstrap), n.host(2, []int{1}, both)
+		a.start()
+		b.start()
+		within(t, 3*time.Second, "both own", func() bool { return len(a.subnets()) == 2 && len(b.subnets()) == 2 && allSee(a, b)() })
+		for i, bits := range []int{24, 64} {
+			pa, pb := a.subnets()[i], b.subnets()[i]
+			if pa.Bits() != bits || pb.Bits() != bits || pa.Overlaps(pb) || !covers(a.cfg.Network[i], pa) || !covers(a.cfg.Network[i], pb) {
+				t.Errorf("subnets %v and %v of %v", pa, pb, a.cfg.Network[i])
+			}
+		}
+	})
+}
+
+func TestAnAutoNodeAvoidsWhatIsForbidden(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		free := netip.MustParsePrefix("10.244.3.0/24")
+		a := n.host(1, nil, auto("10.244.0.0/21", 24), bootstrap, func(c *Config) {
+			c.Forbidden = func(p netip.Prefix) string {
+				if p != free {
+					return "covers an underlay address"
+				}
+				return ""
+			}
+		})
+		a.start()
+		within(t, time.Second, "it owns the only one allowed", func() bool { return slices.Equal(a.subnets(), []netip.Prefix{free}) })
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -398,5 +399,50 @@ func TestAMemberWithoutAClaimIsAskedForSeldom(t *testing.T) {
 		if calls := n.dialed(b) - before; calls < 10 || calls > 60 {
 			t.Errorf("%d exchanges in ten minutes", calls)
 		}
+	})
+}
+
+func TestAClaimThatBecomesForbiddenIsRefusedWithinSeconds(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		var forbidden atomic.Bool
+		a := n.host(1, nil, func(c *Config) {
+			c.Forbidden = func(p netip.Prefix) string {
+				if forbidden.Load() && p == subnetOf(2) {
+					return "covers the underlay address 10.244.2.9"
+				}
+				return ""
+			}
+		})
+		b := n.host(2, []int{1})
+		a.start()
+		b.start()
+		within(t, time.Second, "both see both", allSee(a, b))
+		if got := a.mesh.View().Conflicts; len(got) != 0 {
+			t.Fatalf("conflicts %v", got)
+		}
+		forbidden.Store(true)
+		within(t, 6*time.Second, "it is refused", func() bool {
+			got := a.mesh.View().Conflicts
+			return len(got) == 1 && got[0].Kind == ConflictRefused && got[0].LoserName == "node-2"
+		})
+		forbidden.Store(false)
+		within(t, 6*time.Second, "it is allowed again", func() bool { return len(a.mesh.View().Conflicts) == 0 })
+	})
+}
+
+func TestFortyNodesStartedAtOnceKnowEachOtherWithinFiveSeconds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds of real time")
+	}
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		var hosts []*fakeHost
+		for i := 1; i <= 40; i++ {
+			hosts = append(hosts, n.host(i, []int{1, 2, 3}))
+		}
+		for _, h := range hosts {
+			h.start()
+		}
+		took := within(t, 5*time.Second, "all see all", allSee(hosts...))
+		t.Logf("took %v", took)
 	})
 }

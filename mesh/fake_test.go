@@ -31,7 +31,6 @@ type fakeNet struct {
 	longest int // packet
 	loss    float64
 	random  *rand.Rand
-	packets int
 	dials   map[netip.Addr]int // to
 }
 
@@ -106,7 +105,6 @@ func (h *fakeHost) SendGossip(to trust.Fingerprint, at []netip.AddrPort, packet 
 	packet = slices.Clone(packet)
 	h.net.mu.Lock()
 	h.net.longest = max(h.net.longest, len(packet))
-	h.net.packets++
 	h.net.mu.Unlock()
 	h.mu.Lock()
 	if back, ok := h.seen[to]; ok {
