@@ -114,16 +114,26 @@ func (r *Router) sendControl(p *peer, kind encap.ControlKind, body []byte, to en
 
 // heardFrom notes that an authenticated frame of p came from an endpoint: it raises a path that was down, and follows a
 // peer that moved. settled: a handshake of ours was answered from there.
+//
+// Only what comes from the path's own endpoint shows that the path works: a peer with two addresses may be heard from one
+// while the path leads to the other, which is dead.
 func (r *Router) heardFrom(p *peer, from encap.Endpoint, settled bool) {
-	p.heard.Store(r.clock())
-	switch old := p.path.Load(); {
+	old := p.path.Load()
+	switch {
 	case !p.link.up:
 		r.rise(p, from)
 	case old.endpoint == from:
-	case settled && old.endpoint.Addr == from.Addr, r.mayMove(p, from):
-		p.path.Store(&path{endpoint: from})
+	case old.endpoint.Addr == from.Addr && (settled || !old.endpoint.Local.IsValid()):
+		p.follow(from) // the peer is where it was; the address of ours that it calls is the one to send from
+	case r.mayMove(p, from):
+		p.follow(from)
 		r.log.Info("router.path.moved", "peer", p.config.Name, "from", old.endpoint.Addr, "to", from.Addr)
 		r.emit(Event{Kind: PathMoved, Peer: p.id, Name: p.config.Name, Endpoint: from.Addr})
+	default:
+		p.stray.Store(&from)
+	}
+	if p.path.Load().endpoint.Addr == from.Addr {
+		p.heard.Store(r.clock())
 	}
 }
 
@@ -145,9 +155,8 @@ func (r *Router) Announce() {
 	r.post(func() {
 		for _, p := range r.peers {
 			if old := p.path.Load(); old != nil {
-				now := &path{endpoint: encap.Endpoint{Addr: old.endpoint.Addr}}
-				p.path.Store(now)
-				r.sendProbe(p, encap.Probe, now.endpoint, p.probes.next(r.now()))
+				p.follow(encap.Endpoint{Addr: old.endpoint.Addr})
+				r.sendProbe(p, encap.Probe, p.path.Load().endpoint, p.probes.next(r.now()))
 			} else {
 				p.link.callSoon(r.now())
 			}
@@ -156,7 +165,7 @@ func (r *Router) Announce() {
 }
 
 func (r *Router) rise(p *peer, from encap.Endpoint) {
-	p.path.Store(&path{endpoint: from})
+	p.follow(from)
 	p.link.rise()
 	p.tried, p.reason, p.since, p.away = nil, "", r.now(), false
 	r.log.Info("router.path.up", "peer", p.config.Name, "id", p.id.Short(), "endpoint", from.Addr)
@@ -173,6 +182,7 @@ func (r *Router) fall(p *peer, reason string, delay time.Duration) {
 	p.link.fall(now, delay)
 	p.reason, p.since, p.rtt = reason, now, 0
 	if old := p.path.Swap(nil); old != nil {
+		p.last = old.endpoint.Addr
 		r.log.Warn("router.path.down", "peer", p.config.Name, "id", p.id.Short(), "endpoint", old.endpoint.Addr, "reason", reason)
 		r.emit(Event{Kind: PathDown, Peer: p.id, Name: p.config.Name, Endpoint: old.endpoint.Addr, Reason: reason})
 	}

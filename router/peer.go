@@ -13,9 +13,10 @@ import (
 // peer is one peer. The first group is read by the lanes; the rest belongs to the control goroutine.
 type peer struct {
 	session *encap.Session
-	path    atomic.Pointer[path] // nil: down
-	heard   atomic.Int64         // when the last authenticated frame came, in nanoseconds of Router.clock
-	carried atomic.Int64         // when the last data frame went or came, likewise
+	path    atomic.Pointer[path]           // nil: down
+	stray   atomic.Pointer[encap.Endpoint] // where the peer was heard too, which the path does not follow; or nil
+	heard   atomic.Int64                   // when the last authenticated frame came by the path, in nanoseconds of Router.clock
+	carried atomic.Int64                   // when the last data frame went or came, likewise
 	tx, rx  struct{ packets, bytes atomic.Uint64 }
 
 	id     trust.Fingerprint
@@ -27,12 +28,25 @@ type peer struct {
 	tried  []Attempt      // endpoints called without success since the path was lost
 	reason string         // why the peer is down
 	since  time.Time      // of the present state
+	last   netip.AddrPort // where it was reached last
 	away   bool           // it said goodbye, and has not been heard since
 }
 
 // path is how packets reach a peer now. A path is never changed, only replaced.
 type path struct {
 	endpoint encap.Endpoint
+}
+
+// follow makes an endpoint the path.
+func (p *peer) follow(to encap.Endpoint) {
+	p.stray.Store(nil)
+	p.path.Store(&path{endpoint: to})
+}
+
+// strays reports whether control has heard the peer from there, and decided that the path stays.
+func (p *peer) strays(from encap.Endpoint) bool {
+	known := p.stray.Load()
+	return known != nil && *known == from
 }
 
 // Attempt tells of the calls to one endpoint that were not answered.
@@ -56,6 +70,7 @@ func (r *Router) peer(id trust.Fingerprint, cfg PeerConfig) *peer {
 		p.tried = nil
 	}
 	p.config = cfg
+	p.stray.Store(nil)
 	return p
 }
 
@@ -79,6 +94,8 @@ func (p *peer) candidates() []encap.Endpoint {
 	var list []encap.Endpoint
 	if path := p.path.Load(); path != nil {
 		list = append(list, path.endpoint)
+	} else if p.last.IsValid() {
+		list = append(list, encap.Endpoint{Addr: p.last})
 	}
 	for _, addr := range p.config.Endpoints {
 		if !slices.ContainsFunc(list, func(e encap.Endpoint) bool { return e.Addr == addr }) {

@@ -119,9 +119,11 @@ func (v *receiver) fromPath(p *peer, from encap.Endpoint) bool {
 
 // authenticated notes that a sealed frame of the peer came; control hears of it when it changes something.
 func (v *receiver) authenticated(s *binding, from encap.Endpoint, lane uint8) {
-	s.peer.heard.Store(v.now)
 	path := s.peer.path.Load()
-	moved := path == nil || path.endpoint != from && lane == 0
+	if path != nil && path.endpoint.Addr == from.Addr {
+		s.peer.heard.Store(v.now)
+	}
+	moved := path == nil || lane == 0 && path.endpoint != from && !s.peer.strays(from)
 	if s.confirmed.Load() && !moved {
 		return
 	}

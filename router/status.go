@@ -21,7 +21,7 @@ type PeerStatus struct {
 	Endpoint netip.AddrPort // where it is reached; invalid while down
 	Local    netip.Addr     // our address on that path; invalid: the kernel chooses
 	RTT      time.Duration  // smoothed; 0: not measured yet
-	Heard    time.Time      // last authenticated frame; zero: never
+	Heard    time.Time      // last authenticated frame by the path; zero: never
 	SeenAs   netip.AddrPort // where the peer sees us; invalid: it has not said
 	Sealed   bool
 	Version  uint8
