@@ -144,15 +144,19 @@ func (w *world) side(i int, changes ...change) *side {
 }
 
 // start makes a router and runs it. Each start is one of a later epoch.
-func (s *side) start() {
+func (s *side) start(edit ...func(*Config)) {
 	s.epoch++
 	s.boot = trust.BootNonce{byte(s.number), byte(s.epoch)}
 	s.dev = tun.NewMemory("weft0", 9000)
 	s.tap = &tap{Conn: s.host.ListenUDP(testPort)}
-	s.router = New(Config{
+	cfg := Config{
 		Local: s.local, Boot: s.boot, Device: s.dev, Conn: s.tap, Stamp: encap.Stamps(s.epoch), Log: testLogger(s.t),
 		Timing: s.timing, Events: s.onEvent, Gossip: s.onGossip,
-	})
+	}
+	for _, e := range edit {
+		e(&cfg)
+	}
+	s.router = New(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel, s.ended = cancel, make(chan error, 1)
 	go func(r *Router, ended chan<- error) { ended <- r.Run(ctx) }(s.router, s.ended)
