@@ -1,18 +1,21 @@
 package tun
 
-import (
-	"github.com/weftnet/weft/packet"
-	wgtun "golang.zx2c4.com/wireguard/tun"
-)
+import "github.com/weftnet/weft/packet"
 
 // writeBuffers bounds one write of the library, which has places for as many flows (conn.IdealBatchSize) and panics when
 // there are more.
 const writeBuffers = 128
 
+// joiner is the part of the library's device that writes: packets that begin at offset of each buffer. It returns the bytes
+// that went, and what errors.Join makes of all refusals.
+type joiner interface {
+	Write(bufs [][]byte, offset int) (int, error)
+}
+
 // batchWriter is the writing half of batch. The library changes and joins what it is given, so each packet is copied into a
 // buffer of our own with room for it to grow.
 type batchWriter struct {
-	lib       wgtun.Device
+	lib       joiner
 	able      abilities
 	out       *slab
 	joinBuf   []byte // a superpacket with its Tail
@@ -25,7 +28,7 @@ type batchWriter struct {
 }
 
 // newBatchWriter uses all buffers of out: writeBuffers and one.
-func newBatchWriter(lib wgtun.Device, able abilities, out *slab) *batchWriter {
+func newBatchWriter(lib joiner, able abilities, out *slab) *batchWriter {
 	return &batchWriter{
 		lib: lib, able: able, out: out,
 		joinBuf: out.buffer(writeBuffers),
@@ -78,8 +81,11 @@ func (w *batchWriter) stageSegments(p *Superpacket) error {
 	w.pending++
 	for range w.segmenter.Count() {
 		if len(w.staged) == writeBuffers {
+			before := w.lost
 			w.flush()
-			w.pending = 1 // this one again, with the rest of its segments
+			if w.lost == before {
+				w.pending = 1 // this one again, with the rest of its segments
+			}
 		}
 		buf := w.slot()
 		n, payload, _ := w.segmenter.Next(buf[slabHeadroom:])

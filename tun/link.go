@@ -43,7 +43,7 @@ func inspect(name string) (presence, error) {
 	case device.Mode == unix.IFF_TUN && device.Flags&netlink.TUNTAP_MULTI_QUEUE == 0:
 		return adoptable, nil
 	case device.Queues > 0:
-		return absent, fmt.Errorf("tun: open %s: %w", name, ErrBusy)
+		return absent, busyError(name)
 	}
 	return mismatched, nil
 }

@@ -44,7 +44,7 @@ func attachError(name string, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("tun: open %s: %w: not permitted; run as root or with CAP_NET_ADMIN", name, ErrNoDevice)
 	case errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("tun: open %s: %w", name, ErrBusy)
+		return busyError(name)
 	}
 	return fmt.Errorf("tun: open %s: %w", name, err)
 }
