@@ -34,15 +34,21 @@ func newLane(r *Router, dev tun.Device) *lane {
 	return l
 }
 
-// attach replaces the device.
-func (l *lane) attach(dev tun.Device) {
+// attach replaces the device, unless the router has stopped: then nobody would close it.
+func (l *lane) attach(dev tun.Device) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	select {
+	case <-l.r.done:
+		return ErrStopped
+	default:
+	}
 	l.dev.Swap(&attachment{dev}).Close()
 	select {
 	case l.attached <- struct{}{}:
 	default:
 	}
+	return nil
 }
 
 // leaveDevice wakes the outbound loop for the last time.
@@ -69,10 +75,12 @@ func (l *lane) runOutbound() {
 			l.r.log.Error("router.device.lost", "device", dev.Name(), "error", err)
 			l.r.emit(Event{Kind: DeviceLost, Reason: err.Error()})
 		}
-		select {
-		case <-l.attached:
-		case <-l.r.done:
-			return
+		for l.dev.Load() == dev { // attached may still tell of an earlier change
+			select {
+			case <-l.attached:
+			case <-l.r.done:
+				return
+			}
 		}
 	}
 }

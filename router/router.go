@@ -128,16 +128,9 @@ func (r *Router) post(f func()) bool {
 	}
 }
 
-// Attach gives the router a new device in place of a lost one. The old one is closed.
-func (r *Router) Attach(dev tun.Device) error {
-	select {
-	case <-r.done:
-		return ErrStopped
-	default:
-		r.lane.attach(dev)
-		return nil
-	}
-}
+// Attach gives the router a new device in place of a lost one. The old one is closed. After the router has stopped it
+// returns ErrStopped, and dev stays the caller's.
+func (r *Router) Attach(dev tun.Device) error { return r.lane.attach(dev) }
 
 // now is the present time.
 func (r *Router) now() time.Time { return time.Now() }
