@@ -391,7 +391,7 @@ func TestAMemberWithoutAClaimIsAskedForSeldom(t *testing.T) {
 		a.start()
 		b.start()
 		within(t, time.Second, "both see both", allSee(a, b))
-		a.mesh.mail.post(func(o *owner) { o.presence(memberName{id: trust.Fingerprint{1}}, true) })
+		a.mesh.mail.post(func(o *owner) { o.presence(memberName{id: trust.Fingerprint{1}}, true, nil) })
 		synctest.Wait()
 		before := n.dialed(b)
 		time.Sleep(10 * time.Minute)

@@ -14,6 +14,7 @@ type delegate struct {
 	mail    *mailbox
 	queue   *memberlist.TransmitLimitedQueue
 	state   atomic.Pointer[state]
+	meta    atomic.Pointer[[]byte]
 	members atomic.Int64 // for the number of retransmissions
 	dropped atomic.Uint64
 }
@@ -34,8 +35,13 @@ func newDelegate(self memberName, mail *mailbox) *delegate {
 	return d
 }
 
-// NodeMeta is empty: claims say more and are signed.
-func (d *delegate) NodeMeta(int) []byte { return nil }
+// NodeMeta is what encodeMeta made of our endpoints.
+func (d *delegate) NodeMeta(int) []byte {
+	if meta := d.meta.Load(); meta != nil {
+		return *meta
+	}
+	return nil
+}
 
 // NotifyMsg gets a user message.
 func (d *delegate) NotifyMsg(b []byte) {
@@ -63,16 +69,16 @@ func (d *delegate) offer(size int, do func(*owner)) {
 }
 
 // NotifyJoin gets a node that became alive.
-func (d *delegate) NotifyJoin(n *memberlist.Node) { d.changed(n.Name, true) }
+func (d *delegate) NotifyJoin(n *memberlist.Node) { d.changed(n, true) }
 
 // NotifyLeave gets a node that died or left.
-func (d *delegate) NotifyLeave(n *memberlist.Node) { d.changed(n.Name, false) }
+func (d *delegate) NotifyLeave(n *memberlist.Node) { d.changed(n, false) }
 
-// NotifyUpdate is for metadata, which we have none of.
+// NotifyUpdate is for metadata that changes, and ours does not.
 func (d *delegate) NotifyUpdate(*memberlist.Node) {}
 
-func (d *delegate) changed(name string, alive bool) {
-	n, ok := parseMemberName(name)
+func (d *delegate) changed(node *memberlist.Node, alive bool) {
+	n, ok := parseMemberName(node.Name)
 	if !ok || n == d.self {
 		return
 	}
@@ -81,7 +87,8 @@ func (d *delegate) changed(name string, alive bool) {
 	} else {
 		d.members.Add(-1)
 	}
-	d.mail.post(func(o *owner) { o.presence(n, alive) })
+	at := decodeMeta(node.Meta)
+	d.mail.post(func(o *owner) { o.presence(n, alive, at) })
 }
 
 // NotifyAlive keeps out what is not named and addressed as a node of ours is.

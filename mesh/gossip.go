@@ -76,7 +76,7 @@ func (o *owner) merge(raw []byte) error {
 func (o *owner) hearOurs(c *Claim) {
 	if o.self.hear(c, o.rules()) {
 		o.log.Info("mesh.claim.jump", "heard", c.Version)
-		o.callClone(c, time.Now())
+		o.callClone(c.Endpoints, time.Now())
 	}
 }
 

@@ -141,10 +141,14 @@ func (m *Mesh) Accept(s Stream) {
 	m.transport.deliver(s)
 }
 
-// SetLocal tells what our claim shall say about us; it should be called before Run, too. It raises the claim's version when something changed, and makes
-// claims be checked again; new endpoints make all calls be tried again. Endpoints that no peer would accept are left out.
+// SetLocal tells what our claim shall say about us; it should be called before Run, too. It raises the claim's version
+// when something changed, and makes claims be checked again; new endpoints make all calls be tried again. Endpoints that
+// no peer would accept are left out.
 func (m *Mesh) SetLocal(l Local) {
 	l = l.valid()
+	if meta := encodeMeta(l.Endpoints); !m.started.Load() {
+		m.delegate.meta.Store(&meta)
+	}
 	m.mail.post(func(o *owner) {
 		if !slices.Equal(l.Endpoints, o.self.local.Endpoints) {
 			o.caller.retry(time.Now())

@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/weftnet/weft/trust"
@@ -36,9 +37,10 @@ func (o *owner) callPeers(now time.Time) {
 	}
 }
 
-// callClone looks whether a clone lives at one of the endpoints of a claim that our key signed but we did not.
-func (o *owner) callClone(c *Claim, now time.Time) {
-	at := without(c.Endpoints, o.self.local.Endpoints...)
+// callClone looks whether a clone lives at one of the endpoints of a node with our key: those of its claim, or those with
+// which it started.
+func (o *owner) callClone(at []netip.AddrPort, now time.Time) {
+	at = without(at, o.self.local.Endpoints...)
 	if len(at) == 0 {
 		return
 	}
@@ -90,10 +92,13 @@ func (o *owner) meetClone(r Remote) {
 	}
 }
 
-// presence takes that memberlist has a node as alive, or no longer.
-func (o *owner) presence(n memberName, alive bool) {
+// presence takes that memberlist has a node as alive, or no longer. at is where it was when it started.
+func (o *owner) presence(n memberName, alive bool, at []netip.AddrPort) {
 	if n.id == o.me.id {
-		return // another boot of ours: an earlier one, or a clone, whose claim or stream tells
+		if alive { // another boot of ours: an earlier one, or a clone; a call tells
+			o.callClone(at, time.Now())
+		}
+		return
 	}
 	m := o.member(n.id)
 	before := m.alive()
