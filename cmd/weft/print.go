@@ -67,10 +67,10 @@ func printPeers(w io.Writer, peers []api.Peer) error {
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "PEER\tSTATE\tSINCE\tPATH\tENDPOINT\tRTT\tMTU\tSUBNETS\tSENT\tRECEIVED\tSEES US AS")
+	fmt.Fprintln(t, "PEER\tSTATE\tSINCE\tPATH\tENDPOINT\tRTT\tMTU\tADDRESSES\tSENT\tRECEIVED\tSEES US AS")
 	for _, p := range peers {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, p.State, span(time.Since(p.Since)), dash(p.Path),
-			dash(p.Endpoint), rtt(p.RTT), number(p.MTU), dash(list(p.Subnets)), bytesText(p.Sent.Bytes), bytesText(p.Received.Bytes), dash(p.SeesUs))
+			dash(p.Endpoint), rtt(p.RTT), number(p.MTU), dash(list(p.Addrs)), bytesText(p.Sent.Bytes), bytesText(p.Received.Bytes), dash(p.SeesUs))
 	}
 	if err := t.Flush(); err != nil {
 		return err

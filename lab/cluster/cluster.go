@@ -98,7 +98,7 @@ func (c *Cluster) UpAll() error {
 	return nil
 }
 
-// AwaitAll waits until every running node has a path to every other running node.
+// AwaitAll waits until every running node has a path to every other running node and knows its subnets.
 func (c *Cluster) AwaitAll(ctx context.Context) error {
 	var running []*Node
 	for _, n := range c.Nodes {
@@ -111,7 +111,7 @@ func (c *Cluster) AwaitAll(ctx context.Context) error {
 			if n == peer {
 				continue
 			}
-			if err := n.AwaitPeer(ctx, peer.Name(), "up"); err != nil {
+			if err := n.AwaitReachable(ctx, peer.Name()); err != nil {
 				return err
 			}
 		}

@@ -132,6 +132,18 @@ func (n *Node) AwaitPeer(ctx context.Context, name, state string) error {
 	})
 }
 
+// AwaitReachable waits until the node has a path to the peer of that name and knows the peer's address.
+func (n *Node) AwaitReachable(ctx context.Context, name string) error {
+	return n.AwaitStatus(ctx, func(s *api.Status) (bool, string) {
+		for _, p := range s.Peers {
+			if p.Name == name {
+				return p.State == api.StateUp && len(p.Addrs) > 0, fmt.Sprintf("%s is %s: %s %v", name, p.State, p.Reason, p.Tried)
+			}
+		}
+		return false, fmt.Sprintf("%s is not known", name)
+	})
+}
+
 // Addresses are the node's own overlay addresses; it waits until there are some.
 func (n *Node) Addresses(ctx context.Context) ([]netip.Addr, error) {
 	var addrs []netip.Addr
