@@ -216,8 +216,11 @@ func (n *Node) assemble() error {
 	})
 	n.streams = n.newStreams()
 	n.checks = newReachability(n)
-	n.mesh, err = mesh.New(n.meshConfig())
-	return err
+	if n.mesh, err = mesh.New(n.meshConfig()); err != nil {
+		return err
+	}
+	n.updateLocal() // the first claim has endpoints already
+	return nil
 }
 
 func (n *Node) settings() encap.Settings {

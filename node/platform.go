@@ -54,7 +54,7 @@ func realPlatform(log *slog.Logger) (*Platform, error) {
 			}
 			return conn, nil
 		},
-		ListenTCP: func(listen string) (net.Listener, error) { return net.Listen("tcp", listen) },
+		ListenTCP: encap.ListenTCP,
 		Dialer:    &net.Dialer{},
 		Kernel:    host,
 		Random:    rand.Reader,

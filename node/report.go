@@ -135,7 +135,7 @@ func (n *Node) peerReport(m mesh.Member, p router.PeerStatus) api.Peer {
 	r := api.Peer{
 		Name: m.Name, ID: m.ID.String(), State: api.StateUp, Since: p.Since, Path: "udp", Endpoint: addrText(p.Endpoint),
 		SeesUs: addrText(p.SeenAs), RTT: p.RTT.Microseconds(), Sealed: p.Sealed, Cipher: p.Cipher, Member: m.Alive,
-		Subnets: p.Prefixes, Sent: traffic(p.Tx), Received: traffic(p.Rx),
+		Subnets: p.Prefixes, Addrs: overlayAddresses(n.inOverlay(p.Prefixes)), Sent: traffic(p.Tx), Received: traffic(p.Rx),
 	}
 	if !p.SeenAs.IsValid() {
 		r.SeesUs = addrText(m.SeesUsAs)

@@ -85,29 +85,44 @@ func (s *state) degraded() []api.Note {
 
 // refusals remembers who was refused, and why; the latest of each, a bounded number.
 type refusals struct {
-	mu   sync.Mutex // guards list
-	list []api.Note
+	mu     sync.Mutex // guards the rest
+	list   []api.Note
+	told   int       // in the minute since began
+	minute time.Time // that began with the first of told
 }
 
-const maxRefusals = 32
+const (
+	maxRefusals = 32
+	maxTold     = 10 // log lines in a minute: whoever reaches the port can cause them
+)
 
 func newRefusals() *refusals { return new(refusals) }
 
-// add notes a refusal and returns whether it is news: the same one is told again after a minute only.
+// add notes a refusal and returns whether to log it: the same one is told again after a minute only, and not more than
+// maxTold in a minute.
 func (r *refusals) add(who, reason string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now := time.Now()
 	i := slices.IndexFunc(r.list, func(n api.Note) bool { return n.What == who && n.Reason == reason })
 	if i >= 0 {
-		news := time.Since(r.list[i].Since) > time.Minute
-		r.list[i].Since = time.Now()
-		return news
+		last := r.list[i].Since
+		r.list[i].Since = now
+		return now.Sub(last) > time.Minute && r.mayTell(now)
 	}
 	if len(r.list) == maxRefusals {
 		r.list = r.list[1:]
 	}
-	r.list = append(r.list, api.Note{What: who, Reason: reason, Since: time.Now()})
-	return true
+	r.list = append(r.list, api.Note{What: who, Reason: reason, Since: now})
+	return r.mayTell(now)
+}
+
+func (r *refusals) mayTell(now time.Time) bool {
+	if now.Sub(r.minute) > time.Minute {
+		r.minute, r.told = now, 0
+	}
+	r.told++
+	return r.told <= maxTold
 }
 
 // notes lists the refusals, the latest last.

@@ -125,6 +125,7 @@ type Peer struct {
 	Cipher   string         `json:"cipher,omitempty"`
 	Member   bool           `json:"member"` // alive in gossip
 	Subnets  []netip.Prefix `json:"subnets"`
+	Addrs    []netip.Addr   `json:"addresses"` // the peer's own in the overlay
 	Sent     Traffic        `json:"sent"`
 	Received Traffic        `json:"received"`
 	Tried    []string       `json:"tried,omitempty"` // what was tried without success
