@@ -72,12 +72,16 @@ func (r *Router) stepPeer(p *peer, now time.Time) {
 	}
 }
 
-// callPeer sends a handshake initiation to all candidates at once: the first that answers becomes the path.
+// callPeer sends a handshake initiation: the first of a series to the best candidate alone, so that it is the path
+// wherever it works; then to all at once, and the one that answers first becomes the path.
 func (r *Router) callPeer(p *peer, now time.Time) {
 	candidates := p.candidates()
 	if len(candidates) == 0 {
 		p.reason = "no endpoint of it is known"
 		return
+	}
+	if p.link.calls == 1 {
+		candidates = candidates[:1]
 	}
 	for _, c := range candidates {
 		p.noteCall(c.Addr, now)

@@ -59,6 +59,7 @@ type link struct {
 	lastSent time.Time // last probe
 	pause    time.Duration
 	next     time.Time // next call while down
+	calls    int       // since the path was lost, or callSoon
 }
 
 func newLink(t Timing, jitter func(time.Duration) time.Duration) link {
@@ -72,14 +73,14 @@ func (l *link) rise() {
 
 // fall notes that the path is down; the first call follows at once, or after delay.
 func (l *link) fall(now time.Time, delay time.Duration) {
-	l.up, l.waiting, l.burst, l.pause = false, false, 0, l.t.CallMin
+	l.up, l.waiting, l.burst, l.pause, l.calls = false, false, 0, l.t.CallMin, 0
 	l.next = now.Add(delay)
 }
 
 // callSoon makes a peer that is down be called at once, say because a new endpoint is known.
 func (l *link) callSoon(now time.Time) {
 	if !l.up {
-		l.next, l.pause = now, l.t.CallMin
+		l.next, l.pause, l.calls = now, l.t.CallMin, 0
 	}
 }
 
@@ -120,6 +121,7 @@ func (l *link) stepDown(now time.Time) action {
 	}
 	l.next = now.Add(l.pause + l.jitter(l.pause/2))
 	l.pause = min(2*l.pause, l.t.CallMax)
+	l.calls++
 	return call
 }
 
