@@ -201,6 +201,13 @@ func (s *side) onGossip(from trust.Fingerprint, boot trust.BootNonce, packet []b
 	s.gossip = append(s.gossip, gossiped{from, boot, string(packet)})
 }
 
+// heard is the gossip that came so far.
+func (s *side) heard() []gossiped {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.gossip)
+}
+
 // count is how often a kind of event was told.
 func (s *side) count(kind EventKind) int {
 	n, _ := s.last(kind)

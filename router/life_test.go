@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,9 +21,11 @@ type flow struct {
 	from, to *side
 	stop     chan struct{}
 	done     chan struct{}
-	sent     map[string]bool
 	got      map[string]int
 	bad      []string // came, but was never sent
+
+	mu   sync.Mutex // guards sent
+	sent map[string]bool
 }
 
 // flow begins to send every gap; what the receiver gets is noted.
@@ -31,9 +34,7 @@ func (w *world) flow(from, to *side, gap time.Duration) *flow {
 	go func() {
 		defer close(f.done)
 		for i := 0; ; i++ {
-			text := fmt.Sprintf("%s to %s: %d", from.name, to.name, i)
-			f.sent[text] = true
-			from.inject(udp(pod(from.number), pod(to.number), text))
+			f.send(fmt.Sprintf("%s to %s: %d", from.name, to.name, i))
 			select {
 			case <-f.stop:
 				return
@@ -44,6 +45,13 @@ func (w *world) flow(from, to *side, gap time.Duration) *flow {
 	return f
 }
 
+func (f *flow) send(text string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sent[text] = true
+	f.from.inject(udp(pod(f.from.number), pod(f.to.number), text))
+}
+
 // end stops the flow, and returns once nothing is on its way any more.
 func (f *flow) end() {
 	close(f.stop)
@@ -51,21 +59,21 @@ func (f *flow) end() {
 	time.Sleep(100 * time.Millisecond)
 }
 
-// collect reads what the receivers got; flows that end at the same side are told apart by their text.
+// collect reads what the receivers got.
 func collect(flows ...*flow) {
 	for _, f := range flows {
 		for _, text := range f.to.payloads() {
-			found := false
-			for _, g := range flows {
-				if g.sent[text] {
-					g.got[text]++
-					found = true
-				}
-			}
-			if !found {
-				f.bad = append(f.bad, text)
-			}
+			f.note(text)
 		}
+	}
+}
+
+func (f *flow) note(text string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.got[text]++
+	if !f.sent[text] {
+		f.bad = append(f.bad, text)
 	}
 }
 

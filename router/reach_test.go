@@ -285,8 +285,8 @@ func TestGossipTravelsInsideTheSessionAndWithoutOne(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 		want := []gossiped{{a.id(), a.boot, "hearsay"}, {a.id(), a.boot, "inside"}}
-		if !slices.Equal(b.gossip, want) {
-			t.Errorf("b heard %v, want %v", b.gossip, want)
+		if got := b.heard(); !slices.Equal(got, want) {
+			t.Errorf("b heard %v, want %v", got, want)
 		}
 		for _, f := range a.tap.frames() {
 			if encap.Type(f[0]&15) != encap.Control || bytes.Contains(f, []byte("inside")) {
@@ -312,8 +312,8 @@ func TestGossipTooLongForOneFrameIsRefused(t *testing.T) {
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
-		if len(b.gossip) != 2 || len(b.gossip[0].packet) != MaxGossip || len(b.gossip[1].packet) != MaxGossip {
-			t.Errorf("b heard %d packets", len(b.gossip))
+		if got := b.heard(); len(got) != 2 || len(got[0].packet) != MaxGossip || len(got[1].packet) != MaxGossip {
+			t.Errorf("b heard %d packets", len(got))
 		}
 	})
 }
