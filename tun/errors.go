@@ -12,4 +12,6 @@ var (
 	ErrForeign = errors.New("not an interface of weft")
 	// ErrGone: the interface was deleted while it was open.
 	ErrGone = errors.New("the interface was deleted")
+	// ErrNotSupported: the kernel cannot do this. The error names the version that can, where there is one.
+	ErrNotSupported = errors.New("not supported by this kernel")
 )

@@ -24,9 +24,6 @@ type abilities struct {
 	joinUDP error
 }
 
-// ErrNotSupported: the kernel does not have it; the error names the version that does.
-var ErrNotSupported = errors.New("not supported by this kernel")
-
 // probe turns the offloads on, and finds out which superpackets may be written: kernels around 6.6.44 refuse some with
 // EINVAL. It returns an error when not even the offloads of TCP are to be had.
 func (q *queue) probe() (abilities, error) {
