@@ -72,12 +72,23 @@ func (n *Node) reconcile() {
 			up[p.ID] = p
 		}
 	}
+	n.doubtTheDead(view, up)
 	plan := n.plan(view, up)
 	if err := n.router.Set(plan.table); err != nil {
 		return
 	}
 	n.applyKernel(plan.kernel)
 	n.state.publish(view, plan)
+}
+
+// doubtTheDead makes the router probe peers at once that gossip no longer reaches, although their path seems to work.
+func (n *Node) doubtTheDead(view mesh.View, up map[trust.Fingerprint]router.PeerStatus) {
+	for _, m := range view.Members {
+		if _, ok := up[m.ID]; ok && !m.Alive && n.alive[m.ID] {
+			n.router.Doubt(m.ID)
+		}
+		n.alive[m.ID] = m.Alive
+	}
 }
 
 // plan is what router and kernel shall be.

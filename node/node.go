@@ -47,7 +47,8 @@ type Node struct {
 
 	egresses  egressCache
 	state     state
-	lastLocal mesh.Local // what the mesh was told; only the keeper uses it
+	lastLocal mesh.Local                 // what the mesh was told; only the keeper uses it, once it runs
+	alive     map[trust.Fingerprint]bool // members that gossip reached at the keeper's last look
 }
 
 // Run runs a node with cfg until ctx ends. Log lines go to logs.
@@ -80,6 +81,7 @@ func New(cfg Config, platform *Platform, log *slog.Logger) (*Node, error) {
 	n := &Node{
 		cfg: cfg, platform: platform, log: log, started: time.Now(),
 		wake: make(chan struct{}, 1), lost: make(chan struct{}, 1), refused: newRefusals(),
+		alive: map[trust.Fingerprint]bool{},
 	}
 	if err := n.loadSecret(); err != nil {
 		return nil, err
