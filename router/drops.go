@@ -8,7 +8,8 @@ type Reason uint8
 // The drop reasons, in the order of a packet's way.
 const (
 	// Outbound: from the device towards a peer.
-	Malformed        Reason = iota // not an IPv4 or IPv6 packet, or a superpacket that cannot be cut
+	Unreadable       Reason = iota // the driver could not make sense of what the kernel handed over
+	Malformed                      // not an IPv4 or IPv6 packet, or a superpacket that cannot be cut
 	Multicast                      // multicast, broadcast and link-local destinations are not carried
 	ForeignSource                  // the source is not in what this node owns
 	NoRoute                        // no peer owns the destination
@@ -39,7 +40,7 @@ const (
 )
 
 var reasonNames = [reasons]string{
-	Malformed: "malformed", Multicast: "multicast", ForeignSource: "foreign-source", NoRoute: "no-route",
+	Unreadable: "unreadable", Malformed: "malformed", Multicast: "multicast", ForeignSource: "foreign-source", NoRoute: "no-route",
 	PeerDown: "peer-down", KeyExhausted: "key-exhausted", TooBig: "too-big", Unreachable: "underlay-unreachable",
 	SendFailed: "send-failed", BadFrame: "bad-frame", UnknownVersion: "unknown-version", UnknownType: "unknown-type",
 	UnknownIndex: "unknown-index", WrongLane: "wrong-lane", WrongEndpoint: "wrong-endpoint",
@@ -103,6 +104,9 @@ func (r *Router) Counters() Counters {
 				c.Dropped[Reason(i)] += n
 			}
 		}
+	}
+	if n := r.lane.unreadable(); n > 0 {
+		c.Dropped[Unreadable] += n
 	}
 	return c
 }

@@ -93,6 +93,11 @@ func outboundDrops() []drop {
 			s.a.tap.fail(encap.SendResult{Failed: 1})
 			s.a.inject(s.good())
 		}},
+		{name: "unreadable", reason: Unreadable, outbound: true, provoke: func(s *scene) {
+			if err := s.a.router.Attach(blurred{tun.NewMemory("weft0", 1440)}); err != nil {
+				s.t.Fatal(err)
+			}
+		}},
 		{name: "malformed partial checksum", reason: Malformed, outbound: true, provoke: func(s *scene) {
 			if err := s.a.dev.Inject(tun.Superpacket{Data: s.good(), ChecksumStart: 20, ChecksumOffset: 4000}); err != nil {
 				s.t.Fatal(err)
@@ -230,6 +235,11 @@ func controlDrops() []drop {
 		}},
 	}
 }
+
+// blurred is a device whose driver could not make sense of one packet.
+type blurred struct{ *tun.Memory }
+
+func (blurred) Unreadable() uint64 { return 1 }
 
 // initiation is a frame with which a node would begin a session with b.
 func (s *scene) initiation(from *side) []byte {

@@ -18,7 +18,8 @@ type lane struct {
 	in  counters
 
 	attached chan struct{} // signals that dev was replaced
-	mu       sync.Mutex    // orders attach and leaveDevice
+	mu       sync.Mutex    // orders attach and leaveDevice, and guards past
+	past     uint64        // Unreadable of the devices before dev
 	sender   sender
 	receiver receiver
 }
@@ -43,12 +44,21 @@ func (l *lane) attach(dev tun.Device) error {
 		return ErrStopped
 	default:
 	}
-	l.dev.Swap(&attachment{dev}).Close()
+	old := l.dev.Swap(&attachment{dev})
+	old.Close()
+	l.past += old.Unreadable()
 	select {
 	case l.attached <- struct{}{}:
 	default:
 	}
 	return nil
+}
+
+// unreadable is the number of packets that the drivers left out so far.
+func (l *lane) unreadable() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.past + l.dev.Load().Unreadable()
 }
 
 // leaveDevice wakes the outbound loop for the last time.
