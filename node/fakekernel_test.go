@@ -1,0 +1,107 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"sync"
+
+	"github.com/weftnet/weft/encap/simnet"
+	"github.com/weftnet/weft/kernel"
+)
+
+// fakeKernel is the network stack of a host: it remembers what was asked for, across runs of the node.
+type fakeKernel struct {
+	host *simnet.Host
+	mtu  kernel.UnderlayMTU
+
+	mu       sync.Mutex // guards what follows
+	plugged  bool       // the device exists
+	now      kernel.State
+	guarded  []netip.Prefix // the unreachable networks, in the order in which they came
+	sets     int
+	refusing error // of Set
+	conflict error // of CheckNetwork
+	changed  func()
+}
+
+var _ Kernel = (*fakeKernel)(nil)
+
+// Set implements Kernel.
+func (k *fakeKernel) Set(want kernel.State) (kernel.Changes, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.sets++
+	for _, p := range want.Network {
+		if !slices.Contains(k.guarded, p) {
+			k.guarded = append(k.guarded, p)
+		}
+	}
+	switch {
+	case want.Device == "" || !k.plugged:
+		return nil, fmt.Errorf("kernel: set: %w", kernel.ErrNoDevice)
+	case k.refusing != nil:
+		return nil, k.refusing
+	case reflect.DeepEqual(k.now, want):
+		return nil, nil
+	}
+	k.now = want
+	return kernel.Changes{{Op: kernel.Changed, Kind: kernel.KindRoute, What: fmt.Sprint(want)}}, nil
+}
+
+// Watch implements Kernel.
+func (k *fakeKernel) Watch(ctx context.Context, changed func()) error {
+	k.mu.Lock()
+	k.changed = changed
+	k.mu.Unlock()
+	<-ctx.Done()
+	return nil
+}
+
+// CheckNetwork implements Kernel.
+func (k *fakeKernel) CheckNetwork([]netip.Prefix, string, []netip.Prefix) error { return k.conflict }
+
+// Egress implements Kernel: packets leave from the first address of the family.
+func (k *fakeKernel) Egress(to netip.Addr) (kernel.Egress, error) {
+	for _, a := range k.host.Addrs() {
+		if !to.IsValid() || a.Is4() == to.Is4() {
+			return kernel.Egress{Source: a, Interface: "eth0", MTU: k.mtu, Why: "source address of the default route, on eth0"}, nil
+		}
+	}
+	return kernel.Egress{}, kernel.ErrNoAddress
+}
+
+// UnderlayAddresses implements Kernel.
+func (k *fakeKernel) UnderlayAddresses(string, []netip.Prefix) []netip.Addr { return k.host.Addrs() }
+
+// plug says whether the device exists.
+func (k *fakeKernel) plug(there bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.plugged = there
+}
+
+func (k *fakeKernel) refuse(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.refusing = err
+}
+
+// state is what was asked for last.
+func (k *fakeKernel) state() kernel.State {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.now
+}
+
+// notify tells the node that addresses or routes changed.
+func (k *fakeKernel) notify() {
+	k.mu.Lock()
+	changed := k.changed
+	k.mu.Unlock()
+	if changed != nil {
+		changed()
+	}
+}
