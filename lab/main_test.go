@@ -7,11 +7,16 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"os/signal"
+	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 )
+
+// interrupted ends when somebody stops the tests: the labs that stand then are closed in order, and no more are made.
+var interrupted context.Context
 
 // TestMain also plays the owner of a lab that a test kills; see owner_test.go.
 func TestMain(m *testing.M) {
@@ -25,14 +30,17 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	interrupted = ctx
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
 }
 
 // testLab makes a lab that is closed with the test, or skips with the reason why there can be none.
 func testLab(t *testing.T, o Options) *Lab {
 	t.Helper()
 	needLab(t)
-	l, err := New(context.Background(), o)
+	l, err := New(interrupted, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,6 +55,9 @@ func testLab(t *testing.T, o Options) *Lab {
 
 func needLab(t *testing.T) {
 	t.Helper()
+	if interrupted.Err() != nil {
+		t.Fatal("interrupted")
+	}
 	if err := Available(); err != nil {
 		t.Skip(err)
 	}

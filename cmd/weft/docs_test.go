@@ -50,7 +50,7 @@ sudo() { "$@"; }
 
 func TestTheCommandsOfTheREADMEWork(t *testing.T) {
 	needRoot(t)
-	l, err := lab.New(t.Context(), lab.Options{})
+	l, err := lab.New(interrupted, lab.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,8 +6,10 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,8 +27,14 @@ var built struct {
 	err  error
 }
 
+// interrupted ends when somebody stops the tests: the one that runs then fails and cleans up, the others do not start.
+var interrupted context.Context
+
 func TestMain(m *testing.M) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	interrupted = ctx
 	code := m.Run()
+	stop()
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
 	}
@@ -56,6 +64,9 @@ func needRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("network namespaces need root")
 	}
+	if interrupted.Err() != nil {
+		t.Fatal("interrupted")
+	}
 	if _, err := exec.LookPath("ping"); err != nil {
 		t.Skip("ping is not installed: run scripts/setup.sh")
 	}
@@ -68,6 +79,7 @@ func within(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
+	context.AfterFunc(interrupted, cancel)
 	return ctx
 }
 
@@ -81,7 +93,7 @@ func newClusterOf(t *testing.T, o cluster.Options) *cluster.Cluster {
 	t.Helper()
 	needRoot(t)
 	o.Binary, o.Network = weftBinary(t), []string{"10.244.0.0/16", "fd10:244::/48"}
-	c, err := cluster.New(context.WithoutCancel(t.Context()), o)
+	c, err := cluster.New(interrupted, o)
 	if err != nil {
 		t.Fatal(err)
 	}
