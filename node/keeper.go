@@ -27,16 +27,10 @@ func (n *Node) changed() {
 	}
 }
 
-// onEvent hears of the router's changes, in its control goroutine.
+// onEvent hears of the router's changes, in its goroutines.
 func (n *Node) onEvent(e router.Event) {
-	switch e.Kind {
-	case router.Refused:
+	if e.Kind == router.Refused {
 		n.refused.add(e.Name, e.Reason)
-	case router.DeviceLost:
-		select {
-		case n.lost <- struct{}{}:
-		default:
-		}
 	}
 	n.changed()
 }
@@ -51,8 +45,6 @@ func (n *Node) keep(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-n.wake:
-		case <-n.lost:
-			n.reopenDevice()
 		case <-tick.C:
 			n.egresses.expire()
 		}
@@ -60,6 +52,9 @@ func (n *Node) keep(ctx context.Context) error {
 }
 
 func (n *Node) reconcile() {
+	if n.router.DeviceLost() {
+		n.reopenDevice()
+	}
 	n.updateLocal()
 	view := n.mesh.View()
 	peers, err := n.router.Peers()
@@ -219,7 +214,7 @@ func (n *Node) applyKernel(want kernel.State) {
 	}
 }
 
-// reopenDevice replaces a device that somebody deleted.
+// reopenDevice replaces a device that somebody deleted or that broke.
 func (n *Node) reopenDevice() {
 	device, choice, err := n.platform.OpenDevice(n.deviceOptions())
 	if err != nil {

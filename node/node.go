@@ -41,7 +41,6 @@ type Node struct {
 	router  *router.Router
 	mesh    *mesh.Mesh
 	wake    chan struct{} // the keeper's mailbox: something changed
-	lost    chan struct{} // the device is gone
 	checks  *reachability
 	refused *refusals
 
@@ -80,7 +79,7 @@ func New(cfg Config, platform *Platform, log *slog.Logger) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, platform: platform, log: log, started: time.Now(),
-		wake: make(chan struct{}, 1), lost: make(chan struct{}, 1), refused: newRefusals(),
+		wake: make(chan struct{}, 1), refused: newRefusals(),
 		alive: map[trust.Fingerprint]bool{},
 	}
 	if err := n.loadSecret(); err != nil {

@@ -25,13 +25,16 @@ type lane struct {
 }
 
 // attachment is a device while it is the lane's.
-type attachment struct{ tun.Device }
+type attachment struct {
+	tun.Device
+	lost atomic.Bool // it failed, and is closed
+}
 
 func newLane(r *Router, dev tun.Device) *lane {
 	l := &lane{r: r, attached: make(chan struct{}, 1)}
 	l.sender.init(l)
 	l.receiver.init(l)
-	l.dev.Store(&attachment{dev})
+	l.dev.Store(&attachment{Device: dev})
 	return l
 }
 
@@ -44,7 +47,7 @@ func (l *lane) attach(dev tun.Device) error {
 		return ErrStopped
 	default:
 	}
-	old := l.dev.Swap(&attachment{dev})
+	old := l.dev.Swap(&attachment{Device: dev})
 	old.Close()
 	l.past += old.Unreadable()
 	select {
@@ -82,8 +85,7 @@ func (l *lane) runOutbound() {
 		default:
 		}
 		if !closed(err) {
-			l.r.log.Error("router.device.lost", "device", dev.Name(), "error", err)
-			l.r.emit(Event{Kind: DeviceLost, Reason: err.Error()})
+			l.lose(dev, err)
 		}
 		for l.dev.Load() == dev { // attached may still tell of an earlier change
 			select {
@@ -93,6 +95,14 @@ func (l *lane) runOutbound() {
 			}
 		}
 	}
+}
+
+// lose gives up a device that failed. It is closed, so that it can be opened again.
+func (l *lane) lose(dev *attachment, err error) {
+	dev.Close()
+	dev.lost.Store(true)
+	l.r.log.Error("router.device.lost", "device", dev.Name(), "error", err)
+	l.r.emit(Event{Kind: DeviceLost, Reason: err.Error()})
 }
 
 // drain moves batches until the device fails.

@@ -25,8 +25,8 @@ type Config struct {
 	Log    *slog.Logger
 	Timing Timing
 
-	// Events hears of changes of peers and of the device. It is called from the control goroutine and must not block
-	// nor call the router.
+	// Events hears of changes of peers and of the device. It is called from the goroutines of the router, for DeviceLost
+	// from another than for peers, and must not block nor call the router.
 	Events func(Event)
 	// Gossip gets the gossip packets of members, in memory that it may keep. It must not block.
 	Gossip func(from trust.Fingerprint, boot trust.BootNonce, packet []byte)
@@ -131,6 +131,9 @@ func (r *Router) post(f func()) bool {
 // Attach gives the router a new device in place of a lost one. The old one is closed. After the router has stopped it
 // returns ErrStopped, and dev stays the caller's.
 func (r *Router) Attach(dev tun.Device) error { return r.lane.attach(dev) }
+
+// DeviceLost reports whether the device failed and no other has taken its place: Attach one.
+func (r *Router) DeviceLost() bool { return r.lane.dev.Load().lost.Load() }
 
 // now is the present time.
 func (r *Router) now() time.Time { return time.Now() }
