@@ -44,12 +44,12 @@ type machine struct {
 	random io.Reader
 
 	node   *Node
-	dev    *tun.Memory
 	cancel context.CancelFunc
 	ended  chan error
 
 	mu      sync.Mutex // guards what follows
-	failing error      // of OpenDevice
+	dev     *fakeDevice
+	failing error // of OpenDevice
 	opened  int
 }
 
@@ -133,11 +133,14 @@ func (m *machine) platform() *Platform {
 func (m *machine) openDevice(o tun.Options) (tun.Device, *tun.Choice, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.failing != nil {
+	switch {
+	case m.failing != nil:
 		return nil, nil, m.failing
+	case m.dev != nil && m.kernel.has() && !m.dev.closed.Load():
+		return nil, nil, tun.ErrBusy
 	}
 	m.opened++
-	m.dev = tun.NewMemory(o.Name, 9000)
+	m.dev = &fakeDevice{Memory: tun.NewMemory(o.Name, 9000)}
 	m.kernel.plug(true)
 	return m.dev, &tun.Choice{Driver: tun.DriverMemory, Reason: "a test"}, nil
 }
@@ -303,10 +306,10 @@ func (m *machine) carries(p *machine) bool {
 func (m *machine) send(from, to netip.Addr, text string) {
 	m.t.Helper()
 	packet := packettest.UDP{IP: packettest.IP{Src: from, Dst: to}, Payload: []byte(text)}.Build()
-	must(m.t, m.device().Inject(tun.Superpacket{Data: packet}))
+	must(m.t, m.lastDevice().Inject(tun.Superpacket{Data: packet}))
 }
 
-func (m *machine) device() *tun.Memory {
+func (m *machine) lastDevice() *fakeDevice {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.dev
@@ -317,7 +320,7 @@ func (m *machine) got(text string) (found bool) {
 	synctest.Wait()
 	for {
 		select {
-		case p := <-m.device().Written():
+		case p := <-m.lastDevice().Written():
 			found = found || strings.Contains(string(p.Data), text)
 		default:
 			return found

@@ -83,6 +83,12 @@ func (k *fakeKernel) plug(there bool) {
 	k.plugged = there
 }
 
+func (k *fakeKernel) has() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.plugged
+}
+
 func (k *fakeKernel) refuse(err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

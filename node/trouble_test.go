@@ -15,7 +15,6 @@ import (
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/trust"
-	"github.com/weftnet/weft/tun"
 )
 
 // auto lets a node find its subnet in a network with room for four.
@@ -309,58 +308,6 @@ func TestTCPWithoutUDPIsNamedAsSuch(t *testing.T) {
 			t.Errorf("a says %+v", p)
 		}
 	})
-}
-
-func TestADeletedDeviceIsOpenedAgainAndTrafficGoesOn(t *testing.T) {
-	bubble(t, lan, func(t *testing.T, s *site) {
-		a, b := s.machine(1), s.machine(2)
-		a.start()
-		b.start()
-		within(t, 2*time.Second, "both route to both", joinedUp(a, b))
-		for range 3 {
-			opened := a.opens()
-			a.kernel.plug(false)
-			within(t, 5*time.Second, "the device is there again", func() bool { return a.opens() > opened })
-			time.Sleep(time.Second)
-			if n := a.opens() - opened; n != 1 {
-				t.Errorf("opened %d times", n)
-			}
-			if !a.carries(b) || !b.carries(a) {
-				t.Error("nothing goes through")
-			}
-		}
-	})
-}
-
-func TestADeviceThatCannotBeOpenedAgainIsSaidAndTriedUntilItCan(t *testing.T) {
-	bubble(t, lan, func(t *testing.T, s *site) {
-		a, b := s.machine(1), s.machine(2)
-		a.start()
-		b.start()
-		within(t, 2*time.Second, "both route to both", joinedUp(a, b))
-		a.failOpen(tun.ErrBusy)
-		a.kernel.plug(false)
-		within(t, 5*time.Second, "it is said", func() bool {
-			return slices.ContainsFunc(a.status().Node.Degraded, func(n api.Note) bool { return n.What == "device" })
-		})
-		a.failOpen(nil)
-		within(t, 5*time.Second, "it is well", func() bool { return len(a.status().Node.Degraded) == 0 })
-		if !a.carries(b) || !b.carries(a) {
-			t.Error("nothing goes through")
-		}
-	})
-}
-
-func (m *machine) opens() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.opened
-}
-
-func (m *machine) failOpen(err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.failing = err
 }
 
 func TestWhatTheKernelRefusesIsSaidAndTriedAgain(t *testing.T) {
