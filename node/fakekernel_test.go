@@ -15,10 +15,10 @@ import (
 // fakeKernel is the network stack of a host: it remembers what was asked for, across runs of the node.
 type fakeKernel struct {
 	host *simnet.Host
-	mtu  kernel.UnderlayMTU
 
 	mu       sync.Mutex // guards what follows
-	plugged  bool       // the device exists
+	mtu      kernel.UnderlayMTU
+	plugged  bool // the device exists
 	now      kernel.State
 	guarded  []netip.Prefix // the unreachable networks, in the order in which they came
 	sets     int
@@ -65,6 +65,8 @@ func (k *fakeKernel) CheckNetwork([]netip.Prefix, string, []netip.Prefix) error 
 
 // Egress implements Kernel: packets leave from the first address of the family.
 func (k *fakeKernel) Egress(to netip.Addr) (kernel.Egress, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	for _, a := range k.host.Addrs() {
 		if !to.IsValid() || a.Is4() == to.Is4() {
 			return kernel.Egress{Source: a, Interface: "eth0", MTU: k.mtu, Why: "source address of the default route, on eth0"}, nil
@@ -81,6 +83,12 @@ func (k *fakeKernel) plug(there bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.plugged = there
+}
+
+func (k *fakeKernel) setMTU(mtu kernel.UnderlayMTU) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.mtu = mtu
 }
 
 func (k *fakeKernel) has() bool {
