@@ -89,7 +89,7 @@ func own(i int) netip.Addr { return subnetOf(i).Addr().Next() }
 // configuration.
 func (s *site) machine(i int, edit ...func(*Config)) *machine {
 	s.t.Helper()
-	m := &machine{t: s.t, number: i, host: s.net.Host(addrOf(i)), random: rand.NewChaCha8([32]byte{byte(i)})}
+	m := &machine{t: s.t, number: i, host: s.net.Host(addrOf(i)), random: &lockedRandom{from: rand.NewChaCha8([32]byte{byte(i)})}}
 	m.kernel = &fakeKernel{host: m.host, mtu: 1500}
 	dir := filepath.Join(s.dir, fmt.Sprint("host-", i))
 	m.cfg = DefaultConfig()
@@ -105,6 +105,19 @@ func (s *site) machine(i int, edit ...func(*Config)) *machine {
 	m.secret(7)
 	s.machines = append(s.machines, m)
 	return m
+}
+
+// lockedRandom is randomness that many goroutines may draw from, the same in each run of a test.
+type lockedRandom struct {
+	mu   sync.Mutex // guards from
+	from io.Reader
+}
+
+// Read implements io.Reader.
+func (r *lockedRandom) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.from.Read(p)
 }
 
 func must(t *testing.T, err error) {

@@ -24,7 +24,7 @@ type Platform struct {
 	ListenTCP  func(listen string) (net.Listener, error)
 	Dialer     encap.Dialer
 	Kernel     Kernel
-	Random     io.Reader
+	Random     io.Reader // read from many goroutines
 }
 
 // Kernel is what a node asks of the host's network stack; *kernel.Host is the real one.

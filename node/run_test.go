@@ -27,10 +27,12 @@ func realTime(t *testing.T) (*machine, *api.Client) {
 	t.Cleanup(m.stop)
 	client := api.NewClient(m.cfg.Socket())
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if _, err := client.Status(t.Context()); err == nil {
+		status, err := client.Status(t.Context())
+		if err == nil && len(status.Node.Subnets) > 0 {
 			return m, client
-		} else if time.Now().After(end) {
-			t.Fatal(err)
+		}
+		if time.Now().After(end) {
+			t.Fatalf("not up after 10 s: %v", err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package router
 
 import (
 	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -246,6 +247,7 @@ func (s *scene) initiation(from *side) []byte {
 	s.t.Helper()
 	session := encap.NewSession(encap.SessionConfig{
 		Local: from.local, Peer: s.b.config.Keys, Indexes: noIndexes{}, Stamp: encap.Stamps(from.epoch + 1),
+		Rand: rand.NewChaCha8([32]byte{99}),
 	})
 	frame, err := session.Initiate(time.Now())
 	if err != nil {
