@@ -72,7 +72,9 @@ func TestTheKernelGetsTheGuardFirstAndThenAddressesAndRoutesWithMTUAndSource(t *
 			t.Errorf("guarded is %v", a.kernel.guarded)
 		}
 		b.start()
-		within(t, time.Second, "b is routed", func() bool { return len(a.kernel.state().Routes) == 2 })
+		within(t, time.Second, "both are routed", func() bool {
+			return len(a.kernel.state().Routes) == 2 && len(b.kernel.state().Routes) == 1
+		})
 		got := a.kernel.state()
 		if got.Device != "weft0" || got.MTU != 1500-60 || len(got.Own) != 1 || got.Own[0] != subnetOf(1) || got.Addresses[0] != own(1) {
 			t.Errorf("state %+v", got)
