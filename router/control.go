@@ -40,6 +40,7 @@ func (r *Router) runControl(ctx context.Context, failed <-chan error) error {
 			r.handleHearsay(m)
 		case <-timer.C:
 		}
+		r.announce()
 		timer.Reset(r.step())
 	}
 }
@@ -66,7 +67,7 @@ func (r *Router) stepPeer(p *peer, now time.Time) {
 		r.down(p, fmt.Sprintf("%d probes in a row were not answered", r.timing.Burst+1))
 	}
 	p.session.Expire(now)
-	if p.link.up && p.session.NeedsRekey(now) && now.Sub(p.probes.rekeyed) > time.Second {
+	if p.link.up && p.session.NeedsRekey(now) && now.Sub(p.probes.rekeyed) > max(time.Second, 3*p.rtt) {
 		p.probes.rekeyed = now
 		r.initiate(p, p.candidates()[:1], now)
 	}

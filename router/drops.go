@@ -82,7 +82,8 @@ func (c *counters) drop(r Reason, n int) {
 	}
 }
 
-// Traffic counts what was delivered in one direction. Bytes count what the port or the device refused, too.
+// Traffic counts packets, superpackets by their segments. Of the router: those that port or device took; Bytes count what
+// was offered to them. Of a peer: those that were sealed for it, or accepted from it.
 type Traffic struct {
 	Packets uint64 `json:"packets"`
 	Bytes   uint64 `json:"bytes"`
@@ -110,9 +111,6 @@ func (r *Router) Counters() Counters {
 	}
 	return c
 }
-
-// Drops returns the count of one reason.
-func (r *Router) Drops(reason Reason) uint64 { return r.Counters().Dropped[reason] }
 
 func (c *counters) traffic() Traffic {
 	return Traffic{Packets: c.packets.Load(), Bytes: c.bytes.Load(), Batches: c.calls.Load()}

@@ -18,6 +18,7 @@ type binding struct {
 	peer      *peer
 	keys      *encap.Keypair
 	confirmed atomic.Bool // an authenticated frame came under these keys, and control knows
+	told      atomic.Bool // a lane told control of a frame, and control has not looked yet
 }
 
 func (x *indexMap) lookup(index uint32) *binding {

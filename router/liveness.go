@@ -39,11 +39,14 @@ func (r *Router) handleControl(m message) {
 	}
 	p := m.binding.peer
 	if r.peers[p.id] != p {
+		r.ctl.drop(UnknownIndex, 1) // forgotten since the lane looked
 		return
 	}
 	r.confirm(m.binding)
 	if kind == encap.Goodbye {
-		r.away(p)
+		if m.binding.keys == p.session.Current() { // a goodbye of earlier keys is of an earlier run
+			r.away(p)
+		}
 		return
 	}
 	r.heardFrom(p, m.from, false)
@@ -150,18 +153,25 @@ func (r *Router) mayMove(p *peer, from encap.Endpoint) bool {
 }
 
 // Announce tells all peers that this node's underlay addresses changed: every path leaves our own address to the kernel
-// again, and a probe shows the peer where we are now.
+// again, and a probe shows the peer where we are now. It does not wait.
 func (r *Router) Announce() {
-	r.post(func() {
-		for _, p := range r.peers {
-			if old := p.path.Load(); old != nil {
-				p.follow(encap.Endpoint{Addr: old.endpoint.Addr})
-				r.sendProbe(p, encap.Probe, p.path.Load().endpoint, p.probes.next(r.now()))
-			} else {
-				p.link.callSoon(r.now())
-			}
+	r.moved.Store(true)
+	r.post(func() {}) // a full mailbox makes control step as well
+}
+
+// announce does what Announce asked for.
+func (r *Router) announce() {
+	if !r.moved.Swap(false) {
+		return
+	}
+	for _, p := range r.peers {
+		if old := p.path.Load(); old != nil {
+			p.follow(encap.Endpoint{Addr: old.endpoint.Addr})
+			r.sendProbe(p, encap.Probe, p.path.Load().endpoint, p.probes.next(r.now()))
+		} else {
+			p.link.callSoon(r.now())
 		}
-	})
+	}
 }
 
 func (r *Router) rise(p *peer, from encap.Endpoint) {
@@ -188,17 +198,24 @@ func (r *Router) fall(p *peer, reason string, delay time.Duration) {
 	}
 }
 
-// away takes a goodbye: the peer stopped in order. It calls us when it returns; until then it is called seldom.
+// away takes a goodbye: the peer stopped in order. Its keys end with it, so that frames which arrive late do not raise
+// the path. It calls us when it returns; until then it is called seldom.
 func (r *Router) away(p *peer) {
 	r.fall(p, "it said goodbye", r.timing.CallMax)
+	p.session.Close()
 	p.away = true
 }
 
-// goodbye tells all peers that this node stops.
+// goodbye tells all peers that this node stops. The lane sends nothing any more by then: a frame behind the goodbye would
+// be lost.
 func (r *Router) goodbye() {
+	endpoints := make(map[*peer]encap.Endpoint, len(r.peers))
 	for _, p := range r.peers {
-		if path := p.path.Load(); path != nil {
-			r.sendControl(p, encap.Goodbye, nil, path.endpoint)
+		if path := p.path.Swap(nil); path != nil {
+			endpoints[p] = path.endpoint
 		}
+	}
+	for p, at := range endpoints {
+		r.sendControl(p, encap.Goodbye, nil, at)
 	}
 }

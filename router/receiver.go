@@ -127,13 +127,20 @@ func (v *receiver) authenticated(s *binding, from encap.Endpoint, lane uint8) {
 	if s.confirmed.Load() && !moved {
 		return
 	}
+	if s.told.Swap(true) { // one call for the session at a time: the mailbox is for others, too
+		return
+	}
 	r := v.l.r
-	r.post(func() {
-		if r.peers[s.peer.id] == s.peer {
+	posted := r.post(func() {
+		s.told.Store(false)
+		if r.peers[s.peer.id] == s.peer && r.indexes.lookup(s.keys.LocalIndex) == s {
 			r.confirm(s)
 			r.heardFrom(s.peer, from, false)
 		}
 	})
+	if !posted {
+		s.told.Store(false)
+	}
 }
 
 // admit decides whether an inner packet may go to the device.

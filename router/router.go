@@ -45,6 +45,7 @@ type Router struct {
 	gossip  *encap.GossipSealer
 
 	table   atomic.Pointer[snapshot]
+	moved   atomic.Bool // Announce was called; control has not done it yet
 	indexes indexMap
 	lane    *lane
 	ctl     counters // drops that control counts

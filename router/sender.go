@@ -30,6 +30,15 @@ func (s *sender) init(l *lane) {
 	s.trains = make([]encap.Train, 0, maxTrains)
 }
 
+// drop counts a superpacket as dropped, by its segments: that is what would have gone out.
+func (s *sender) drop(reason Reason, p *tun.Superpacket) {
+	n := 1
+	if p.SegmentSize > 0 && s.segment.Reset(p.Data, p.SegmentSize, p.ChecksumStart, p.ChecksumOffset) == nil {
+		n = s.segment.Count()
+	}
+	s.l.out.drop(reason, n)
+}
+
 // route sends one superpacket to the peer that owns its destination, or drops it under one reason.
 func (s *sender) route(table *snapshot, p *tun.Superpacket, now int64) {
 	src, dst, ok := packet.Addrs(p.Data)
@@ -39,12 +48,12 @@ func (s *sender) route(table *snapshot, p *tun.Superpacket, now int64) {
 	}
 	to, reason, ok := s.owner(table, src, dst)
 	if !ok {
-		s.l.out.drop(reason, 1)
+		s.drop(reason, p)
 		return
 	}
 	path, keys := to.path.Load(), to.session.Current()
 	if path == nil || keys == nil {
-		s.l.out.drop(PeerDown, 1)
+		s.drop(PeerDown, p)
 		return
 	}
 	to.carried.Store(now)
@@ -95,7 +104,7 @@ func (s *sender) super(to *peer, path *path, keys *encap.Keypair, p *tun.Superpa
 	count := s.segment.Count()
 	need := len(p.Data) + count*(frameSlack+packet.MaxHeader)
 	if need > len(s.slab) { // segments of less than about 40 bytes: no stack sends that, whatever injects it may not hurt us
-		s.l.out.drop(Malformed, 1)
+		s.l.out.drop(Malformed, count)
 		return
 	}
 	s.reserve(need, 2*count)
@@ -157,7 +166,6 @@ func (s *sender) finish(to *peer, path *path, mark, bytes int, ecn uint8, frames
 	s.trains = append(s.trains, encap.Train{To: path.endpoint, Bufs: bufs, Size: size, ECN: ecn})
 	to.tx.packets.Add(uint64(frames))
 	to.tx.bytes.Add(uint64(bytes))
-	s.l.out.packets.Add(uint64(frames))
 	s.l.out.bytes.Add(uint64(bytes))
 }
 
@@ -177,7 +185,7 @@ func (s *sender) flush() {
 	s.l.out.drop(TooBig, result.TooBig)
 	s.l.out.drop(Unreachable, result.Unreachable)
 	s.l.out.drop(SendFailed, result.Failed)
-	s.l.out.packets.Add(-uint64(result.TooBig + result.Unreachable + result.Failed))
+	s.l.out.packets.Add(uint64(result.Sent))
 	clear(s.trains)
 	s.trains, s.bufs, s.used = s.trains[:0], s.bufs[:0], 0
 }

@@ -67,18 +67,9 @@ func (p *peer) status(r *Router) PeerStatus {
 
 // Doubt makes the router probe a peer at once: something outside hints that it may be gone.
 func (r *Router) Doubt(id trust.Fingerprint) {
-	r.post(func() {
+	_ = r.call(func() { // a router that has stopped doubts nobody
 		if p := r.peers[id]; p != nil && p.link.doubt(r.now()) == probe {
 			r.sendProbe(p, encap.Probe, p.path.Load().endpoint, p.probes.next(r.now()))
-		}
-	})
-}
-
-// Call makes the router call a peer that is down at once.
-func (r *Router) Call(id trust.Fingerprint) {
-	r.post(func() {
-		if p := r.peers[id]; p != nil {
-			p.link.callSoon(r.now())
 		}
 	})
 }

@@ -260,10 +260,10 @@ func TestALostDeviceIsToldOnceAndANewOneTakesItsPlace(t *testing.T) {
 			if n, e := a.last(DeviceLost); n != i || e.Reason == "" {
 				t.Fatalf("told %d times of %d losses: %+v", n, i, e)
 			}
-			before := a.router.Drops(DeviceRefused)
+			before := a.router.Counters().Dropped[DeviceRefused]
 			b.inject(udp(pod(2), pod(1), "nobody takes this"))
 			time.Sleep(10 * time.Millisecond)
-			if n := a.router.Drops(DeviceRefused) - before; n != 1 {
+			if n := a.router.Counters().Dropped[DeviceRefused] - before; n != 1 {
 				t.Errorf("%d packets refused, want 1", n)
 			}
 			d = a.attach()
