@@ -11,7 +11,8 @@
 // borrowed until the next Receive, trains during Send. UDPConn and the other socket types are the only edge to the
 // operating system; time and randomness come in as arguments everywhere else.
 //
-// Always. No nonce is used twice under one key. A replay window moves only after authentication. In a sealed session no
+// Always. A handshake completes only between the two nodes that its ends mean: the fingerprints, so both keys, of both are
+// bound into it. No nonce is used twice under one key. A replay window moves only after authentication. In a sealed session no
 // clear data frame is made or accepted. Decoders never panic and never read past the end; every frame of a stranger
 // costs one MAC and nothing more.
 package encap

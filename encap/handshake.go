@@ -55,7 +55,7 @@ func (s *Session) initiate(index uint32, payload []byte) (frame []byte, a *attem
 }
 
 func (s *Session) startNoise(random io.Reader, payload []byte) (*noise.HandshakeState, []byte, error) {
-	cfg := s.cfg.Local.noiseConfig()
+	cfg := s.cfg.Local.sessionConfig(s.peer)
 	cfg.Random, cfg.Initiator, cfg.PeerStatic = random, true, bytes.Clone(s.cfg.Peer.DH[:])
 	state, err := noise.NewHandshakeState(cfg)
 	if err != nil {

@@ -47,14 +47,15 @@ type responsePayload struct {
 }
 
 // ReadInitiation reads an initiation to this node. It may be called from any goroutine. The MAC is checked before any
-// other work: a frame of a stranger costs one hash. The error is ErrShort, ErrVersion, ErrType, ErrReserved, ErrMAC,
+// other work: a frame of a stranger costs one hash. An initiation to any other fingerprint is refused, also when its X25519
+// key is this node's. The error is ErrShort, ErrVersion, ErrType, ErrReserved, ErrMAC,
 // ErrAuth or ErrPayload.
 func (l *Local) ReadInitiation(frame []byte) (*InitiationMessage, error) {
 	_, sender, msg, err := l.handshakeBody(frame, Initiation)
 	if err != nil {
 		return nil, err
 	}
-	state, err := noise.NewHandshakeState(l.noiseConfig())
+	state, err := noise.NewHandshakeState(l.sessionConfig(l.Identity.Fingerprint()))
 	if err != nil {
 		return nil, handshakeError("read initiation", err)
 	}

@@ -45,8 +45,8 @@ const (
 
 var suite = noise.NewCipherSuite(noise.DH25519, noise.CipherChaChaPoly, noise.HashBLAKE2s)
 
-// macKey is the key of the MAC on handshake frames to the node with that X25519 key.
-func macKey(k trust.Keys, to [32]byte) [32]byte {
+// macKey is the key of the MAC on handshake frames to that node.
+func macKey(k trust.Keys, to trust.Fingerprint) [32]byte {
 	key, err := hkdf.Expand(sha256.New, k.MAC[:], "weft 1 mac1"+string(to[:]), 32)
 	if err != nil { // only for lengths over 255 hashes
 		panic("encap: hkdf: " + err.Error())
@@ -91,7 +91,7 @@ func (l *Local) handshakeBody(frame []byte, want Type) (h Header, sender uint32,
 }
 
 func (l *Local) macKey() *[32]byte {
-	l.once.Do(func() { l.ownMAC = macKey(l.Keys, l.Identity.Public().DH) })
+	l.once.Do(func() { l.ownMAC = macKey(l.Keys, l.Identity.Fingerprint()) })
 	return &l.ownMAC
 }
 
@@ -114,16 +114,25 @@ func printable(name string) string {
 	}, name)
 }
 
-// noiseConfig is what all handshakes over UDP share: Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s with the cluster id in the
-// prologue.
+// noiseConfig is what all handshakes of this node share.
 func (l *Local) noiseConfig() noise.Config {
 	private, public := l.Identity.DHPrivate(), l.Identity.Public().DH
 	return noise.Config{
-		CipherSuite: suite, Random: l.random(), Pattern: noise.HandshakeIK,
-		Prologue:      append([]byte("weft 1"), l.Keys.ClusterID[:]...),
-		StaticKeypair: noise.DHKey{Private: private[:], Public: public[:]},
-		PresharedKey:  l.Keys.PSK[:], PresharedKeyPlacement: 2,
+		CipherSuite: suite, Random: l.random(), StaticKeypair: noise.DHKey{Private: private[:], Public: public[:]},
 	}
+}
+
+// sessionConfig is what all handshakes over UDP with that responder share: Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s with
+// "weft 1", the cluster id and the responder's fingerprint in the prologue. The handshake itself proves only X25519 keys;
+// the fingerprint binds it to the responder's whole identity. Without it, whoever claims to be {X25519 key of a victim,
+// signing key of its own} would have all handshakes to that node completed by the victim, in the place of honest ones.
+// The initiator's whole identity is in its authenticated payload.
+func (l *Local) sessionConfig(responder trust.Fingerprint) noise.Config {
+	cfg := l.noiseConfig()
+	cfg.Pattern = noise.HandshakeIK
+	cfg.Prologue = append(append([]byte("weft 1"), l.Keys.ClusterID[:]...), responder[:]...)
+	cfg.PresharedKey, cfg.PresharedKeyPlacement = l.Keys.PSK[:], 2
+	return cfg
 }
 
 func handshakeError(operation string, err error) error {

@@ -57,9 +57,9 @@ type retired struct {
 // NewSession makes the engine of one peer, without keys.
 func NewSession(cfg SessionConfig) *Session {
 	cfg = cfg.withDefaults()
+	peer := cfg.Peer.Fingerprint()
 	return &Session{
-		cfg: cfg, self: cfg.Local.Identity.Fingerprint(), peer: cfg.Peer.Fingerprint(),
-		peerMAC: macKey(cfg.Local.Keys, cfg.Peer.DH),
+		cfg: cfg, self: cfg.Local.Identity.Fingerprint(), peer: peer, peerMAC: macKey(cfg.Local.Keys, peer),
 	}
 }
 
