@@ -62,6 +62,9 @@ func (r *reconcile) link() (err error) {
 	if err != nil {
 		return err
 	}
+	if !r.device.weft { // somebody made another one of that name
+		return fmt.Errorf("kernel: %s is not weft's: %w", r.want.Device, ErrNoDevice)
+	}
 	if mtu := int(r.want.MTU); mtu != 0 && mtu != r.device.mtu {
 		what := r.device.name + " mtu " + strconv.Itoa(mtu)
 		if err := r.changed(Changed, KindLink, what, r.host.nl.LinkSetMTU(r.device.raw, mtu)); err != nil {

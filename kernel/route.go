@@ -53,7 +53,7 @@ func peerRoute(want Route, link int) route {
 		kind:     unix.RTN_UNICAST,
 		protocol: Protocol,
 		link:     link,
-		mtu:      int(want.MTU),
+		mtu:      routeMTU(want.MTU),
 		source:   want.Source,
 	}
 }
@@ -155,3 +155,10 @@ func containing(p netip.Prefix, list []netip.Prefix) (netip.Prefix, bool) {
 	}
 	return netip.Prefix{}, false
 }
+
+// maxRouteMTU is the greatest MTU that the kernel keeps for a route (65535 less 15, in fib_convert_metrics and
+// ip6_convert_metrics); a greater one would come back smaller, and never be equal to what is wanted.
+const maxRouteMTU = 65520
+
+// routeMTU is an MTU as the kernel keeps it: what it would not take is left to the device.
+func routeMTU(m OverlayMTU) int { return min(max(int(m), 0), maxRouteMTU) }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -195,4 +196,39 @@ func TestAMovedSubnetLosesThePeerRoute(t *testing.T) {
 		t.Errorf("%d routes, want the 4 unreachable ones:\n%s", got, strings.Join(n.table(), "\n"))
 	}
 	n.settled(want)
+}
+
+func TestHostileMTUsOfRoutesSettleAtOnce(t *testing.T) {
+	n := withDevice(t)
+	want := dualStack()
+	for i, mtu := range []OverlayMTU{-59, 40, 65530, 1 << 20} {
+		want.Routes[i%len(want.Routes)].MTU = mtu
+	}
+	n.set(want)
+	n.settled(want)
+}
+
+func TestADeviceThatIsNotOursGetsNothing(t *testing.T) {
+	n := withDevice(t)
+	n.ip("link del " + device)
+	n.ip("link add " + device + " type veth peer name other")
+	if _, err := n.host.Set(dualStack()); !errors.Is(err, ErrNoDevice) {
+		t.Errorf("Set = %v, want ErrNoDevice", err)
+	}
+	if shown := n.ip("address show dev " + device); strings.Contains(shown, "10.244.") {
+		t.Errorf("it got an address:\n%s", shown)
+	}
+}
+
+func TestASubnetIsInUseWhenAnotherInterfaceHasAnAddressOfIt(t *testing.T) {
+	n := withDevice(t)
+	n.set(dualStack())
+	if n.host.InUse(dualStack().Own, device) {
+		t.Error("in use although only the device has an address of it")
+	}
+	n.ip("link add pods type bridge")
+	n.ip("address add 10.244.1.1/24 dev pods")
+	if !n.host.InUse(dualStack().Own, device) {
+		t.Error("not in use although a bridge has an address of it")
+	}
 }

@@ -194,3 +194,19 @@ func distinct(list []netip.Addr, network []netip.Prefix) []netip.Addr {
 	}
 	return out
 }
+
+// InUse reports whether an interface other than the device has an address in one of the subnets: a bridge with pods, say.
+// It says true when the host cannot be looked at.
+func (h *Host) InUse(subnets []netip.Prefix, device string) bool {
+	links, err := h.links()
+	if err != nil {
+		return true
+	}
+	all, err := h.addresses()
+	if err != nil {
+		return true
+	}
+	return slices.ContainsFunc(all, func(a address) bool {
+		return links[a.link].name != device && slices.ContainsFunc(subnets, func(s netip.Prefix) bool { return s.Contains(a.prefix.Addr()) })
+	})
+}

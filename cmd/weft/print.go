@@ -25,6 +25,12 @@ func printStatus(w io.Writer, s *api.Status) error {
 		row("advertised", "%s: %s", a.Endpoint, a.Why)
 	}
 	row("traffic", "%d packets out, %d in; dropped %s", n.Sent.Packets, n.Received.Packets, drops(n.Drops))
+	if n.Socket.Overflow > 0 {
+		row("lost", "%d datagrams: the receive buffer of %s was full", n.Socket.Overflow, size(n.Socket.ReceiveBuffer))
+	}
+	if refused := n.Streams.Garbage + n.Streams.Refused + n.Streams.Failed; refused > 0 {
+		row("streams", "%d accepted; %d garbage, %d refused, %d failed", n.Streams.Accepted, n.Streams.Garbage, n.Streams.Refused, n.Streams.Failed)
+	}
 	for _, s := range n.Seeds {
 		row("seed", "%s: %s", s.Address, seedText(s))
 	}
@@ -32,7 +38,7 @@ func printStatus(w io.Writer, s *api.Status) error {
 		row("degraded", "%s: %s", d.What, d.Reason)
 	}
 	for _, c := range n.Conflicts {
-		row("conflict", "%s: %s", c.What, c.Reason)
+		row("conflict", "%s", c.Reason)
 	}
 	for _, r := range n.Refused {
 		row("refused", "%s: %s (%s ago)", r.What, r.Reason, span(time.Since(r.Since)))
@@ -48,7 +54,11 @@ func subnetText(n *api.Node) string {
 	if len(n.Subnets) == 0 {
 		return "none yet: " + n.SubnetNote
 	}
-	return fmt.Sprintf("%s (%s), our addresses %s", list(n.Subnets), n.SubnetMode, list(n.Addresses))
+	text := fmt.Sprintf("%s (%s), our addresses %s", list(n.Subnets), n.SubnetMode, list(n.Addresses))
+	if n.SubnetNote != "" {
+		text += "; " + n.SubnetNote
+	}
+	return text
 }
 
 func seedText(s api.Seed) string {
