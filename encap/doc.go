@@ -12,7 +12,7 @@
 // operating system; time and randomness come in as arguments everywhere else.
 //
 // Always. A handshake completes only between the two nodes that its ends mean: the fingerprints, so both keys, of both are
-// bound into it. No nonce is used twice under one key. A replay window moves only after authentication. In a sealed session no
-// clear data frame is made or accepted. Decoders never panic and never read past the end; every frame of a stranger
-// costs one MAC and nothing more.
+// bound into it. No nonce is used twice under one key. A replay window moves only after authentication. In a sealed
+// session no clear data frame is made or accepted. Decoders never panic and never read past the end; every frame of a
+// stranger costs one MAC and nothing more.
 package encap

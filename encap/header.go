@@ -30,14 +30,19 @@ const (
 	sealedHead = HeaderLen + CounterLen // authenticated, not encrypted
 )
 
-// FlagClear marks a data frame whose body is in clear. The other flags are the caller's.
-const FlagClear uint8 = 1 << 7
+// The flags of data frames. Others are for later versions, and refused with ErrFlags: what they would mean of the body is
+// not known. Frames of other types have none yet; theirs are ignored.
+const (
+	FlagClear   uint8 = 1 << 7 // the body is in clear
+	FlagPartial uint8 = 1 << 6 // the TCP or UDP checksum in the packet is partial; where it is packet.PartialChecksum says
+)
 
 // Errors of frames that are not of version 1.
 var (
 	ErrShort    = errors.New("encap: frame too short")
 	ErrVersion  = errors.New("encap: unknown frame version")
 	ErrType     = errors.New("encap: unknown frame type")
+	ErrFlags    = errors.New("encap: data frame with an unknown flag")
 	ErrReserved = errors.New("encap: reserved byte of frame is not zero")
 )
 
@@ -48,6 +53,10 @@ type Header struct {
 	Lane  uint8  // the sender's
 	Index uint32 // chosen by the receiver in the handshake; 0 in initiations and gossip frames
 }
+
+// Partial reports whether a data frame's packet came with a partial checksum. In a sealed session that is authenticated as
+// soon as OpenData has taken the frame, in a clear one as little as the body.
+func (h Header) Partial() bool { return h.Flags&FlagPartial != 0 }
 
 // Append adds the 8 bytes of h to dst.
 func (h Header) Append(dst []byte) []byte {

@@ -9,16 +9,19 @@ const nonceAt = 4
 
 // SealData builds a data frame around packet and appends it to frame, which must have room for 32 bytes more than the
 // packet (ErrBuffer). packet may stand where its ciphertext will, at 16 bytes behind the end of frame, or must not
-// overlap the frame at all. In a session without sealing the frame is header and packet.
-// The error is ErrLane, ErrBuffer or, at the hard stop of the counter, ErrExhausted.
+// overlap the frame at all. In a session without sealing the frame is header and packet. flags is 0 or FlagPartial.
+// The error is ErrLane, ErrFlags, ErrBuffer or, at the hard stop of the counter, ErrExhausted.
 func (k *Keypair) SealData(frame []byte, lane, flags uint8, packet []byte) ([]byte, error) {
 	if int(lane) >= k.Lanes {
 		return nil, ErrLane
 	}
+	if flags&^FlagPartial != 0 {
+		return nil, ErrFlags
+	}
 	if !k.Sealed {
 		return k.clearData(frame, lane, flags, packet)
 	}
-	h := Header{Type: Data, Flags: flags &^ FlagClear, Lane: lane, Index: k.RemoteIndex}
+	h := Header{Type: Data, Flags: flags, Lane: lane, Index: k.RemoteIndex}
 	return k.data[lane].sealFrame(frame, h, packet)
 }
 
@@ -33,13 +36,13 @@ func (k *Keypair) clearData(frame []byte, lane, flags uint8, packet []byte) ([]b
 	return out, nil
 }
 
-// PutClearHeader writes the header of a clear data frame to the first 8 bytes of dst; the packet follows it.
-// It is for sessions without sealing only, and panics in a sealed one: there is no clear frame there in any state.
+// PutClearHeader writes the header of a clear data frame to the first 8 bytes of dst; the packet follows it. Of flags only
+// FlagPartial is taken. It is for sessions without sealing only, and panics in a sealed one: there is no clear frame there in any state.
 func (k *Keypair) PutClearHeader(dst []byte, lane, flags uint8) {
 	if k.Sealed {
 		panic("encap: clear header in a sealed session")
 	}
-	Header{Type: Data, Flags: flags | FlagClear, Lane: lane, Index: k.RemoteIndex}.put(dst)
+	Header{Type: Data, Flags: flags&FlagPartial | FlagClear, Lane: lane, Index: k.RemoteIndex}.put(dst)
 }
 
 // sealFrame appends header, counter, sealed body and tag to frame.
@@ -60,13 +63,17 @@ func (l *lane) sealFrame(frame []byte, h Header, body []byte) ([]byte, error) {
 }
 
 // OpenData takes a data frame apart, in place: packet is borrowed from frame. It commits the replay window only after
-// the frame has verified. The error is ErrShort, ErrType, ErrLane, ErrClear, ErrReplay or ErrAuth.
+// the frame has verified. Whether the packet's checksum is partial says Header.Partial. The error is ErrShort, ErrType,
+// ErrFlags, ErrLane, ErrClear, ErrReplay or ErrAuth.
 func (k *Keypair) OpenData(frame []byte) (packet []byte, err error) {
 	if len(frame) < HeaderLen {
 		return nil, ErrShort
 	}
 	if frame[0] != Version<<4|byte(Data) {
 		return nil, ErrType
+	}
+	if frame[1]&^(FlagClear|FlagPartial) != 0 {
+		return nil, ErrFlags
 	}
 	clear := frame[1]&FlagClear != 0
 	switch lane := int(frame[2]); {

@@ -37,17 +37,17 @@ func sealed(t testing.TB, k *Keypair, lane uint8, packet string) []byte {
 func TestFramesHaveTheirKnownForm(t *testing.T) {
 	want := map[Cipher][2]string{
 		CipherAES256GCM: {
-			"14030100b0b1b2b30000000000000000" + "9904320cbb4fee23e71a8f60909fa9d450e45a46",
+			"14400100b0b1b2b30000000000000000" + "9904320c9625fd631f0062b131cb12e3d8b9856e",
 			"15000000b0b1b2b30000000000000000" + "4c1b157588f5460a7a293b5e31d7dfd4e4fcfc63",
 		},
 		CipherChaCha20Poly1305: {
-			"14030100b0b1b2b30000000000000000" + "ee4b208d0bdd333dc9466648cffe8c360275e47c",
+			"14400100b0b1b2b30000000000000000" + "ee4b208d3f923332b048293d904dbb93cad97b28",
 			"15000000b0b1b2b30000000000000000" + "84a32ed9175d199e982ac3394ef513c4204ee9b1",
 		},
 	}
 	for _, c := range bothCiphers {
 		a, _ := keypairs(t, c, true, 2)
-		data, err := a.SealData(make([]byte, 0, 64), 1, 3, []byte("weft"))
+		data, err := a.SealData(make([]byte, 0, 64), 1, FlagPartial, []byte("weft"))
 		if err != nil || hex.EncodeToString(data) != want[c][0] {
 			t.Errorf("%s data: %x, %v", c, data, err)
 		}
@@ -86,7 +86,8 @@ func TestSealedPacketOpensOnceInAnyLane(t *testing.T) {
 				body = buf[7+16 : 7+16+len(packet)]
 				copy(body, packet)
 			}
-			out, err := a.SealData(buf, lane, 1, body)
+			flags := rapid.SampledFrom([]uint8{0, FlagPartial}).Draw(rt, "flags")
+			out, err := a.SealData(buf, lane, flags, body)
 			if err != nil || len(out) != 7+len(packet)+32 {
 				rt.Fatalf("%d bytes, %v", len(out), err)
 			}
@@ -185,14 +186,76 @@ func TestSealedFrameInAClearSessionIsRefused(t *testing.T) {
 	}
 }
 
-func TestCallersFlagCannotClaimAClearBody(t *testing.T) {
-	a, b := keypairs(t, CipherAES256GCM, true, 1)
-	frame, err := a.SealData(make([]byte, 0, 64), 0, 0xff, []byte("packet"))
-	if err != nil || frame[1] != 0x7f {
-		t.Fatalf("flags %x, %v", frame[1], err)
+func TestDataFrameWithAnUnknownFlagIsRefused(t *testing.T) {
+	for _, seal := range []bool{true, false} {
+		a, b := keypairs(t, CipherAES256GCM, seal, 1)
+		for bit := range 6 {
+			flag := uint8(1) << bit
+			if _, err := a.SealData(make([]byte, 0, 64), 0, flag, []byte("packet")); !errors.Is(err, ErrFlags) {
+				t.Errorf("sealing with flag %#x, sealed %v: %v", flag, seal, err)
+			}
+			if _, err := b.OpenData(withFlag(t, a, flag)); !errors.Is(err, ErrFlags) {
+				t.Errorf("opening with flag %#x, sealed %v: %v", flag, seal, err)
+			}
+		}
 	}
-	if _, err := b.OpenData(frame); err != nil {
-		t.Error(err)
+}
+
+// withFlag is a data frame of a later version, which knows a flag that this one does not.
+func withFlag(t *testing.T, k *Keypair, flag uint8) []byte {
+	t.Helper()
+	if !k.Sealed {
+		return append(Header{Type: Data, Flags: FlagClear | flag, Index: k.RemoteIndex}.Append(nil), "packet"...)
+	}
+	h := Header{Type: Data, Flags: flag, Index: k.RemoteIndex}
+	frame, err := k.data[0].sealFrame(make([]byte, 0, 64), h, []byte("packet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return frame
+}
+
+func TestPartialChecksumTravelsAsAFlagOfTheFrame(t *testing.T) {
+	for _, seal := range []bool{true, false} {
+		a, b := keypairs(t, CipherAES256GCM, seal, 1)
+		for _, flags := range []uint8{0, FlagPartial} {
+			frame, err := a.SealData(make([]byte, 0, 64), 0, flags, []byte("packet"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			h, err := ParseHeader(frame)
+			if err != nil || h.Partial() != (flags == FlagPartial) {
+				t.Errorf("sealed %v, flags %#x: partial %v, %v", seal, flags, h.Partial(), err)
+			}
+			if packet, err := b.OpenData(frame); err != nil || string(packet) != "packet" {
+				t.Errorf("sealed %v, flags %#x: %q, %v", seal, flags, packet, err)
+			}
+		}
+	}
+}
+
+func TestFlagCannotBeChangedOnTheWayOfASealedFrame(t *testing.T) {
+	a, b := keypairs(t, CipherAES256GCM, true, 1)
+	frame := sealed(t, a, 0, "packet")
+	frame[1] ^= FlagPartial
+	if _, err := b.OpenData(frame); !errors.Is(err, ErrAuth) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestCallersFlagCannotClaimAClearBody(t *testing.T) {
+	a, _ := keypairs(t, CipherAES256GCM, true, 1)
+	if _, err := a.SealData(make([]byte, 0, 64), 0, FlagClear, []byte("packet")); !errors.Is(err, ErrFlags) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestClearHeaderTakesNoFlagButPartial(t *testing.T) {
+	a, _ := keypairs(t, CipherAES256GCM, false, 1)
+	var header [HeaderLen]byte
+	a.PutClearHeader(header[:], 0, 0xff)
+	if header[1] != FlagClear|FlagPartial {
+		t.Errorf("flags %#x", header[1])
 	}
 }
 
