@@ -26,15 +26,16 @@ func (a Assignment) Prefixes(id trust.Fingerprint) []netip.Prefix {
 }
 
 // Ownership says who owns what: a function of the claims alone (and of the time only in that a claim from the future
-// ranks last). The order of the claims does not matter.
+// ranks last, and of what rules forbid). The order of the claims does not matter.
 func Ownership(claims []*Claim, rules Rules, now time.Time) (Assignment, []Conflict) {
 	return Assign(nil, claims, rules, func(trust.Fingerprint) bool { return true }, now)
 }
 
 // Assign says where each prefix goes, given where it went before. A prefix stays with its owner while the owner claims it
 // and is reachable. Otherwise Ownership decides, but an owner that is not reachable gives way to a reachable claim of kind
-// k8s, and to a static claim of the same name for the same prefix (a host installed anew). It is pure; the order of the
-// claims does not matter. reachable must say true for the node itself.
+// k8s, and to a static claim of the same name for the same prefix (a host installed anew). What rules refuse to its claimer
+// is nobody's, and was nobody's: previous does not help it. It is pure but for rules.Forbidden; the order of the claims
+// does not matter. reachable must say true for the node itself.
 func Assign(previous Assignment, claims []*Claim, rules Rules, reachable func(trust.Fingerprint) bool, now time.Time) (Assignment, []Conflict) {
 	a := assigner{result: Assignment{}, names: map[trust.Fingerprint]string{}}
 	wishes := a.wishes(claims, rules, reachable, now)

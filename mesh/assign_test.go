@@ -2,7 +2,6 @@ package mesh
 
 import (
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -118,43 +117,6 @@ func TestPrefixesThatOverlapConflictThoughTheyDiffer(t *testing.T) {
 		got, conflicts := Ownership([]*Claim{owner, other}, lawsRules, lawsNow)
 		if len(got) != 1 || len(conflicts) != 1 || conflicts[0].Owned != subnetOf(1) {
 			t.Errorf("%s: assignment %v, conflicts %v", p, got, conflicts)
-		}
-	}
-}
-
-func TestWhatNobodyMayOwnIsRefusedWithTheReason(t *testing.T) {
-	rules := Rules{Network: []netip.Prefix{testNetwork}, Forbidden: func(p netip.Prefix) string {
-		if p.Contains(addrOf(1)) {
-			return "covers the underlay address 192.0.2.1"
-		}
-		return ""
-	}}
-	prefixes := func(text ...string) (out []netip.Prefix) {
-		for _, p := range text {
-			out = append(out, netip.MustParsePrefix(p))
-		}
-		return out
-	}
-	for _, test := range []struct {
-		subnets, routes, network []netip.Prefix
-		reason                   string
-	}{
-		{subnets: prefixes("10.245.1.0/24"), reason: "is outside the network"},
-		{subnets: prefixes("10.0.0.0/8"), reason: "is outside the network"},
-		{subnets: prefixes("10.244.0.0/16"), reason: "is all of the network"},
-		{routes: prefixes("10.244.0.0/16"), reason: "covers all of the network"},
-		{routes: prefixes("0.0.0.0/0"), reason: "covers all of the network"},
-		{routes: prefixes("192.0.2.0/24"), reason: "covers the underlay address"},
-		{subnets: prefixes("10.244.1.0/24"), network: prefixes("10.0.0.0/8"), reason: "its network is [10.0.0.0/8], ours is [10.244.0.0/16]"},
-	} {
-		network := test.network
-		if network == nil {
-			network = rules.Network
-		}
-		c := mustSign(t, "a", Claim{Name: "a", Kind: KindStatic, Network: network, Subnets: test.subnets, Routes: test.routes, Since: lawsNow})
-		got, conflicts := Ownership([]*Claim{c}, rules, lawsNow)
-		if len(got) != 0 || len(conflicts) != 1 || conflicts[0].Kind != ConflictRefused || !strings.Contains(conflicts[0].Reason, test.reason) {
-			t.Errorf("%v %v: assignment %v, conflicts %v, want refused: %s", test.subnets, test.routes, got, conflicts, test.reason)
 		}
 	}
 }

@@ -252,9 +252,9 @@ func TestAnAutoNodeAvoidsWhatIsForbidden(t *testing.T) {
 	bubble(t, func(t *testing.T, n *fakeNet) {
 		free := netip.MustParsePrefix("10.244.3.0/24")
 		a := n.host(1, nil, auto("10.244.0.0/21", 24), bootstrap, func(c *Config) {
-			c.Forbidden = func(p netip.Prefix) string {
+			c.Forbidden = func(p netip.Prefix, _ trust.Fingerprint) string {
 				if p != free {
-					return "covers an underlay address"
+					return "it covers an underlay address"
 				}
 				return ""
 			}

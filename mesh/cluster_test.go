@@ -406,9 +406,9 @@ func TestAClaimThatBecomesForbiddenIsRefusedWithinSeconds(t *testing.T) {
 	bubble(t, func(t *testing.T, n *fakeNet) {
 		var forbidden atomic.Bool
 		a := n.host(1, nil, func(c *Config) {
-			c.Forbidden = func(p netip.Prefix) string {
+			c.Forbidden = func(p netip.Prefix, _ trust.Fingerprint) string {
 				if forbidden.Load() && p == subnetOf(2) {
-					return "covers the underlay address 10.244.2.9"
+					return "it covers the underlay address 10.244.2.9"
 				}
 				return ""
 			}

@@ -38,9 +38,10 @@ type Config struct {
 
 	// OnView gets every new view, from the owner goroutine; it must not block. Changes of Seeds alone do not call it.
 	OnView func(View)
-	// Forbidden says why a prefix may not be claimed (it covers an underlay address), or "". It is asked again at
-	// every change, from the owner goroutine; it must not block. nil: nothing is forbidden.
-	Forbidden func(netip.Prefix) string
+	// Forbidden says why claimer may not have a prefix, or "": it covers an underlay address of another node. The reason
+	// is a clause such as "it covers 192.0.2.1, an address of this host". It is asked again at every change, from the
+	// owner goroutine and by View.Assign; it must not block. nil: nothing is forbidden.
+	Forbidden func(p netip.Prefix, claimer trust.Fingerprint) string
 	// Movable reports whether an auto subnet may be given up for another now (no pod lives in it). A node that may not
 	// move keeps its subnet in a conflict and says so. nil: always.
 	Movable func() bool
@@ -144,7 +145,7 @@ func (c Config) checkDefaulted() error {
 			return err
 		}
 	}
-	if err := c.Subnet.check(Rules{Network: c.Network}); err != nil {
+	if err := c.checkHoldings(Rules{Network: c.Network}); err != nil {
 		return err
 	}
 	self := selfClaim{cfg: &c}
@@ -152,12 +153,22 @@ func (c Config) checkDefaulted() error {
 	return err
 }
 
-func (s Subnet) check(rules Rules) error {
+// checkHoldings refuses what everybody would refuse to us.
+func (c Config) checkHoldings(rules Rules) error {
+	for _, p := range c.Routes {
+		if why := rules.refuseRoute(p, c.Identity.Fingerprint()); why != "" {
+			return fmt.Errorf("mesh: route %v: %s", p, why)
+		}
+	}
+	return c.Subnet.check(rules, c.Identity.Fingerprint())
+}
+
+func (s Subnet) check(rules Rules, self trust.Fingerprint) error {
 	switch s.Kind {
 	case KindStatic, KindK8s:
 		for _, p := range s.Prefixes {
-			if why := rules.refuseSubnet(p); why != "" {
-				return fmt.Errorf("mesh: subnet %v %s", p, why)
+			if why := rules.refuseSubnet(p, self); why != "" {
+				return fmt.Errorf("mesh: subnet %v: %s", p, why)
 			}
 		}
 		return nil

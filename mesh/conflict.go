@@ -33,7 +33,7 @@ type Conflict struct {
 func (c Conflict) String() string {
 	switch c.Kind {
 	case ConflictRefused:
-		return fmt.Sprintf("%v claimed by %s (%s) is refused: it %s", c.Prefix, c.LoserName, c.Loser.Short(), c.Reason)
+		return fmt.Sprintf("%v claimed by %s (%s) is refused: %s", c.Prefix, c.LoserName, c.Loser.Short(), c.Reason)
 	case ConflictDisplaced:
 		return fmt.Sprintf("%v of %s (%s), which does not answer, was taken over by %s (%s)",
 			c.Prefix, c.LoserName, c.Loser.Short(), c.OwnerName, c.Owner.Short())

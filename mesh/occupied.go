@@ -4,16 +4,19 @@ import (
 	"net/netip"
 
 	"github.com/gaissmai/bart"
+
+	"github.com/weftnet/weft/trust"
 )
 
 // occupied is what auto may not choose: what others claim, and what is forbidden.
 type occupied struct {
+	self    trust.Fingerprint
 	claimed bart.Lite
 	rules   Rules
 }
 
-func newOccupied(claims []*Claim, rules Rules) *occupied {
-	o := &occupied{rules: rules}
+func newOccupied(self trust.Fingerprint, claims []*Claim, rules Rules) *occupied {
+	o := &occupied{self: self, rules: rules}
 	for _, c := range claims {
 		allowed, _ := rules.permitted(c)
 		for _, p := range allowed {
@@ -31,7 +34,7 @@ func (o *occupied) by(p netip.Prefix) netip.Prefix {
 	for narrower := range o.claimed.Subnets(p) {
 		return narrower
 	}
-	if o.rules.refuseSubnet(p) != "" {
+	if o.rules.refuseSubnet(p, o.self) != "" {
 		return p
 	}
 	return netip.Prefix{}

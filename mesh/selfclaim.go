@@ -103,7 +103,7 @@ func (s *selfClaim) hear(c *Claim, rules Rules) (news bool) {
 // fits reports whether subnets are what auto would choose: one per network, of the right size.
 func (s *selfClaim) fits(subnets []netip.Prefix, rules Rules) bool {
 	for _, p := range subnets {
-		if p.Bits() != s.cfg.Subnet.bits(p.Addr()) || rules.refuseSubnet(p) != "" {
+		if p.Bits() != s.cfg.Subnet.bits(p.Addr()) || rules.refuseSubnet(p, s.cfg.Identity.Fingerprint()) != "" {
 			return false
 		}
 	}
@@ -134,7 +134,7 @@ func (s *selfClaim) stepAuto(now time.Time, claims []*Claim, rules Rules) {
 
 // choose takes a free subnet in each network where we have none or have lost ours.
 func (s *selfClaim) choose(now time.Time, claims []*Claim, rules Rules, lost []netip.Prefix) {
-	occupied := newOccupied(claims, rules)
+	occupied := newOccupied(s.cfg.Identity.Fingerprint(), claims, rules)
 	var subnets []netip.Prefix
 	for _, network := range s.cfg.Network {
 		kept := slices.IndexFunc(s.subnets, func(p netip.Prefix) bool { return covers(network, p) && !slices.Contains(lost, p) })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -126,17 +127,19 @@ func TestAStateFileOfANewerWeftIsRefusedAndKept(t *testing.T) {
 
 func TestBadConfigurationIsRefusedInOneLine(t *testing.T) {
 	for name, edit := range map[string]func(*Config){
-		"no identity":           func(c *Config) { c.Identity = nil },
-		"no underlay":           func(c *Config) { c.Underlay = nil },
-		"no network":            func(c *Config) { c.Network = nil },
-		"no name":               func(c *Config) { c.Name = "" },
-		"no kind":               func(c *Config) { c.Subnet.Kind = 0 },
-		"subnet outside":        func(c *Config) { c.Subnet.Prefixes = testContent().Routes },
-		"all of the network":    func(c *Config) { c.Subnet.Prefixes = c.Network },
-		"auto size too small":   func(c *Config) { c.Subnet = Subnet{Kind: KindAuto, Bits4: 16} },
-		"auto size too large":   func(c *Config) { c.Subnet = Subnet{Kind: KindAuto, Bits4: 33} },
-		"seed with a bad port":  func(c *Config) { c.Seeds = []string{"x:99999"} },
-		"more routes than fits": func(c *Config) { c.Routes = slices.Repeat(testContent().Routes, maxPrefixes+1) },
+		"no identity":            func(c *Config) { c.Identity = nil },
+		"no underlay":            func(c *Config) { c.Underlay = nil },
+		"no network":             func(c *Config) { c.Network = nil },
+		"no name":                func(c *Config) { c.Name = "" },
+		"no kind":                func(c *Config) { c.Subnet.Kind = 0 },
+		"subnet outside":         func(c *Config) { c.Subnet.Prefixes = testContent().Routes },
+		"all of the network":     func(c *Config) { c.Subnet.Prefixes = c.Network },
+		"route into the network": func(c *Config) { c.Routes = []netip.Prefix{subnetOf(1)} },
+		"route to loopback":      func(c *Config) { c.Routes = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} },
+		"auto size too small":    func(c *Config) { c.Subnet = Subnet{Kind: KindAuto, Bits4: 16} },
+		"auto size too large":    func(c *Config) { c.Subnet = Subnet{Kind: KindAuto, Bits4: 33} },
+		"seed with a bad port":   func(c *Config) { c.Seeds = []string{"x:99999"} },
+		"more routes than fits":  func(c *Config) { c.Routes = slices.Repeat(testContent().Routes, maxPrefixes+1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := testConfig("", nil)
