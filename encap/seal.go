@@ -64,7 +64,7 @@ func (l *lane) sealFrame(frame []byte, h Header, body []byte) ([]byte, error) {
 
 // OpenData takes a data frame apart, in place: packet is borrowed from frame. It commits the replay window only after
 // the frame has verified. Whether the packet's checksum is partial says Header.Partial. The error is ErrShort, ErrType,
-// ErrFlags, ErrLane, ErrClear, ErrReplay or ErrAuth.
+// ErrLane, ErrClear, ErrReplay, ErrAuth or, in a sealed session only for a frame that verifies, ErrFlags.
 func (k *Keypair) OpenData(frame []byte) (packet []byte, err error) {
 	if len(frame) < HeaderLen {
 		return nil, ErrShort
@@ -72,22 +72,26 @@ func (k *Keypair) OpenData(frame []byte) (packet []byte, err error) {
 	if frame[0] != Version<<4|byte(Data) {
 		return nil, ErrType
 	}
-	if frame[1]&^(FlagClear|FlagPartial) != 0 {
-		return nil, ErrFlags
-	}
 	clear := frame[1]&FlagClear != 0
+	unknown := frame[1]&^(FlagClear|FlagPartial) != 0
 	switch lane := int(frame[2]); {
 	case lane >= k.Lanes:
 		return nil, ErrLane
 	case clear && k.Sealed:
 		return nil, ErrClear
 	case clear:
-		return frame[HeaderLen:], nil
+		packet = frame[HeaderLen:]
 	case !k.Sealed:
 		return nil, ErrAuth // a sealed frame, and no key for it
 	default:
-		return k.data[lane].openFrame(frame)
+		if packet, err = k.data[lane].openFrame(frame); err != nil {
+			return nil, err
+		}
 	}
+	if unknown { // asked only now: a flag that was set on the way is ErrAuth
+		return nil, ErrFlags
+	}
+	return packet, nil
 }
 
 // openFrame verifies and decrypts a sealed frame in place.

@@ -236,10 +236,12 @@ func TestPartialChecksumTravelsAsAFlagOfTheFrame(t *testing.T) {
 
 func TestFlagCannotBeChangedOnTheWayOfASealedFrame(t *testing.T) {
 	a, b := keypairs(t, CipherAES256GCM, true, 1)
-	frame := sealed(t, a, 0, "packet")
-	frame[1] ^= FlagPartial
-	if _, err := b.OpenData(frame); !errors.Is(err, ErrAuth) {
-		t.Errorf("error %v", err)
+	for _, flag := range []uint8{FlagPartial, 1} {
+		frame := sealed(t, a, 0, "packet")
+		frame[1] ^= flag
+		if _, err := b.OpenData(frame); !errors.Is(err, ErrAuth) {
+			t.Errorf("flag %#x: %v", flag, err)
+		}
 	}
 }
 
