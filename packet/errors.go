@@ -10,5 +10,6 @@ var (
 	ErrLength     = errors.New("packet: length field disagrees with the packet")
 	ErrExtensions = errors.New("packet: too many or malformed IPv6 extension headers")
 	ErrChecksum   = errors.New("packet: checksum field lies outside the packet")
+	ErrPartial    = errors.New("packet: not an unfragmented TCP or UDP packet, whose checksum may be partial")
 	ErrSegment    = errors.New("packet: not a TCP or UDP packet that can be segmented")
 )
