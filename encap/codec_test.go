@@ -38,7 +38,8 @@ func TestHeaderErrorsAreToldApart(t *testing.T) {
 		want  error
 	}{
 		{nil, ErrShort}, {good[:7], ErrShort}, {change(0, 0x24), ErrVersion}, {change(0, 0x04), ErrVersion},
-		{change(0, 0x10), ErrType}, {change(0, 0x13), ErrType}, {change(0, 0x17), ErrType}, {change(3, 1), ErrReserved}, {good, nil},
+		{change(0, 0x10), ErrType}, {change(0, 0x13), ErrType}, {change(0, 0x17), ErrType},
+		{change(0, 0x18), ErrType}, {change(3, 1), ErrReserved}, {good, nil},
 	} {
 		if _, err := ParseHeader(c.frame); !errors.Is(err, c.want) {
 			t.Errorf("%x: %v, want %v", c.frame, err, c.want)
@@ -231,6 +232,15 @@ func TestGossipOfStrangersAndForgedGossipIsRefused(t *testing.T) {
 		if _, _, _, err := b.Open(bytes.Clone(frame[:n])); err == nil {
 			t.Errorf("opens with %d of %d bytes", n, len(frame))
 		}
+	}
+}
+
+func TestGossipUnderAnotherKeyNumberIsRefused(t *testing.T) {
+	g := testSealer(1, 1)
+	head := append(Header{Type: GossipType, Index: 1}.Append(nil), make([]byte, gossipNonceLen)...)
+	frame := g.aead.Seal(bytes.Clone(head), head[HeaderLen:], append(bytes.Clone(g.from[:]), "gossip"...), head)
+	if _, _, _, err := testSealer(1, 2).Open(frame); !errors.Is(err, ErrAuth) {
+		t.Errorf("error %v", err)
 	}
 }
 

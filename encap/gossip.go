@@ -15,6 +15,10 @@ const (
 	gossipNonceLen = 12 // random: one key is good for 2^32 frames (NIST SP 800-38D, section 8.3)
 	gossipHead     = HeaderLen + gossipNonceLen
 	gossipFrom     = len(trust.Fingerprint{}) + len(trust.BootNonce{})
+
+	// gossipKey is the number of the key that a gossip frame is sealed under; it stands in the frame's index. There is one
+	// key now. A second one is for the time in which a cluster goes from one secret to the next.
+	gossipKey = 0
 )
 
 // GossipSealer seals gossip between nodes that have no session: AES-256-GCM under a key of the cluster. That proves
@@ -43,7 +47,7 @@ func NewGossipSealer(key [32]byte, self trust.Fingerprint, boot trust.BootNonce,
 // Seal appends a frame with packet in it to dst. It returns nil if no nonce could be drawn.
 func (g *GossipSealer) Seal(dst, packet []byte) []byte {
 	n := len(dst)
-	dst = Header{Type: GossipType}.Append(dst)
+	dst = Header{Type: GossipType, Index: gossipKey}.Append(dst)
 	var nonce [gossipNonceLen]byte
 	if _, err := io.ReadFull(g.random, nonce[:]); err != nil {
 		return nil
@@ -55,7 +59,7 @@ func (g *GossipSealer) Seal(dst, packet []byte) []byte {
 }
 
 // Open takes a gossip frame apart, in place: packet is borrowed from frame. The error is that of ParseHeader, ErrType,
-// ErrShort or ErrAuth.
+// ErrShort or ErrAuth, also for a frame under a key that this node does not have.
 func (g *GossipSealer) Open(frame []byte) (from trust.Fingerprint, boot trust.BootNonce, packet []byte, err error) {
 	h, err := ParseHeader(frame)
 	switch {
@@ -65,6 +69,8 @@ func (g *GossipSealer) Open(frame []byte) (from trust.Fingerprint, boot trust.Bo
 		return from, boot, nil, ErrType
 	case len(frame) < gossipHead+gossipFrom+TagLen:
 		return from, boot, nil, ErrShort
+	case h.Index != gossipKey:
+		return from, boot, nil, ErrAuth
 	}
 	head, body := frame[:gossipHead], frame[gossipHead:]
 	plain, err := g.aead.Open(body[:0], head[HeaderLen:], body, head)

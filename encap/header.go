@@ -11,7 +11,7 @@ const Version = 1
 // Type says what a frame is. It is the low half of the first byte.
 type Type uint8
 
-// The frame types. Cookie is reserved.
+// The frame types. Cookie and Relay are reserved: nothing sends them, and ParseHeader refuses them with ErrType.
 const (
 	Initiation Type = 1 // first message of a handshake
 	Response   Type = 2 // second message of a handshake
@@ -19,6 +19,7 @@ const (
 	Data       Type = 4 // one packet
 	Control    Type = 5 // probes, gossip and goodbyes of a session
 	GossipType Type = 6 // gossip between nodes without a session
+	Relay      Type = 7 // reserved for frames that another peer carries on
 )
 
 // Lengths of a frame's parts, in bytes.
@@ -51,7 +52,7 @@ type Header struct {
 	Type  Type
 	Flags uint8
 	Lane  uint8  // the sender's
-	Index uint32 // chosen by the receiver in the handshake; 0 in initiations and gossip frames
+	Index uint32 // chosen by the receiver in the handshake; 0 in initiations; the number of the key in gossip frames
 }
 
 // Partial reports whether a data frame's packet came with a partial checksum. In a sealed session that is authenticated as
