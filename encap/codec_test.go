@@ -64,7 +64,7 @@ func drawSettings(rt *rapid.T, label string) Settings {
 		MinVersion: uint8(rapid.IntRange(1, 3).Draw(rt, label+" min")),
 		Lanes:      uint8(rapid.IntRange(1, 8).Draw(rt, label+" lanes")),
 		Ciphers:    rapid.Permutation([]Cipher{1, 2, 3}).Draw(rt, label+" ciphers")[:rapid.IntRange(1, 3).Draw(rt, label+" n")],
-		MTU:        1500,
+		MTU:        1500, Capabilities: rapid.Uint64().Draw(rt, label+" capabilities"),
 	}
 	s.MaxVersion = s.MinVersion + uint8(rapid.IntRange(0, 2).Draw(rt, label+" more"))
 	return s
@@ -93,8 +93,9 @@ func TestAgreementTakesTheLessOfBoth(t *testing.T) {
 	a.Lanes, b.Lanes = 4, 2
 	a.MaxVersion, b.MaxVersion = 3, 2
 	a.Ciphers, b.Ciphers = []Cipher{1, 2}, []Cipher{2}
+	a.Capabilities, b.Capabilities = 0b0110, 1<<63|0b1010
 	got, err := a.Agree(b)
-	if want := (Agreement{Version: 2, Lanes: 2, Cipher: 2, Sealed: true}); err != nil || got != want {
+	if want := (Agreement{Version: 2, Lanes: 2, Cipher: 2, Sealed: true, Capabilities: 0b0010}); err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

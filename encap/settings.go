@@ -21,7 +21,7 @@ type Settings struct {
 	Encryption   bool           `cbor:"2,keyasint"` // of data; must be equal
 	MinVersion   uint8          `cbor:"3,keyasint"` // frame versions spoken; must overlap
 	MaxVersion   uint8          `cbor:"4,keyasint"`
-	Capabilities uint64         `cbor:"5,keyasint,omitempty"` // bit set; what is common may be used
+	Capabilities uint64         `cbor:"5,keyasint,omitempty"` // bit set
 	Lanes        uint8          `cbor:"6,keyasint"`           // 1 to MaxLanes
 	Ciphers      []Cipher       `cbor:"7,keyasint"`           // in order of preference; one must be common
 	MTU          uint16         `cbor:"8,keyasint,omitempty"` // of the underlay; 0: not known
@@ -29,10 +29,11 @@ type Settings struct {
 
 // Agreement is what two nodes have in common.
 type Agreement struct {
-	Version uint8
-	Lanes   uint8
-	Cipher  Cipher
-	Sealed  bool // data frames are encrypted
+	Version      uint8
+	Lanes        uint8
+	Cipher       Cipher
+	Sealed       bool   // data frames are encrypted
+	Capabilities uint64 // those of both, which may be used
 }
 
 // Agree compares both ends' settings. Both ends come to the same result, but for what is ours and what theirs in the
@@ -52,7 +53,10 @@ func (s Settings) Agree(o Settings) (Agreement, error) {
 	if !ok {
 		return Agreement{}, &MismatchError{Field: "cipher", Ours: cipherText(s.Ciphers), Theirs: cipherText(o.Ciphers)}
 	}
-	return Agreement{Version: version, Lanes: min(s.Lanes, o.Lanes), Cipher: cipher, Sealed: s.Encryption}, nil
+	return Agreement{
+		Version: version, Lanes: min(s.Lanes, o.Lanes), Cipher: cipher, Sealed: s.Encryption,
+		Capabilities: s.Capabilities & o.Capabilities,
+	}, nil
 }
 
 // check reports whether s is within bounds; what comes from the network must be.
