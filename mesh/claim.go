@@ -52,7 +52,7 @@ type Claim struct {
 	Network      []netip.Prefix
 	Subnets      []netip.Prefix
 	Routes       []netip.Prefix
-	Endpoints    []netip.AddrPort
+	Endpoints    []netip.AddrPort // without those that point to the reader's own host or link
 	UnderlayMTU  int
 	MinVersion   uint8 // of the wire
 	MaxVersion   uint8

@@ -109,22 +109,17 @@ func TestUnknownFieldsAreKeptAndPassedOn(t *testing.T) {
 
 func TestClaimsWithSenselessContentAreRefused(t *testing.T) {
 	for name, edit := range map[string]func(*Claim){
-		"no name":               func(c *Claim) { c.Name = "" },
-		"long name":             func(c *Claim) { c.Name = strings.Repeat("a", 254) },
-		"name with a newline":   func(c *Claim) { c.Name = "a\nb" },
-		"name with an escape":   func(c *Claim) { c.Name = "a\x1b[31m" },
-		"host bits":             func(c *Claim) { c.Subnets = []netip.Prefix{netip.PrefixFrom(addrOf(1), 24)} },
-		"mapped subnet":         func(c *Claim) { c.Subnets = []netip.Prefix{netip.MustParsePrefix("::ffff:10.244.1.0/120")} },
-		"no prefix":             func(c *Claim) { c.Routes = []netip.Prefix{{}} },
-		"mapped endpoint":       func(c *Claim) { c.Endpoints = []netip.AddrPort{netip.MustParseAddrPort("[::ffff:192.0.2.1]:9338")} },
-		"endpoint with zone":    func(c *Claim) { c.Endpoints = []netip.AddrPort{netip.MustParseAddrPort("[fe80::1%eth0]:9338")} },
-		"endpoint without port": func(c *Claim) { c.Endpoints = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:0")} },
-		"unspecified endpoint":  func(c *Claim) { c.Endpoints = []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:9338")} },
-		"multicast endpoint":    func(c *Claim) { c.Endpoints = []netip.AddrPort{netip.MustParseAddrPort("224.0.0.1:9338")} },
-		"too many endpoints":    func(c *Claim) { c.Endpoints = slices.Repeat(c.Endpoints, maxEndpoints) },
-		"too many routes":       func(c *Claim) { c.Routes = slices.Repeat(c.Routes, maxPrefixes+1) },
-		"version out of range":  func(c *Claim) { c.Version = maxVersion + 1 },
-		"time out of range":     func(c *Claim) { c.Since = time.UnixMilli(maxUnixMillis + 1) },
+		"no name":              func(c *Claim) { c.Name = "" },
+		"long name":            func(c *Claim) { c.Name = strings.Repeat("a", 254) },
+		"name with a newline":  func(c *Claim) { c.Name = "a\nb" },
+		"name with an escape":  func(c *Claim) { c.Name = "a\x1b[31m" },
+		"host bits":            func(c *Claim) { c.Subnets = []netip.Prefix{netip.PrefixFrom(addrOf(1), 24)} },
+		"mapped subnet":        func(c *Claim) { c.Subnets = []netip.Prefix{netip.MustParsePrefix("::ffff:10.244.1.0/120")} },
+		"no prefix":            func(c *Claim) { c.Routes = []netip.Prefix{{}} },
+		"too many endpoints":   func(c *Claim) { c.Endpoints = slices.Repeat(c.Endpoints, maxEndpoints) },
+		"too many routes":      func(c *Claim) { c.Routes = slices.Repeat(c.Routes, maxPrefixes+1) },
+		"version out of range": func(c *Claim) { c.Version = maxVersion + 1 },
+		"time out of range":    func(c *Claim) { c.Since = time.UnixMilli(maxUnixMillis + 1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			content := testContent()
@@ -133,6 +128,47 @@ func TestClaimsWithSenselessContentAreRefused(t *testing.T) {
 				t.Errorf("claim %v, error %v, want ErrClaim", c, err)
 			}
 		})
+	}
+}
+
+// badEndpoints are what no member may aim our calls at.
+var badEndpoints = []string{
+	"127.0.0.1:22", "127.9.9.9:9338", "[::1]:9338", "0.0.0.0:9338", "0.1.2.3:9338", "[::]:9338", "[::7f00:1]:9338",
+	"[::ffff:127.0.0.1]:9338", "[::ffff:192.0.2.1]:9338", "169.254.169.254:80", "[fe80::1]:9338", "[fe80::1%eth0]:9338",
+	"224.0.0.1:9338", "[ff02::1]:9338", "240.0.0.1:9338", "255.255.255.255:9338", "192.0.2.1:0",
+}
+
+func TestEndpointsThatWouldAimCallsAtTheCallersOwnHostAreLeftOut(t *testing.T) {
+	good := testContent().Endpoints
+	for _, text := range badEndpoints {
+		bad := netip.MustParseAddrPort(text)
+		content := testContent()
+		content.Endpoints = []netip.AddrPort{good[0], bad, good[1]}
+		c := mustSign(t, "a", content)
+		if !slices.Equal(c.Endpoints, good) || len(c.Subnets) == 0 {
+			t.Errorf("%v: endpoints of the claim = %v, want %v, and the rest of it", bad, c.Endpoints, good)
+		}
+		meta, err := claimEncoder.Marshal([]netip.AddrPort{good[0], bad})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := decodeMeta(meta); !slices.Equal(got, good[:1]) {
+			t.Errorf("%v: endpoints of the metadata = %v", bad, got)
+		}
+		if bad.Addr().Is4In6() {
+			continue // ours are unmapped first
+		}
+		if got := (Local{Endpoints: []netip.AddrPort{bad, good[0]}}).valid().Endpoints; !slices.Equal(got, good[:1]) {
+			t.Errorf("%v: we would claim %v", bad, got)
+		}
+	}
+}
+
+func TestALoopbackAddressOfAStreamIsRemembered(t *testing.T) {
+	m := member{}
+	at := netip.MustParseAddrPort("127.0.0.1:9338")
+	if !m.learn(Remote{Name: "b", Addr: at}) || !slices.Equal(m.observed, []netip.AddrPort{at}) {
+		t.Errorf("observed %v", m.observed)
 	}
 }
 

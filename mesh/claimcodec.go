@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -97,7 +98,7 @@ func decodeBody(raw []byte) (*Claim, error) {
 	}
 	c := &Claim{
 		Version: b.Version, Name: b.Name, Kind: Kind(b.Kind),
-		Network: b.Network, Subnets: b.Subnets, Routes: b.Routes, Endpoints: b.Endpoints,
+		Network: b.Network, Subnets: b.Subnets, Routes: b.Routes, Endpoints: callable(b.Endpoints),
 		UnderlayMTU: int(b.UnderlayMTU), MinVersion: b.Wire[0], MaxVersion: b.Wire[1],
 		Capabilities: b.Capabilities, Since: time.UnixMilli(int64(b.Since)),
 	}
@@ -120,20 +121,15 @@ func (b *claimBody) check() error {
 	if err := checkName(b.Name); err != nil {
 		return err
 	}
-	return b.checkAddresses()
+	return b.checkPrefixes()
 }
 
-func (b *claimBody) checkAddresses() error {
+func (b *claimBody) checkPrefixes() error {
 	for _, list := range [][]netip.Prefix{b.Network, b.Subnets, b.Routes} {
 		for _, p := range list {
 			if err := checkPrefix(p); err != nil {
 				return err
 			}
-		}
-	}
-	for _, e := range b.Endpoints {
-		if err := checkEndpoint(e); err != nil {
-			return err
 		}
 	}
 	return nil
@@ -157,10 +153,32 @@ func checkPrefix(p netip.Prefix) error {
 	return nil
 }
 
-func checkEndpoint(e netip.AddrPort) error {
+// checkObserved refuses what cannot be the other end of a stream, or not from other hosts' point of view. Loopback is
+// allowed: where a stream came from, its other end is, and nobody else can make us see one from there.
+func checkObserved(e netip.AddrPort) error {
 	a := e.Addr()
 	if !e.IsValid() || e.Port() == 0 || a.Is4In6() || a.Zone() != "" || a.IsUnspecified() || a.IsMulticast() {
-		return fmt.Errorf("bad endpoint %v", e)
+		return fmt.Errorf("bad address %v", e)
 	}
 	return nil
+}
+
+// checkEndpoint refuses what a node may not say about itself: everybody calls it, so an address that means the caller's
+// own host or link would aim all those calls at services there.
+func checkEndpoint(e netip.AddrPort) error {
+	if err := checkObserved(e); err != nil {
+		return err
+	}
+	for _, s := range special {
+		if s.prefix.Contains(e.Addr()) {
+			return fmt.Errorf("bad endpoint %v: %s", e, s.what)
+		}
+	}
+	return nil
+}
+
+// callable leaves out what checkEndpoint refuses: the rest of what said it still counts, so that a kind of endpoint that
+// a later weft adds does not cost its nodes their claims.
+func callable(endpoints []netip.AddrPort) []netip.AddrPort {
+	return slices.DeleteFunc(endpoints, func(e netip.AddrPort) bool { return checkEndpoint(e) != nil })
 }

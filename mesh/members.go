@@ -51,7 +51,7 @@ func (m *member) learn(r Remote) bool {
 	if r.Observed.IsValid() {
 		m.seesUsAs = r.Observed
 	}
-	if checkEndpoint(r.Addr) == nil && (len(m.observed) == 0 || m.observed[0] != r.Addr) {
+	if checkObserved(r.Addr) == nil && (len(m.observed) == 0 || m.observed[0] != r.Addr) {
 		m.observed = append([]netip.AddrPort{r.Addr}, without(m.observed, r.Addr)...)
 		m.observed = m.observed[:min(len(m.observed), maxObserved)]
 	}

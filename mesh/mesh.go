@@ -143,7 +143,7 @@ func (m *Mesh) Accept(s Stream) {
 
 // SetLocal tells what our claim shall say about us; it should be called before Run, too. It raises the claim's version
 // when something changed, and makes claims be checked again; new endpoints make all calls be tried again. Endpoints that
-// no peer would accept are left out.
+// peers would not call (loopback, link-local, multicast, unspecified, IPv4-mapped) are left out.
 func (m *Mesh) SetLocal(l Local) {
 	l = l.valid()
 	if meta := encodeMeta(l.Endpoints); !m.started.Load() {

@@ -126,7 +126,7 @@ func (p peerRecord) check() error {
 		return err
 	}
 	for _, a := range p.Observed {
-		if err := checkEndpoint(a); err != nil {
+		if err := checkObserved(a); err != nil {
 			return err
 		}
 	}
