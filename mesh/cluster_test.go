@@ -314,6 +314,51 @@ func TestTwoNodesWithOneSubnetAreToldOnBothSides(t *testing.T) {
 	})
 }
 
+func TestBothSidesOfAConflictNameTheSameLoserWhoeverStartedFirst(t *testing.T) {
+	same := func(c *Config) { c.Subnet.Prefixes = []netip.Prefix{subnetOf(1)} }
+	for name, order := range map[string][2]int{"the seed first": {1, 2}, "the seed last": {2, 1}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, n *fakeNet) {
+				hosts := map[int]*fakeHost{1: n.host(1, nil, same), 2: n.host(2, []int{1}, same)}
+				older, younger := hosts[order[0]], hosts[order[1]]
+				older.start()
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if older.mesh.View().Heard {
+					t.Error("a node that is alone has heard somebody")
+				}
+				younger.start()
+				within(t, 10*time.Second, "both see both", allSee(older, younger))
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				for _, h := range hosts {
+					v := h.mesh.View()
+					if !v.Heard || len(v.Conflicts) != 1 || v.Conflicts[0].Owner != older.fp() || v.Conflicts[0].Loser != younger.fp() {
+						t.Errorf("%s: heard %v, conflicts %v, want one that %s loses", h.cfg.Name, v.Heard, v.Conflicts, younger.cfg.Name)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestAnOwnerKeepsItsPrefixAgainstABetterClaimOnceAPeerWasHeard(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		a, b := n.host(1, nil, auto("10.244.0.0/16", 24), bootstrap, func(c *Config) { c.Movable = func() bool { return false } }), n.host(2, []int{1})
+		a.start()
+		b.start()
+		within(t, 2*time.Second, "both see both", allSee(a, b))
+		c := n.host(3, []int{1}, func(c *Config) { c.Subnet.Prefixes = a.subnets() })
+		c.start()
+		within(t, 2*time.Second, "all see all", allSee(a, b, c))
+		for _, h := range []*fakeHost{a, b} {
+			if got := h.mesh.View().Conflicts; len(got) != 1 || got[0].Owner != a.fp() || got[0].Loser != c.fp() {
+				t.Errorf("%s: conflicts %v, want that node-1 keeps its subnet", h.cfg.Name, got)
+			}
+		}
+	})
+}
+
 func TestAMeshRunsOnceAndEndsCleanlyBeforeAnythingHappened(t *testing.T) {
 	bubble(t, func(t *testing.T, n *fakeNet) {
 		a := n.host(1, []int{2, 3})

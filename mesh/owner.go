@@ -37,6 +37,7 @@ type owner struct {
 	caller     *caller
 	fetches    fetches
 	assignment Assignment // in force, by what gossip reaches
+	incumbent  bool       // assignment was made after we had heard a peer
 	conflicts  []Conflict // of it
 	standing   []Conflict // as if nothing had been assigned before: what our own claim is worth
 	version    uint64
@@ -129,7 +130,8 @@ func (o *owner) refresh(now time.Time) {
 	claims := o.set.Claims()
 	o.tidyMembers(claims)
 	before := o.conflicts
-	o.assignment, o.conflicts = Assign(o.assignment, claims, o.rules(), o.isAlive, now)
+	o.assignment, o.conflicts = Assign(o.previous(), claims, o.rules(), o.isAlive, now)
+	o.incumbent = o.self.heard
 	_, o.standing = Assign(nil, claims, o.rules(), o.isAlive, now)
 	if !slices.Equal(before, o.conflicts) {
 		o.logConflicts(before)
@@ -137,6 +139,15 @@ func (o *owner) refresh(now time.Time) {
 	}
 	o.book.set(o.addressBook())
 	o.delegate.state.Store(o.state())
+}
+
+// previous is what an owner may keep against better claims. What was assigned before we had heard anybody does not count:
+// we would believe that we are there first whoever was.
+func (o *owner) previous() Assignment {
+	if !o.incumbent {
+		return nil
+	}
+	return o.assignment
 }
 
 func (o *owner) rules() Rules {
@@ -172,7 +183,7 @@ func (o *owner) logConflicts(before []Conflict) {
 
 func (o *owner) view() View {
 	return View{
-		Version: o.version, Self: o.self.owned(), SelfState: o.selfState(), Members: o.memberViews(),
+		Version: o.version, Self: o.self.owned(), SelfState: o.selfState(), Heard: o.self.heard, Members: o.memberViews(),
 		Claims: o.set.Claims(), Rules: o.rules(), Conflicts: o.conflicts, Seeds: o.seedViews(),
 	}
 }

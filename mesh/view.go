@@ -12,6 +12,10 @@ type View struct {
 	Version   uint64 // raised with every view
 	Self      *Claim // nil until we own what we claim (auto)
 	SelfState SelfState
+	// Heard: a peer has exchanged full state with us since we started; it stays false while we are alone. Before, our own
+	// claims are all that we know, and to have a prefix assigned means nothing: an Assignment that was made from a view
+	// without Heard is no previous one for Assign, not for the first view with Heard either.
+	Heard     bool
 	Members   []Member // all other nodes that are known, dead ones too; by name, then fingerprint
 	Claims    []*Claim // of all, ours too; by fingerprint
 	Rules     Rules
@@ -19,7 +23,7 @@ type View struct {
 	Seeds     []SeedStatus
 }
 
-// Assign is the function Assign for this view.
+// Assign is the function Assign for this view. previous is nil unless it was made from a view with Heard.
 func (v View) Assign(previous Assignment, reachable func(trust.Fingerprint) bool, now time.Time) (Assignment, []Conflict) {
 	return Assign(previous, v.Claims, v.Rules, reachable, now)
 }
