@@ -27,7 +27,7 @@ type UDPConn struct {
 	features []Feature
 	rcv, snd int
 	rx       *udpReceiver
-	overflow atomic.Uint32 // last value of the kernel's count
+	overflow atomic.Uint64 // datagrams that the kernel dropped, as far as known
 
 	mu   sync.Mutex   // guards idle
 	idle []*udpSender // not in use now
@@ -70,9 +70,9 @@ func (u *UDPConn) Features() []Feature { return u.features }
 // Buffers implements Conn.
 func (u *UDPConn) Buffers() (receive, send int) { return u.rcv, u.snd }
 
-// Overflow is how many datagrams the kernel dropped because the receive buffer was full (SO_RXQ_OVFL), modulo 2^32.
-// It is known as of the last datagram received.
-func (u *UDPConn) Overflow() uint32 { return u.overflow.Load() }
+// Overflow is how many datagrams the kernel dropped because the receive buffer was full (SO_RXQ_OVFL). It is known as of the
+// last datagram received.
+func (u *UDPConn) Overflow() uint64 { return u.overflow.Load() }
 
 // Close implements Conn.
 func (u *UDPConn) Close() error {
@@ -91,7 +91,7 @@ func (u *UDPConn) Receive() ([]Datagram, error) {
 		}
 		if u.rx.errno == 0 {
 			out, overflow := u.rx.datagrams()
-			u.overflow.Store(overflow)
+			u.overflow.Add(uint64(overflow))
 			return out, nil
 		}
 		if tries == maxPending { // an error that waited at the socket is reported once; this is another

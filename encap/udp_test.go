@@ -2,6 +2,7 @@ package encap
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -272,6 +273,41 @@ func TestPortSaysWhatTheKernelGave(t *testing.T) {
 	for _, name := range []string{"pmtu-probe", "reply-source", "ecn", "overflow-count", "ipv6"} {
 		if states[name] != FeatureOn {
 			t.Errorf("%s is %q", name, states[name])
+		}
+	}
+}
+
+func TestDatagramsThatFindTheBufferFullAreCounted(t *testing.T) {
+	a, b := listen6(t), listen6(t)
+	var small error
+	err := b.raw.Control(func(fd uintptr) { small = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 16<<10) })
+	if err = errors.Join(err, small); err != nil {
+		t.Fatal(err)
+	}
+	const frames = 200
+	to := at("127.0.0.1", b.Port())
+	if r := a.Send([]Train{{To: to, Bufs: [][]byte{make([]byte, frames*1000)}, Size: 1000}}); r.Sent != frames {
+		t.Fatalf("send: %+v", r)
+	}
+	came, _ := gather(t, b, 1)                 // makes room
+	a.Send([]Train{single(to, []byte("end"))}) // and this one tells the count
+	for string(came[len(came)-1]) != "end" {
+		more, _ := gather(t, b, 1)
+		came = append(came, more...)
+	}
+	if got := b.Overflow(); got == 0 || got != uint64(frames+1-len(came)) {
+		t.Errorf("%d of %d came, and %d are counted as dropped", len(came), frames+1, got)
+	}
+}
+
+func TestOverflowCountGoesOnWhereTheKernelsWrapsRound(t *testing.T) {
+	r := newUDPReceiver(false)
+	for _, c := range []struct{ kernel, grown uint32 }{{5, 5}, {5, 0}, {1<<32 - 2, 1<<32 - 7}, {3, 5}} {
+		raw := binary.NativeEndian.AppendUint32(nil, c.kernel)
+		r.heads[0].Hdr.SetControllen(putMessage(r.control[0].bytes(), unix.SOL_SOCKET, unix.SO_RXQ_OVFL, raw))
+		r.count = 1
+		if _, grown := r.datagrams(); grown != c.grown {
+			t.Errorf("kernel's count %d: grown by %d, want %d", c.kernel, grown, c.grown)
 		}
 	}
 }

@@ -24,7 +24,7 @@ type udpReceiver struct {
 
 	count    int // messages of the last call
 	errno    unix.Errno
-	overflow uint32
+	overflow uint32                // last value of the kernel's count
 	try      func(fd uintptr) bool // receive, made once: a new closure would be an allocation for each call
 }
 
@@ -79,8 +79,10 @@ func (r *udpReceiver) receive(fd uintptr) bool {
 	}
 }
 
-// datagrams is what the last call received, and the kernel's overflow count.
+// datagrams is what the last call received, and by how much the kernel's overflow count, which is modulo 2^32, has grown.
+// The kernel sends no count while there is none to send.
 func (r *udpReceiver) datagrams() ([]Datagram, uint32) {
+	before := r.overflow
 	for i := range r.count {
 		h := &r.heads[i]
 		info := r.control[i].parse(int(h.Hdr.Controllen))
@@ -93,5 +95,5 @@ func (r *udpReceiver) datagrams() ([]Datagram, uint32) {
 			ECN:  info.tos & 3,
 		}
 	}
-	return r.out[:r.count], r.overflow
+	return r.out[:r.count], r.overflow - before
 }

@@ -231,6 +231,19 @@ func TestConnectionStandsStillWhileThePathIsCut(t *testing.T) {
 	})
 }
 
+func TestDatagramsThatFindTheQueueFullAreLostAndCounted(t *testing.T) {
+	two(t, Options{}, func(t *testing.T, _ *Network, a, b *Host) {
+		ca, cb := a.ListenUDP(port).(*udpConn), b.ListenUDP(port).(*udpConn)
+		for range queueLen + 3 {
+			send(ca, to(addrB), "frame")
+		}
+		batch, err := cb.Receive()
+		if err != nil || len(batch) != queueLen || cb.Overflow() != 3 || ca.Overflow() != 0 {
+			t.Errorf("%d datagrams came, %v; %d are counted as lost", len(batch), err, cb.Overflow())
+		}
+	})
+}
+
 func TestCrashResetsConnectionsAndFreesPorts(t *testing.T) {
 	two(t, Options{}, func(t *testing.T, _ *Network, a, b *Host) {
 		_, y := dialed(t, a, b)

@@ -22,6 +22,7 @@ type udpConn struct {
 	wake   chan struct{}
 	done   chan struct{} // closed by Close
 	closed bool
+	lost   uint64           // datagrams that found the queue full
 	out    []encap.Datagram // of the last Receive; used by the reader only
 }
 
@@ -46,6 +47,13 @@ func (c *udpConn) Features() []encap.Feature { return nil }
 
 // Buffers implements encap.Conn.
 func (c *udpConn) Buffers() (receive, send int) { return queueLen * 1500, queueLen * 1500 }
+
+// Overflow is how many datagrams found the queue full.
+func (c *udpConn) Overflow() uint64 {
+	c.host.net.mu.Lock()
+	defer c.host.net.mu.Unlock()
+	return c.lost
+}
 
 // Close implements encap.Conn.
 func (c *udpConn) Close() error {
@@ -168,7 +176,11 @@ func (n *Network) transmit(from, to netip.AddrPort, frame []byte, ecn uint8) {
 		return
 	}
 	c := n.owners[to.Addr()].udp[to.Port()]
-	if c == nil || len(c.queue) >= queueLen {
+	if c == nil {
+		return
+	}
+	if len(c.queue) >= queueLen {
+		c.lost++
 		return
 	}
 	n.sent++
