@@ -6,8 +6,7 @@ type FeatureState string
 // The states of a feature.
 const (
 	FeatureOn          FeatureState = "on"
-	FeatureOff         FeatureState = "off"         // not wanted
-	FeatureUnavailable FeatureState = "unavailable" // wanted, but the kernel does not give it
+	FeatureUnavailable FeatureState = "unavailable" // the kernel does not give it
 )
 
 // Feature is one thing that a port can do.

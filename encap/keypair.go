@@ -98,8 +98,5 @@ func (k *Keypair) worn() bool {
 	return k.control.sent.Load() >= k.rekeyCount
 }
 
-// Cipher is the AEAD in use.
-func (k *Keypair) Cipher() Cipher { return k.agreement.Cipher }
-
 // Agreement is what the handshake settled.
 func (k *Keypair) Agreement() Agreement { return k.agreement }

@@ -10,8 +10,7 @@ const (
 	RefusedSecret  = "secret"  // the other node is of another cluster
 	RefusedVersion = "version" // no version of the stream protocol, or of frames, in common
 	RefusedBusy    = "busy"    // too many handshakes at once; worth another try
-	RefusedCipher  = "cipher"
-	// and "network" and "encryption"
+	// and the other fields of a MismatchError: "network", "encryption" and "cipher"
 )
 
 // RefusedError says why a stream to or from another node did not come about. Both ends make one.

@@ -34,17 +34,16 @@ type Session struct {
 	peer    trust.Fingerprint
 	peerMAC [32]byte // key of the MAC on frames to the peer
 
-	current     atomic.Pointer[Keypair]
-	established time.Time // of current
-	next        *Keypair  // ours as responder, not confirmed
-	old         []retired // in order of their end
-	pending     *attempt  // our initiation, not answered
-	pendingEnd  time.Time // of pending
-	generation  uint64    // the highest known
-	stamp       Stamp     // of the last initiation taken
-	stamped     bool      // there was one
-	agreement   Agreement // of the newest keypair
-	remote      Settings  // likewise
+	current    atomic.Pointer[Keypair]
+	next       *Keypair  // ours as responder, not confirmed
+	old        []retired // in order of their end
+	pending    *attempt  // our initiation, not answered
+	pendingEnd time.Time // of pending
+	generation uint64    // the highest known
+	stamp      Stamp     // of the last initiation taken
+	stamped    bool      // there was one
+	agreement  Agreement // of the newest keypair
+	remote     Settings  // likewise
 }
 
 // retired is a keypair that opens frames until its time is over.
@@ -65,14 +64,6 @@ func NewSession(cfg SessionConfig) *Session {
 
 // Current is the keypair to send under, or nil. It may be called from any goroutine.
 func (s *Session) Current() *Keypair { return s.current.Load() }
-
-// Established is when the current keypair became current; zero if there is none.
-func (s *Session) Established() time.Time {
-	if s.Current() == nil {
-		return time.Time{}
-	}
-	return s.established
-}
 
 // Agreement is what the latest handshake settled; zero before the first.
 func (s *Session) Agreement() Agreement { return s.agreement }
@@ -113,7 +104,6 @@ func (s *Session) install(k *Keypair, now time.Time) {
 		return
 	}
 	s.current.Store(k)
-	s.established = now
 	if cur != nil {
 		s.retire(cur, now, false)
 	}

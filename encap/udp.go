@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -57,12 +56,6 @@ func ListenUDP(o UDPOptions) (*UDPConn, error) {
 
 // Port implements Conn.
 func (u *UDPConn) Port() uint16 { return u.conn.LocalAddr().(*net.UDPAddr).AddrPort().Port() }
-
-// LocalAddr is what the socket is bound to.
-func (u *UDPConn) LocalAddr() netip.AddrPort {
-	a := u.conn.LocalAddr().(*net.UDPAddr).AddrPort()
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-}
 
 // Features implements Conn.
 func (u *UDPConn) Features() []Feature { return u.features }

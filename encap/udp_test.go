@@ -236,7 +236,7 @@ func TestCloseWakesReceiveAndEndsSend(t *testing.T) {
 
 func TestPortInUseIsNamed(t *testing.T) {
 	u := listen(t, "127.0.0.1:0")
-	_, err := ListenUDP(UDPOptions{Listen: u.LocalAddr().String()})
+	_, err := ListenUDP(UDPOptions{Listen: u.conn.LocalAddr().String()})
 	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), fmt.Sprint(u.Port())) {
 		t.Errorf("UDP: %v", err)
 	}
