@@ -197,6 +197,34 @@ func TestACutLinkBetweenTwoMembersDoesNotKillThem(t *testing.T) {
 	})
 }
 
+func TestANodeThatIsTooBusyToSendSuspectsNobody(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		a, b, c := n.host(1, nil), n.host(2, []int{1}), n.host(3, []int{1})
+		a.start()
+		b.start()
+		c.start()
+		within(t, time.Second, "all see all", allSee(a, b, c))
+		a.full.Store(true)
+		before := n.dialed(b) + n.dialed(c)
+		for range 60 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if !allSee(a, b, c)() {
+				t.Fatal("a node was taken for dead though only the packets of a were not sent")
+			}
+		}
+		if got := a.mesh.Counters().Unsent; got < 60 {
+			t.Errorf("%d packets counted as unsent in a minute", got)
+		}
+		if calls := n.dialed(b) + n.dialed(c) - before; calls > 20 { // exchanges of state, and answers of a on streams
+			t.Errorf("%d streams in a minute: a doubts the others", calls)
+		}
+		if got := b.mesh.Counters().Unsent; got != 0 {
+			t.Errorf("b counted %d packets as unsent", got)
+		}
+	})
+}
+
 func TestSetLocalRaisesTheClaimOnlyWhenSomethingChanged(t *testing.T) {
 	bubble(t, func(t *testing.T, n *fakeNet) {
 		a, b := n.host(1, nil), n.host(2, []int{1})

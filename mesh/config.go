@@ -82,7 +82,8 @@ func (l Local) valid() Local {
 // Underlay carries gossip between nodes. Its methods are called from many goroutines.
 type Underlay interface {
 	// SendGossip sends one packet to a node, best effort and without blocking for long: through its session if there is
-	// one, otherwise to the candidates at. packet is borrowed during the call.
+	// one, otherwise to the candidates at. packet is borrowed during the call. An error says that it was not sent for a
+	// reason of our own, such as overload; that the node cannot be reached is none.
 	SendGossip(to trust.Fingerprint, at []netip.AddrPort, packet []byte) error
 	// DialGossip opens a stream to whoever answers first at one of the addresses.
 	DialGossip(ctx context.Context, at []netip.AddrPort) (Stream, error)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,11 +95,15 @@ type fakeHost struct {
 	mu   sync.Mutex
 	seen map[trust.Fingerprint]netip.Addr // where gossip came from: what sessions are in reality
 
+	full   atomic.Bool // it sends no packet and says so
 	cancel context.CancelFunc
 	ended  chan error
 }
 
-var errRefused = errors.New("connection refused")
+var (
+	errRefused     = errors.New("connection refused")
+	errMailboxFull = errors.New("mailbox full")
+)
 
 // SendGossip delivers to the first candidate, or back to where gossip came from.
 func (h *fakeHost) SendGossip(to trust.Fingerprint, at []netip.AddrPort, packet []byte) error {
@@ -111,8 +116,8 @@ func (h *fakeHost) SendGossip(to trust.Fingerprint, at []netip.AddrPort, packet 
 		at = append([]netip.AddrPort{netip.AddrPortFrom(back, DefaultPort)}, at...)
 	}
 	h.mu.Unlock()
-	if len(at) == 0 {
-		return errNoAddress
+	if h.full.Load() {
+		return errMailboxFull
 	}
 	if h.net.lost() {
 		return nil

@@ -36,6 +36,7 @@ type Mesh struct {
 type Counters struct {
 	Transport uint64 // packets and streams that memberlist was too slow for
 	Messages  uint64 // messages that the owner was too slow for; they come again
+	Unsent    uint64 // packets that the underlay did not take: it was overloaded
 }
 
 // New checks the configuration and reads the state directory. A state file that a newer weft wrote is an error that wraps
@@ -180,7 +181,9 @@ func (m *Mesh) View() View { return *m.current.Load() }
 
 // Counters are what was dropped so far.
 func (m *Mesh) Counters() Counters {
-	return Counters{Transport: m.transport.dropped.Load(), Messages: m.delegate.dropped.Load()}
+	return Counters{
+		Transport: m.transport.dropped.Load(), Messages: m.delegate.dropped.Load(), Unsent: m.transport.unsent.Load(),
+	}
 }
 
 func (m *Mesh) learned(r Remote) { m.mail.post(func(o *owner) { o.learned(r) }) }

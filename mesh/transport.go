@@ -36,6 +36,7 @@ type transport struct {
 	packets chan *memberlist.Packet
 	streams chan net.Conn
 	dropped atomic.Uint64 // packets and streams that memberlist was too slow for
+	unsent  atomic.Uint64 // packets that the underlay did not take
 	ctx     context.Context
 	cancel  context.CancelFunc // ends dials
 
@@ -76,8 +77,10 @@ func (t *transport) WriteTo([]byte, string) (time.Time, error) { return time.Tim
 // DialTimeout is not used: memberlist is told to name the node.
 func (t *transport) DialTimeout(string, time.Duration) (net.Conn, error) { return nil, errNoName }
 
-// WriteToAddress sends a packet to the node with that name. Errors are shaped as those of a UDP socket, which memberlist
-// takes as a sign that the node has failed; any other it takes as ours, and would never suspect the node.
+// WriteToAddress sends a packet to the node with that name. Its errors are local: the Underlay was overloaded or did not
+// like the packet. So they are counted, and must not be a *net.OpError: memberlist takes that of a UDP write for a failure
+// of the other node (failedRemote in its state.go) and goes straight on to asking others and suspecting it. A node that is
+// gone does not answer, and that is how memberlist finds out.
 func (t *transport) WriteToAddress(b []byte, a memberlist.Address) (time.Time, error) {
 	to, ok := parseMemberName(a.Name)
 	if !ok {
@@ -87,7 +90,8 @@ func (t *transport) WriteToAddress(b []byte, a memberlist.Address) (time.Time, e
 		return time.Now(), nil // another boot of ours: there is nobody to send it to
 	}
 	if err := t.underlay.SendGossip(to.id, t.book.at(to.id), b); err != nil {
-		return time.Time{}, &net.OpError{Op: "write", Net: "udp", Addr: syntheticAddr(to.id), Err: err}
+		t.unsent.Add(1)
+		return time.Time{}, fmt.Errorf("mesh: send to %s: %w", to.id.Short(), err)
 	}
 	return time.Now(), nil
 }

@@ -43,13 +43,20 @@ type closeNoter struct {
 func (c *closeNoter) Remote() Remote { return c.remote }
 func (c *closeNoter) Close() error   { c.closed = true; return nil }
 
-func TestAFailedSendLooksToMemberlistLikeAFailedNode(t *testing.T) {
-	tr := testTransport(stubUnderlay{sendErr: errRefused})
-	name := memberName{id: trust.Fingerprint{2}}
-	_, err := tr.WriteToAddress(nil, memberlist.Address{Name: name.String()})
-	var op *net.OpError
-	if !errors.As(err, &op) || op.Net != "udp" || op.Op != "write" || !errors.Is(err, errRefused) {
-		t.Errorf("error %#v, want a net.OpError of a UDP write", err)
+func TestAPacketThatCannotBeSentIsNotTheOtherNodesFailure(t *testing.T) {
+	for _, local := range []error{errMailboxFull, &net.OpError{Op: "write", Net: "udp", Err: errRefused}} {
+		tr := testTransport(stubUnderlay{sendErr: local})
+		name := memberName{id: trust.Fingerprint{2}}
+		_, err := tr.WriteToAddress(nil, memberlist.Address{Name: name.String()})
+		if !errors.Is(err, local) {
+			t.Errorf("error %v does not say why", err)
+		}
+		if _, remote := err.(*net.OpError); remote { // memberlist looks at the error itself, too
+			t.Errorf("memberlist takes %#v as a failure of the node", err)
+		}
+		if got := tr.unsent.Load(); got != 1 {
+			t.Errorf("unsent = %d, want 1", got)
+		}
 	}
 }
 
