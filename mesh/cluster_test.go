@@ -81,6 +81,38 @@ func TestANodeThatLeftIsLeftAndKeepsItsClaim(t *testing.T) {
 	})
 }
 
+func TestAGoodbyeFromTheFutureHidesNoLaterOne(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		a, b, c := n.host(1, nil), n.host(2, []int{1}), n.host(3, []int{1})
+		a.start()
+		b.start()
+		c.start()
+		within(t, time.Second, "all see all", allSee(a, b, c))
+		future := signDeparture(b.id, nextBoot(), uint64(time.Now().AddDate(10, 0, 0).UnixMilli()))
+		hear := func(d departure) {
+			a.mesh.mail.post(func(o *owner) { o.mergeState((&state{departures: []departure{d}}).encode()) })
+		}
+		hear(future)
+		time.Sleep(time.Minute)
+		if err := b.mesh.Leave(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		b.crash()
+		left := func() bool {
+			ma, _ := a.mesh.View().Member(b.fp())
+			mc, _ := c.mesh.View().Member(b.fp())
+			return ma.Left && mc.Left
+		}
+		within(t, time.Second, "b left for a and c", left)
+		hear(future)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if !left() {
+			t.Error("the goodbye from the future came back")
+		}
+	})
+}
+
 func TestACrashedNodeIsDeadButNotLeft(t *testing.T) {
 	bubble(t, func(t *testing.T, n *fakeNet) {
 		a, b, c := n.host(1, nil), n.host(2, []int{1}), n.host(3, []int{1})

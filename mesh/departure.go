@@ -3,6 +3,8 @@ package mesh
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/weftnet/weft/trust"
 )
@@ -11,14 +13,17 @@ const (
 	departureContext = "weft 1 departure\x00"
 	departureBody    = 32 + 8 + 8 // fingerprint, boot nonce, time
 	departureLen     = departureBody + signatureLen
+
+	// departureTolerance is how far a departure's time may lie ahead of our clock: hosts' clocks differ by less.
+	departureTolerance = 10 * time.Minute
 )
 
 // departure is a node's signed goodbye: this boot of it stopped on purpose. It does not touch what the node owns.
 type departure struct {
 	id   trust.Fingerprint
 	boot trust.BootNonce
-	at   uint64 // Unix time in milliseconds; of two departures of a node, the later one counts
-	raw  []byte
+	at   uint64 // Unix time in milliseconds, by the node's own clock
+	raw  []byte // borrowed until clone
 }
 
 func signDeparture(id *trust.Identity, boot trust.BootNonce, at uint64) departure {
@@ -29,7 +34,7 @@ func signDeparture(id *trust.Identity, boot trust.BootNonce, at uint64) departur
 	return d
 }
 
-// parseDeparture reads a departure; its signature is not checked yet.
+// parseDeparture reads a departure, which borrows raw; its signature is not checked yet.
 func parseDeparture(raw []byte) (departure, error) {
 	if len(raw) != departureLen {
 		return departure{}, fmt.Errorf("mesh: departure of %d bytes", len(raw))
@@ -38,6 +43,12 @@ func parseDeparture(raw []byte) (departure, error) {
 	copy(d.id[:], raw)
 	copy(d.boot[:], raw[32:])
 	return d, nil
+}
+
+// clone is d with bytes of its own: what it was parsed from may be a whole push/pull.
+func (d departure) clone() departure {
+	d.raw = slices.Clone(d.raw)
+	return d
 }
 
 func (d departure) verify(keys trust.PublicKeys) bool {

@@ -100,11 +100,11 @@ func (o *owner) departed(raw []byte) error {
 		return nil
 	}
 	m := o.member(d.id)
-	if m.departed.raw != nil && d.at <= m.departed.at || !d.verify(c.Keys) {
+	if !m.superseded(d, time.Now()) || !d.verify(c.Keys) {
 		return nil
 	}
-	m.departed = d
-	o.sayGoodbye(d)
+	m.departed = d.clone()
+	o.sayGoodbye(m.departed)
 	o.changed = true
 	return nil
 }

@@ -30,6 +30,26 @@ func (m *member) left() bool {
 	return !m.alive() && m.departed.raw != nil && (m.lastBoot == trust.BootNonce{} || m.departed.boot == m.lastBoot)
 }
 
+// superseded reports whether d replaces the departure that m has. The later one does, unless the clock by which it was
+// signed ran far ahead: that one counts for the boot that was seen last, and otherwise less than any, so that it hides
+// nothing that follows.
+func (m *member) superseded(d departure, now time.Time) bool {
+	if m.departed.raw == nil {
+		return true
+	}
+	return cmp.Or(m.departureRank(d, now)-m.departureRank(m.departed, now), cmp.Compare(d.at, m.departed.at)) > 0
+}
+
+func (m *member) departureRank(d departure, now time.Time) int {
+	switch {
+	case d.at <= uint64(now.Add(departureTolerance).UnixMilli()):
+		return 1
+	case d.boot == m.lastBoot:
+		return 2
+	}
+	return 0
+}
+
 // presence notes that memberlist has a node as alive, or no longer.
 func (m *member) presence(boot trust.BootNonce, alive bool, now time.Time) {
 	before := m.alive()
