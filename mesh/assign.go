@@ -37,7 +37,7 @@ func Ownership(claims []*Claim, rules Rules, now time.Time) (Assignment, []Confl
 // is nobody's, and was nobody's: previous does not help it. It is pure but for rules.Forbidden; the order of the claims
 // does not matter. reachable must say true for the node itself.
 func Assign(previous Assignment, claims []*Claim, rules Rules, reachable func(trust.Fingerprint) bool, now time.Time) (Assignment, []Conflict) {
-	a := assigner{result: Assignment{}, names: map[trust.Fingerprint]string{}}
+	a := assigner{result: Assignment{}, claims: map[trust.Fingerprint]*Claim{}}
 	wishes := a.wishes(claims, rules, reachable, now)
 	for _, w := range wishes {
 		if previous[w.prefix] == w.claim.id && w.reachable {
@@ -69,7 +69,7 @@ type wish struct {
 type assigner struct {
 	result    Assignment
 	table     bart.Table[trust.Fingerprint] // as result
-	names     map[trust.Fingerprint]string
+	claims    map[trust.Fingerprint]*Claim
 	conflicts []Conflict
 }
 
@@ -79,7 +79,7 @@ func (a *assigner) wishes(claims []*Claim, rules Rules, reachable func(trust.Fin
 	for _, c := range byRank(claims, now) {
 		allowed, refused := rules.permitted(c)
 		a.conflicts = append(a.conflicts, refused...)
-		a.names[c.id] = c.Name
+		a.claims[c.id] = c
 		up := reachable(c.id)
 		for _, p := range allowed {
 			wishes = append(wishes, wish{prefix: p, claim: c, reachable: up})
@@ -118,14 +118,14 @@ func (a *assigner) explain(w wish) {
 	if !taken {
 		return
 	}
-	kind, reason := ConflictOverlap, "belongs to another node"
+	kind := ConflictOverlap
 	if w.displaced {
-		kind, reason = ConflictDisplaced, "was taken over while its owner did not answer"
+		kind = ConflictDisplaced
 	}
-	owner := a.result[owned]
+	owner := a.claims[a.result[owned]]
 	a.conflicts = append(a.conflicts, Conflict{
 		Kind: kind, Prefix: w.prefix, Loser: w.claim.id, LoserName: w.claim.Name,
-		Owner: owner, OwnerName: a.names[owner], Owned: owned, Reason: reason,
+		Owner: owner.id, OwnerName: owner.Name, Owned: owned, OwnerSince: owner.Since,
 	})
 }
 

@@ -3,6 +3,7 @@ package mesh
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/weftnet/weft/trust"
 )
@@ -17,27 +18,37 @@ const (
 	ConflictRefused   ConflictKind = "refused"   // nobody may have it
 )
 
-// Conflict is a claimed prefix that its claimer does not get.
+// Conflict is a claimed prefix that its claimer does not get. Conflicts can be compared.
 type Conflict struct {
-	Kind      ConflictKind
-	Prefix    netip.Prefix // what the loser claims
-	Loser     trust.Fingerprint
-	LoserName string
-	Owner     trust.Fingerprint // who has it; zero if refused
-	OwnerName string
-	Owned     netip.Prefix // what the owner has of it: equal, wider or narrower
-	Reason    string       // for people
+	Kind       ConflictKind
+	Prefix     netip.Prefix // what the loser claims
+	Loser      trust.Fingerprint
+	LoserName  string
+	Owner      trust.Fingerprint // who has it; zero if refused
+	OwnerName  string
+	Owned      netip.Prefix // what the owner has of it: equal, wider or narrower
+	OwnerSince time.Time    // when the owner first claimed what it claims
+	Reason     string       // if refused: a clause such as "it is outside the network"
 }
 
-// String is one line for logs and status.
+// String is one sentence for logs and status; it names the prefix itself.
 func (c Conflict) String() string {
+	loser, owner := c.names()
+	claim := fmt.Sprintf("%s's claim of %v", loser, c.Prefix)
+	has := fmt.Sprintf("%s has %v since %s", owner, c.Owned, c.OwnerSince.UTC().Format("2006-01-02 15:04:05 UTC"))
 	switch c.Kind {
 	case ConflictRefused:
-		return fmt.Sprintf("%v claimed by %s (%s) is refused: %s", c.Prefix, c.LoserName, c.Loser.Short(), c.Reason)
+		return claim + " is refused: " + c.Reason
 	case ConflictDisplaced:
-		return fmt.Sprintf("%v of %s (%s), which does not answer, was taken over by %s (%s)",
-			c.Prefix, c.LoserName, c.Loser.Short(), c.OwnerName, c.Owner.Short())
+		return claim + " does not count, as that node does not answer: " + has
 	}
-	return fmt.Sprintf("%v claimed by %s (%s) belongs to %s (%s, %v)",
-		c.Prefix, c.LoserName, c.Loser.Short(), c.OwnerName, c.Owner.Short(), c.Owned)
+	return claim + " does not count: " + has
+}
+
+// names are what people call the two nodes, with their fingerprints where the names are the same.
+func (c Conflict) names() (loser, owner string) {
+	if c.LoserName != c.OwnerName {
+		return c.LoserName, c.OwnerName
+	}
+	return fmt.Sprintf("%s (%s)", c.LoserName, c.Loser.Short()), fmt.Sprintf("%s (%s)", c.OwnerName, c.Owner.Short())
 }
