@@ -41,6 +41,9 @@ type Conn interface {
 	Features() []Feature
 	// Buffers is what the kernel granted for receiving and sending, in bytes.
 	Buffers() (receive, send int)
+	// Overflow is how many datagrams were dropped because the receive buffer was full. It is known as of the last
+	// datagram received, and may be asked for from any goroutine.
+	Overflow() uint64
 	// Close wakes Receive.
 	Close() error
 }

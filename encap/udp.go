@@ -63,8 +63,7 @@ func (u *UDPConn) Features() []Feature { return u.features }
 // Buffers implements Conn.
 func (u *UDPConn) Buffers() (receive, send int) { return u.rcv, u.snd }
 
-// Overflow is how many datagrams the kernel dropped because the receive buffer was full (SO_RXQ_OVFL). It is known as of the
-// last datagram received.
+// Overflow implements Conn, by SO_RXQ_OVFL.
 func (u *UDPConn) Overflow() uint64 { return u.overflow.Load() }
 
 // Close implements Conn.

@@ -233,7 +233,7 @@ func TestConnectionStandsStillWhileThePathIsCut(t *testing.T) {
 
 func TestDatagramsThatFindTheQueueFullAreLostAndCounted(t *testing.T) {
 	two(t, Options{}, func(t *testing.T, _ *Network, a, b *Host) {
-		ca, cb := a.ListenUDP(port).(*udpConn), b.ListenUDP(port).(*udpConn)
+		ca, cb := a.ListenUDP(port), b.ListenUDP(port)
 		for range queueLen + 3 {
 			send(ca, to(addrB), "frame")
 		}

@@ -48,7 +48,7 @@ func (c *udpConn) Features() []encap.Feature { return nil }
 // Buffers implements encap.Conn.
 func (c *udpConn) Buffers() (receive, send int) { return queueLen * 1500, queueLen * 1500 }
 
-// Overflow is how many datagrams found the queue full.
+// Overflow implements encap.Conn.
 func (c *udpConn) Overflow() uint64 {
 	c.host.net.mu.Lock()
 	defer c.host.net.mu.Unlock()
