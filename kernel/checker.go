@@ -25,7 +25,7 @@ func (c checker) address(a address) *ConflictError {
 	if l.kind == "bridge" && within(a.prefix.Masked(), c.own) {
 		return nil
 	}
-	return &ConflictError{Kind: KindAddress, Foreign: a.prefix, Interface: l.name, Network: network}
+	return &ConflictError{Kind: KindAddress, Foreign: a.prefix, Interface: l.name, Network: network, Leftover: l.weft && l.kind == "tuntap"}
 }
 
 // route reports the conflict that r makes, or nil. Allowed are our own routes, all that leads to our device, routes inside
@@ -38,7 +38,8 @@ func (c checker) route(r route) *ConflictError {
 	if r.protocol == Protocol && r.kind == unix.RTN_UNREACHABLE {
 		return nil
 	}
-	return &ConflictError{Kind: KindRoute, Foreign: r.prefix, Interface: c.links[r.link].name, Network: network}
+	l := c.links[r.link]
+	return &ConflictError{Kind: KindRoute, Foreign: r.prefix, Interface: l.name, Network: network, Leftover: l.weft && l.kind == "tuntap"}
 }
 
 // oursByLink reports whether the interface is our device or another that weft made, such as a bridge of an earlier run.

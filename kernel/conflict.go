@@ -11,6 +11,7 @@ type ConflictError struct {
 	Foreign   netip.Prefix // the address with its prefix length, or the route's prefix
 	Interface string       // that it is on or leads to; empty: none (a blackhole route)
 	Network   netip.Prefix // the prefix of the overlay that it lies in
+	Leftover  bool         // Interface is a device that weft made under another name
 }
 
 func (e *ConflictError) Error() string {
@@ -21,5 +22,9 @@ func (e *ConflictError) Error() string {
 	if e.Interface != "" {
 		what += " of " + e.Interface
 	}
-	return fmt.Sprintf("kernel: %s lies inside the overlay network %v: remove it, or choose another network", what, e.Network)
+	if e.Leftover {
+		return fmt.Sprintf("%s lies inside the overlay network %v: a weft with another device name left it; run 'weft down --device %s' first",
+			what, e.Network, e.Interface)
+	}
+	return fmt.Sprintf("%s lies inside the overlay network %v: remove it, or choose another network", what, e.Network)
 }

@@ -145,7 +145,7 @@ func TestAConflictNamesTheRouteItsInterfaceAndTheNetwork(t *testing.T) {
 	n.uplink()
 	n.ip("route add 10.244.200.0/24 via 192.0.2.1")
 	_, err := n.host.Set(dualStack())
-	want := "kernel: route 10.244.200.0/24 of eth0 lies inside the overlay network 10.244.0.0/16: remove it, or choose another network"
+	want := "route 10.244.200.0/24 of eth0 lies inside the overlay network 10.244.0.0/16: remove it, or choose another network"
 	if err == nil || err.Error() != want {
 		t.Errorf("err = %v\nwant  %s", err, want)
 	}
@@ -230,4 +230,25 @@ func TestABridgeOverOurSubnetIsNoConflictForSet(t *testing.T) {
 	n.ip("addr add fd00:244:0:1::1/64 dev weftbr0 nodad")
 	n.set(dualStack())
 	n.settled(dualStack())
+}
+
+func TestRemoveTouchesNoInterfaceThatIsNotOurs(t *testing.T) {
+	n := newNamespace(t)
+	n.ip("link add eth0 type veth peer name other")
+	n.ip("address add 192.168.77.3/24 dev eth0")
+	if err := n.host.Remove("eth0", prefixes("10.244.0.0/16")); err == nil {
+		t.Error("no error")
+	}
+	if shown := n.ip("address show dev eth0"); !strings.Contains(shown, "192.168.77.3/24") {
+		t.Errorf("the address is gone:\n%s", shown)
+	}
+}
+
+func TestADeviceOfAnEarlierNameIsNamedWithItsRemedy(t *testing.T) {
+	n := withDevice(t)
+	n.set(dualStack())
+	err := n.host.CheckNetwork(dualStack().Network, "weft5", nil)
+	if err == nil || !strings.Contains(err.Error(), "weft down --device "+device) {
+		t.Errorf("err = %v", err)
+	}
 }

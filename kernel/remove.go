@@ -10,11 +10,15 @@ import (
 
 // Remove takes away everything that Set made for the device and the network, and nothing else: peer routes, the device's
 // addresses, the unreachable routes last. The device itself stays (tun.Remove deletes it); it may already be gone.
-// What cannot be removed is named in the error; the rest is removed all the same.
+// What cannot be removed is named in the error; the rest is removed all the same. An interface of that name that is not
+// weft's is an error, and then nothing is removed.
 func (h *Host) Remove(device string, network []netip.Prefix) error {
 	l, err := h.linkNamed(device)
 	if err != nil && !errors.Is(err, ErrNoDevice) {
 		return err
+	}
+	if l.index != 0 && !l.weft {
+		return fmt.Errorf("kernel: %s is not weft's: nothing was removed", device)
 	}
 	routes, err := h.routes()
 	if err != nil {

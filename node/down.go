@@ -24,6 +24,9 @@ func Down(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err := stopDaemon(ctx, cfg); err != nil {
 		return err
 	}
+	if err := tun.Removable(cfg.Device); err != nil {
+		return err
+	}
 	host, err := kernel.New(log)
 	if err != nil {
 		return err

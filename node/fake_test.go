@@ -172,9 +172,11 @@ func (m *machine) boot() error {
 func (m *machine) start() {
 	m.t.Helper()
 	must(m.t, m.boot())
+	epoch, err := m.node.nextEpoch()
+	must(m.t, err)
 	tcp, err := m.node.open()
 	must(m.t, err)
-	must(m.t, m.node.assemble())
+	must(m.t, m.node.assemble(epoch))
 	ctx, cancel := context.WithCancel(context.Background())
 	m.cancel, m.ended = cancel, make(chan error, 1)
 	go func(n *Node, ended chan<- error) {

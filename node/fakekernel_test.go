@@ -119,3 +119,6 @@ func (k *fakeKernel) notify() {
 		changed()
 	}
 }
+
+// InUse implements Kernel: no pods live on a simulated host.
+func (k *fakeKernel) InUse([]netip.Prefix, string) bool { return false }

@@ -49,28 +49,33 @@ type epochState struct {
 	Epoch   uint64 `json:"epoch"`
 }
 
-// nextEpoch returns the epoch of this start and stores it. Without a stored one, or with a damaged one, the wall clock
-// in seconds is taken, which is greater than any epoch that counted starts from an earlier clock.
-func nextEpoch(dir string, now time.Time) (uint64, error) {
+// nextEpoch returns the epoch of this start and stores it. Without a stored one the wall clock in seconds is taken, which
+// is greater than any epoch that counted starts from an earlier clock; so it is for a damaged one, which is set aside and
+// named in aside.
+func nextEpoch(dir string, now time.Time) (epoch uint64, aside string, err error) {
 	path := filepath.Join(dir, epochFile)
 	var last epochState
 	data, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return 0, fmt.Errorf("node: read epoch: %w", err)
-	case json.Unmarshal(data, &last) != nil:
+		return 0, "", fmt.Errorf("node: read epoch: %w", err)
+	case json.Unmarshal(data, &last) != nil && last.Version <= stateVersion:
 		last = epochState{}
+		aside = path + ".damaged-" + now.UTC().Format("20060102T150405Z")
+		if err := os.Rename(path, aside); err != nil {
+			return 0, "", fmt.Errorf("node: set damaged epoch aside: %w", err)
+		}
 	case last.Version > stateVersion:
-		return 0, fmt.Errorf("node: %s is of version %d, this weft knows %d: run the newer weft, or another state_dir", path, last.Version, stateVersion)
+		return 0, "", fmt.Errorf("node: %s is of version %d, this weft knows %d: run the newer weft, or another state_dir", path, last.Version, stateVersion)
 	}
 	next := epochState{Version: stateVersion, Epoch: max(last.Epoch+1, uint64(now.Unix()))}
 	data, err = json.Marshal(next)
 	if err != nil {
-		return 0, fmt.Errorf("node: write epoch: %w", err)
+		return 0, "", fmt.Errorf("node: write epoch: %w", err)
 	}
 	if err := renameio.WriteFile(path, append(data, '\n'), 0o600); err != nil {
-		return 0, fmt.Errorf("node: write epoch: %w", err)
+		return 0, "", fmt.Errorf("node: write epoch: %w", err)
 	}
-	return next.Epoch, nil
+	return next.Epoch, aside, nil
 }

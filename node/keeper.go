@@ -29,8 +29,11 @@ func (n *Node) changed() {
 
 // onEvent hears of the router's changes, in its goroutines.
 func (n *Node) onEvent(e router.Event) {
-	if e.Kind == router.Refused {
+	switch e.Kind {
+	case router.Refused:
 		n.refused.add(e.Name, e.Reason)
+	case router.PathUp:
+		n.refused.forget(e.Name)
 	}
 	n.changed()
 }
@@ -67,6 +70,7 @@ func (n *Node) reconcile() {
 			up[p.ID] = p
 		}
 	}
+	n.protected.learn(peers)
 	n.doubtTheDead(view, up)
 	plan := n.plan(view, up)
 	if err := n.router.Set(plan.table); err != nil {
@@ -89,6 +93,7 @@ func (n *Node) doubtTheDead(view mesh.View, up map[trust.Fingerprint]router.Peer
 // plan is what router and kernel shall be.
 type plan struct {
 	assignment mesh.Assignment
+	informed   bool // the assignment was made with the claims of others, not with ours alone
 	conflicts  []mesh.Conflict
 	table      router.Table
 	kernel     kernel.State
@@ -104,9 +109,13 @@ func (n *Node) plan(view mesh.View, up map[trust.Fingerprint]router.PeerStatus) 
 	p := &plan{routes: map[netip.Prefix]kernel.Route{}}
 	reachable := func(id trust.Fingerprint) bool { _, ok := up[id]; return ok || id == n.identity.Fingerprint() }
 	p.assignment, p.conflicts = view.Assign(n.state.assignment(), reachable, time.Now())
+	p.informed = view.Heard
 	owned := map[trust.Fingerprint][]netip.Prefix{}
 	for prefix, owner := range p.assignment {
 		owned[owner] = append(owned[owner], prefix)
+	}
+	if view.Self == nil { // claimed, but not ours yet
+		delete(owned, n.identity.Fingerprint())
 	}
 	self := owned[n.identity.Fingerprint()]
 	p.table.Local = self
@@ -154,15 +163,20 @@ func endpointsOf(m mesh.Member) []netip.AddrPort {
 // pathMTU is the MTU of the overlay towards a peer, from the underlay's at both ends.
 func (n *Node) pathMTU(to netip.Addr, theirs int) int {
 	underlay := int(n.egress(to).MTU)
-	if theirs > 0 {
+	if theirs >= leastUnderlayMTU {
 		underlay = min(underlay, theirs)
 	}
 	mtu := underlay - encap.Overhead(n.cfg.Encryption, to.Is4())
 	if n.cfg.MTU > 0 {
 		mtu = min(mtu, n.cfg.MTU)
 	}
-	return mtu
+	return min(max(mtu, leastPathMTU), maxMTU)
 }
+
+const (
+	leastUnderlayMTU = 1280 // what a peer says that is less is not believed: IPv6 links have at least that
+	leastPathMTU     = 576  // what every IPv4 host takes (RFC 791)
+)
 
 func (n *Node) inOverlay(prefixes []netip.Prefix) []netip.Prefix {
 	inside := slices.DeleteFunc(slices.Clone(prefixes), func(p netip.Prefix) bool {
@@ -224,7 +238,7 @@ func (n *Node) reopenDevice() {
 		return
 	}
 	n.state.problem("device", "")
-	n.state.device(choice)
+	n.state.device(device, choice)
 	if err := n.router.Attach(device); err != nil {
 		device.Close()
 		return

@@ -17,7 +17,7 @@ func (n *Node) meshConfig() mesh.Config {
 		Identity: n.identity, Boot: n.boot, Name: n.cfg.Name, Started: n.started, Port: n.conn.Port(),
 		Network: n.cfg.Network, Subnet: n.meshSubnet(), Bootstrap: n.cfg.Bootstrap, Routes: n.cfg.Routes, Seeds: n.cfg.Join,
 		StateDir: n.cfg.StateDir, Underlay: &underlay{n}, Logger: n.log, OnView: func(mesh.View) { n.changed() },
-		Forbidden: n.forbidden,
+		Forbidden: n.forbidden, Movable: n.movable,
 	}
 }
 
@@ -28,14 +28,12 @@ func (n *Node) meshSubnet() mesh.Subnet {
 	return mesh.Subnet{Kind: mesh.KindStatic, Prefixes: n.cfg.Subnet.Prefixes}
 }
 
-// forbidden says why a prefix may not be claimed by anybody: it covers an address of our underlay.
-func (n *Node) forbidden(p netip.Prefix) string {
-	for _, a := range n.underlayAddresses() {
-		if p.Contains(a) {
-			return fmt.Sprintf("it covers %s, an address of this host", a)
-		}
-	}
-	return ""
+// movable reports whether our automatic subnet may be given up for another: nothing but weft's device lives in it.
+func (n *Node) movable() bool {
+	n.state.mu.Lock()
+	current := n.state.plan
+	n.state.mu.Unlock()
+	return current == nil || !n.platform.Kernel.InUse(current.kernel.Own, n.cfg.Device)
 }
 
 func (n *Node) newStreams() *encap.Streams {

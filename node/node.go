@@ -44,6 +44,8 @@ type Node struct {
 	checks  *reachability
 	refused *refusals
 
+	protected *protected
+
 	egresses  egressCache
 	state     state
 	lastLocal mesh.Local                 // what the mesh was told; only the keeper uses it, once it runs
@@ -79,7 +81,7 @@ func New(cfg Config, platform *Platform, log *slog.Logger) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, platform: platform, log: log, started: time.Now(),
-		wake: make(chan struct{}, 1), refused: newRefusals(),
+		wake: make(chan struct{}, 1), refused: newRefusals(), protected: newProtected(cfg.Join),
 		alive: map[trust.Fingerprint]bool{},
 	}
 	if err := n.loadSecret(); err != nil {
@@ -137,6 +139,10 @@ func (n *Node) Run(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
+	epoch, err := n.nextEpoch()
+	if err != nil {
+		return err
+	}
 	listener, err := n.open()
 	if err != nil {
 		return err
@@ -148,7 +154,7 @@ func (n *Node) Run(ctx context.Context) error {
 		return err
 	}
 	defer api.Close()
-	if err := n.assemble(); err != nil {
+	if err := n.assemble(epoch); err != nil {
 		n.close()
 		return err
 	}
@@ -159,12 +165,16 @@ func (n *Node) Run(ctx context.Context) error {
 	return err
 }
 
-// open takes the machine's parts: first the unreachable route of the network, then the port, then the device.
-func (n *Node) open() (net.Listener, error) {
-	// Without a device only the guard is set; what a crashed run left stays until the keeper knows better.
-	if _, err := n.platform.Kernel.Set(kernel.State{Network: n.cfg.Network}); err != nil && !errors.Is(err, kernel.ErrNoDevice) {
-		return nil, asConfigError(err)
+func (n *Node) nextEpoch() (uint64, error) {
+	epoch, aside, err := nextEpoch(n.cfg.StateDir, n.started)
+	if aside != "" {
+		n.log.Warn("node.epoch.damaged", "aside", aside)
 	}
+	return epoch, err
+}
+
+// open takes the machine's parts: the port, then the unreachable route of the network, then the device.
+func (n *Node) open() (net.Listener, error) {
 	conn, err := n.platform.ListenUDP(n.cfg.Listen)
 	if err != nil {
 		return nil, err
@@ -172,15 +182,25 @@ func (n *Node) open() (net.Listener, error) {
 	listener, err := n.platform.ListenTCP(n.cfg.Listen)
 	if err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("node: listen on TCP %s: %w (name another with listen)", n.cfg.Listen, err)
+		return nil, err
 	}
 	n.conn = conn
-	if err := n.openDevice(); err != nil {
+	if err := n.openGuarded(); err != nil {
 		conn.Close()
 		listener.Close()
 		return nil, err
 	}
 	return listener, nil
+}
+
+// openGuarded opens the device behind the unreachable route. Without a device only that is set: what a crashed run left
+// stays until the keeper knows better.
+func (n *Node) openGuarded() error {
+	_, err := n.platform.Kernel.Set(kernel.State{Network: n.cfg.Network})
+	if err != nil && !errors.Is(err, kernel.ErrNoDevice) {
+		return asConfigError(err)
+	}
+	return n.openDevice()
 }
 
 func (n *Node) openDevice() error {
@@ -189,7 +209,7 @@ func (n *Node) openDevice() error {
 		return err
 	}
 	n.device, n.choice = device, choice
-	n.state.device(choice)
+	n.state.device(device, choice)
 	if choice.Degraded {
 		n.log.Warn("node.driver.degraded", "driver", choice.Driver, "reason", choice.Reason)
 	}
@@ -202,11 +222,7 @@ func (n *Node) close() {
 }
 
 // assemble makes router, streams and mesh and ties them together.
-func (n *Node) assemble() error {
-	epoch, err := nextEpoch(n.cfg.StateDir, n.started)
-	if err != nil {
-		return err
-	}
+func (n *Node) assemble(epoch uint64) (err error) {
 	n.local = &encap.Local{
 		Identity: n.identity, Keys: n.keys, Settings: n.settings(), Name: n.cfg.Name, Rand: n.platform.Random,
 	}

@@ -34,6 +34,7 @@ type Kernel interface {
 	CheckNetwork(network []netip.Prefix, device string, own []netip.Prefix) error
 	Egress(to netip.Addr) (kernel.Egress, error)
 	UnderlayAddresses(device string, network []netip.Prefix) []netip.Addr
+	InUse(subnets []netip.Prefix, device string) bool
 }
 
 // realPlatform is this machine.

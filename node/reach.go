@@ -2,11 +2,13 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/router"
 	"github.com/weftnet/weft/trust"
 )
@@ -83,8 +85,14 @@ func (c *reachability) check(ctx context.Context, p router.PeerStatus) {
 	for _, a := range p.Tried {
 		at = append(at, a.Endpoint)
 	}
+	if len(at) == 0 {
+		return // not called yet
+	}
 	s, err := c.n.dialFirst(ctx, at)
 	if err == nil {
+		if remote := s.Remote(); remote.Keys.Fingerprint() != p.ID {
+			err = fmt.Errorf("%s answers there, another node", remote.Name)
+		}
 		s.Close()
 	}
 	c.mu.Lock()
@@ -107,6 +115,8 @@ func (c *reachability) explain(p router.PeerStatus) []string {
 	case !ok:
 	case r.err == nil:
 		lines = append(lines, "TCP works, UDP does not: is UDP blocked between the two hosts?")
+	case errors.As(r.err, new(*encap.RefusedError)):
+		lines = append(lines, fmt.Sprintf("TCP works: %v", r.err))
 	default:
 		lines = append(lines, fmt.Sprintf("TCP does not work either: %v", r.err))
 	}

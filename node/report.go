@@ -32,27 +32,53 @@ func (n *Node) report() api.Node {
 	r := api.Node{
 		Name: n.cfg.Name, ID: n.identity.Fingerprint().String(), Version: version.Get().Version, PID: os.Getpid(),
 		Started: n.started, Network: n.cfg.Network, SubnetMode: "static", Encryption: onOff(n.cfg.Encryption),
-		Listen: n.cfg.Listen, Advertised: s.called, Degraded: s.degraded(), Refused: n.refused.notes(),
-		Seeds: seeds(s.view), Drops: map[string]uint64{}, Socket: n.socketReport(), Conflicts: conflicts(s),
+		Listen: n.cfg.Listen, Advertised: some(s.called), Refused: some(n.refused.notes()), Seeds: seeds(s.view),
+		Drops: map[string]uint64{}, Socket: n.socketReport(), Conflicts: conflicts(s), Streams: n.streamReport(),
 		Sent: traffic(counters.Out), Received: traffic(counters.In), SubnetNote: selfNote(s.view.SelfState),
+		Device: n.deviceReport(s.tun, s.choice),
 	}
 	if n.cfg.Subnet.Auto {
 		r.SubnetMode = "auto"
 	}
+	r.Subnets, r.Addresses = []netip.Prefix{}, []netip.Addr{}
 	if s.plan != nil {
-		r.Subnets, r.Addresses = s.plan.kernel.Own, s.plan.kernel.Addresses
+		r.Subnets, r.Addresses = some(s.plan.kernel.Own), some(s.plan.kernel.Addresses)
 	}
-	r.Device = n.deviceReport(s.choice)
 	for reason, count := range counters.Dropped {
 		r.Drops[reason.String()] = count
 	}
+	r.Degraded = append(s.degraded(), missing(r.Device.Features, r.Socket.Features)...)
 	return r
 }
 
-func (n *Node) deviceReport(c *tun.Choice) api.Device {
+// some is a list that JSON shows as one, also when it is empty.
+func some[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// missing are the features that the kernel refuses: speed or safety that could be had on another one.
+func missing(lists ...[]api.Feature) []api.Note {
+	var notes []api.Note
+	for _, f := range slices.Concat(lists...) {
+		if f.State == string(tun.OffloadUnavailable) {
+			notes = append(notes, api.Note{What: f.Name, Reason: f.Reason})
+		}
+	}
+	return notes
+}
+
+func (n *Node) streamReport() api.Streams {
+	c := n.streams.Counts()
+	return api.Streams{Accepted: c.Accepted, Garbage: c.Garbage, Refused: c.Refused, Busy: c.Busy, Failed: c.Failed}
+}
+
+func (n *Node) deviceReport(d tun.Device, c *tun.Choice) api.Device {
 	return api.Device{
 		Name: n.cfg.Device, Driver: string(c.Driver), Why: c.Reason, MTU: n.deviceMTU(),
-		Features: features(n.device.Offloads(), func(o tun.Offload) api.Feature {
+		Features: features(d.Offloads(), func(o tun.Offload) api.Feature {
 			return api.Feature{Name: o.Name, State: string(o.State), Reason: o.Reason}
 		}),
 	}
@@ -61,7 +87,7 @@ func (n *Node) deviceReport(c *tun.Choice) api.Device {
 func (n *Node) socketReport() api.Socket {
 	receive, send := n.conn.Buffers()
 	return api.Socket{
-		Port: int(n.conn.Port()), ReceiveBuffer: receive, SendBuffer: send,
+		Port: int(n.conn.Port()), ReceiveBuffer: receive, SendBuffer: send, Overflow: n.conn.Overflow(),
 		Features: features(n.conn.Features(), func(f encap.Feature) api.Feature {
 			return api.Feature{Name: f.Name, State: string(f.State), Reason: f.Reason}
 		}),
@@ -98,7 +124,7 @@ func seeds(v mesh.View) []api.Seed {
 }
 
 func conflicts(s *state) []api.Note {
-	var list []api.Note
+	list := []api.Note{}
 	if s.plan != nil {
 		for _, c := range s.plan.conflicts {
 			list = append(list, api.Note{What: c.Prefix.String(), Reason: c.String()})
@@ -135,7 +161,7 @@ func (n *Node) peerReport(m mesh.Member, p router.PeerStatus) api.Peer {
 	r := api.Peer{
 		Name: m.Name, ID: m.ID.String(), State: api.StateUp, Since: p.Since, Path: "udp", Endpoint: addrText(p.Endpoint),
 		SeesUs: addrText(p.SeenAs), RTT: p.RTT.Microseconds(), Sealed: p.Sealed, Cipher: p.Cipher, Member: m.Alive,
-		Subnets: p.Prefixes, Addrs: overlayAddresses(n.inOverlay(p.Prefixes)), Sent: traffic(p.Tx), Received: traffic(p.Rx),
+		Subnets: some(p.Prefixes), Addrs: overlayAddresses(n.inOverlay(p.Prefixes)), Sent: traffic(p.Tx), Received: traffic(p.Rx),
 	}
 	if !p.SeenAs.IsValid() {
 		r.SeesUs = addrText(m.SeesUsAs)

@@ -19,6 +19,7 @@ type state struct {
 	mu       sync.Mutex // guards all
 	view     mesh.View
 	plan     *plan
+	tun      tun.Device // the present one
 	choice   *tun.Choice
 	called   []api.Advertised
 	problems map[string]api.Note // by their subject
@@ -30,19 +31,20 @@ func (s *state) publish(view mesh.View, p *plan) {
 	s.view, s.plan = view, p
 }
 
+// assignment is the one in force, unless it was made before anybody was heard: then it gives nobody a claim to stay.
 func (s *state) assignment() mesh.Assignment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.plan == nil {
+	if s.plan == nil || !s.plan.informed {
 		return nil
 	}
 	return s.plan.assignment
 }
 
-func (s *state) device(c *tun.Choice) {
+func (s *state) device(d tun.Device, c *tun.Choice) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.choice = c
+	s.tun, s.choice = d, c
 }
 
 // advertised takes the node's endpoints and returns whether they differ from those before.
@@ -75,7 +77,7 @@ func (s *state) problem(what, reason string) bool {
 
 // degraded lists what is not as good as it could be, by subject.
 func (s *state) degraded() []api.Note {
-	list := slices.Collect(maps.Values(s.problems))
+	list := slices.AppendSeq([]api.Note{}, maps.Values(s.problems))
 	if s.choice != nil && s.choice.Degraded {
 		list = append(list, api.Note{What: "driver", Reason: s.choice.Reason})
 	}
@@ -110,6 +112,7 @@ func (r *refusals) add(who, reason string) bool {
 		r.list[i].Since = now
 		return now.Sub(last) > time.Minute && r.mayTell(now)
 	}
+	r.list = slices.DeleteFunc(r.list, func(n api.Note) bool { return n.What == who }) // the latest reason of each
 	if len(r.list) == maxRefusals {
 		r.list = r.list[1:]
 	}
@@ -125,11 +128,22 @@ func (r *refusals) mayTell(now time.Time) bool {
 	return r.told <= maxTold
 }
 
+// refusalLife is how long a refusal is shown: whoever still calls is refused again long before.
+const refusalLife = 10 * time.Minute
+
 // notes lists the refusals, the latest last.
 func (r *refusals) notes() []api.Note {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.list = slices.DeleteFunc(r.list, func(n api.Note) bool { return time.Since(n.Since) > refusalLife })
 	return slices.Clone(r.list)
+}
+
+// forget drops what was noted of a node that is no longer refused.
+func (r *refusals) forget(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.list = slices.DeleteFunc(r.list, func(n api.Note) bool { return n.What == name || strings.HasPrefix(n.What, name+" ") })
 }
 
 // onRefused hears of streams that were refused by either side. A caller's port changes with every call, so it is left

@@ -255,9 +255,9 @@ func rollBack(t *testing.T, run, limit time.Duration) {
 func TestANodeWhoseClockWentBackIsReachedAfterARestart(t *testing.T) {
 	dir := t.TempDir()
 	later := time.Now().Add(240 * time.Hour)
-	first, err := nextEpoch(dir, later)
+	first, _, err := nextEpoch(dir, later)
 	must(t, err)
-	second, err := nextEpoch(dir, later.Add(-480*time.Hour))
+	second, _, err := nextEpoch(dir, later.Add(-480*time.Hour))
 	must(t, err)
 	if second <= first {
 		t.Errorf("epoch %d after %d", second, first)
@@ -269,11 +269,11 @@ func TestADamagedEpochFileIsMadeUpForAndANewerOneIsRefused(t *testing.T) {
 	now := time.Now()
 	file := filepath.Join(dir, epochFile)
 	must(t, os.WriteFile(file, []byte("\x00\x00"), 0o600))
-	if e, err := nextEpoch(dir, now); err != nil || e < uint64(now.Unix()) {
+	if e, aside, err := nextEpoch(dir, now); err != nil || e < uint64(now.Unix()) || aside == "" {
 		t.Errorf("damaged: epoch %d, %v", e, err)
 	}
 	must(t, os.WriteFile(file, []byte(`{"version": 9, "epoch": 1}`), 0o600))
-	if _, err := nextEpoch(dir, now); err == nil || !strings.Contains(err.Error(), "9") || !strings.Contains(err.Error(), file) {
+	if _, _, err := nextEpoch(dir, now); err == nil || !strings.Contains(err.Error(), "9") || !strings.Contains(err.Error(), file) {
 		t.Errorf("newer: %v", err)
 	}
 }

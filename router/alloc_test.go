@@ -28,6 +28,9 @@ type countingConn struct {
 	kept   [][]byte
 }
 
+// Overflow implements encap.Conn.
+func (*countingConn) Overflow() uint64 { return 0 }
+
 func (c *countingConn) Receive() ([]encap.Datagram, error) { return nil, os.ErrClosed }
 func (c *countingConn) Port() uint16                       { return testPort }
 func (c *countingConn) Features() []encap.Feature          { return nil }

@@ -27,6 +27,8 @@ const (
 	ClearRefused                   // a clear frame in a sealed session
 	AuthFailed                     // the tag does not verify
 	Replayed                       // counter seen before, or older than the window
+	UnknownFlags                   // a data frame with flags that this node does not know
+	BadChecksum                    // a partial checksum in a packet that cannot have one
 	CongestionLost                 // marked CE outside but not ECN-capable inside (RFC 6040)
 	InnerMalformed                 // authenticated, but not an IP packet, or lengths that disagree
 	SpoofedSource                  // the inner source is not in what the sender owns
@@ -45,6 +47,7 @@ var reasonNames = [reasons]string{
 	SendFailed: "send-failed", BadFrame: "bad-frame", UnknownVersion: "unknown-version", UnknownType: "unknown-type",
 	UnknownIndex: "unknown-index", WrongLane: "wrong-lane", WrongEndpoint: "wrong-endpoint",
 	ClearRefused: "clear-refused", AuthFailed: "auth-failed", Replayed: "replayed", CongestionLost: "congestion-lost",
+	UnknownFlags: "unknown-flags", BadChecksum: "bad-checksum",
 	InnerMalformed: "inner-malformed", SpoofedSource: "spoofed-source", NotLocal: "not-local",
 	DeviceRefused: "device-refused", ControlFull: "control-full", HandshakeRefused: "handshake-refused", UnknownPeer: "unknown-peer",
 	GossipRefused: "gossip-refused",

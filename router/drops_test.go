@@ -21,9 +21,11 @@ type scene struct {
 }
 
 // seal makes a data frame as a's lane does.
-func (s *scene) seal(packet []byte) []byte {
+func (s *scene) seal(packet []byte) []byte { return s.sealWith(0, packet) }
+
+func (s *scene) sealWith(flags uint8, packet []byte) []byte {
 	s.t.Helper()
-	frame, err := s.a.internal(s.b).session.Current().SealData(make([]byte, 0, 2000), 0, 0, packet)
+	frame, err := s.a.internal(s.b).session.Current().SealData(make([]byte, 0, 2000), 0, flags, packet)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -156,6 +158,14 @@ func frameDrops() []drop {
 		{name: "wrong-endpoint", reason: WrongEndpoint, mode: clear4, provoke: func(s *scene) {
 			s.c.sendRaw(s.b, 0, append(s.header(encap.FlagClear, 0), s.good()...))
 		}},
+		{name: "unknown-flags", reason: UnknownFlags, mode: clear4, provoke: func(s *scene) {
+			s.send(append(s.header(encap.FlagClear|1, 0), s.good()...))
+		}},
+		inbound(BadChecksum, "partial checksum of a packet that is not TCP or UDP", func(s *scene) []byte {
+			p := s.good()
+			p[9] = 1 // ICMP
+			return s.sealWith(encap.FlagPartial, p)
+		}),
 		{name: "auth-failed sealed frame in a clear session", reason: AuthFailed, mode: clear4, provoke: func(s *scene) {
 			s.send(append(s.header(0, 0), make([]byte, 64)...))
 		}},

@@ -163,6 +163,8 @@ func refusal(err error) Reason {
 		return ClearRefused
 	case errors.Is(err, encap.ErrExhausted):
 		return KeyExhausted
+	case errors.Is(err, encap.ErrFlags):
+		return UnknownFlags
 	case errors.Is(err, encap.ErrVersion):
 		return UnknownVersion
 	case errors.Is(err, encap.ErrType):

@@ -106,6 +106,10 @@ func (v *receiver) data(from encap.Endpoint, h encap.Header, b []byte, ecn uint8
 		v.l.in.drop(reason, 1)
 		return
 	}
+	if h.Partial() && !complete(inner) {
+		v.l.in.drop(BadChecksum, 1)
+		return
+	}
 	s.peer.rx.packets.Add(1)
 	s.peer.rx.bytes.Add(uint64(len(inner)))
 	v.put(inner)
@@ -157,6 +161,12 @@ func (v *receiver) admit(from *peer, inner []byte, ecn uint8) (Reason, bool) {
 		return CongestionLost, false
 	}
 	return 0, true
+}
+
+// complete computes a partial checksum of an inner packet; false: it cannot have one.
+func complete(inner []byte) bool {
+	start, offset, err := packet.PartialChecksum(inner)
+	return err == nil && packet.CompleteChecksum(inner, start, offset) == nil
 }
 
 func (v *receiver) put(inner []byte) {

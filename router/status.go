@@ -19,6 +19,7 @@ type PeerStatus struct {
 	Reason   string // why it is down; empty while up
 	Since    time.Time
 	Endpoint netip.AddrPort // where it is reached; invalid while down
+	Last     netip.AddrPort // where it was reached last, or is; invalid: never
 	Local    netip.Addr     // our address on that path; invalid: the kernel chooses
 	RTT      time.Duration  // smoothed; 0: not measured yet
 	Heard    time.Time      // last authenticated frame by the path; zero: never
@@ -50,12 +51,12 @@ func (r *Router) Peers() ([]PeerStatus, error) {
 func (p *peer) status(r *Router) PeerStatus {
 	s := PeerStatus{
 		ID: p.id, Name: p.config.Name, Up: p.link.up, Away: p.away, Reason: p.reason, Since: p.since, RTT: p.rtt,
-		Heard: r.at(p.heard.Load()), SeenAs: p.seenAs, Prefixes: p.config.Prefixes, Tried: slices.Clone(p.tried),
+		Last: p.last, Heard: r.at(p.heard.Load()), SeenAs: p.seenAs, Prefixes: p.config.Prefixes, Tried: slices.Clone(p.tried),
 		Tx: Traffic{Packets: p.tx.packets.Load(), Bytes: p.tx.bytes.Load()},
 		Rx: Traffic{Packets: p.rx.packets.Load(), Bytes: p.rx.bytes.Load()},
 	}
 	if path := p.path.Load(); path != nil {
-		s.Endpoint, s.Local = path.endpoint.Addr, path.endpoint.Local
+		s.Endpoint, s.Local, s.Last = path.endpoint.Addr, path.endpoint.Local, path.endpoint.Addr
 	}
 	if keys := p.session.Current(); keys != nil {
 		agreed := p.session.Agreement()

@@ -48,6 +48,22 @@ func inspect(name string) (presence, error) {
 	return mismatched, nil
 }
 
+// Removable reports why Remove would refuse: ErrForeign, or ErrBusy with the process that has the interface open.
+func Removable(name string) error {
+	what, err := inspect(name)
+	if err != nil || what == absent {
+		return err
+	}
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("tun: look up %s: %w", name, err)
+	}
+	if device, ok := link.(*netlink.Tuntap); ok && device.Queues > 0 || holder(name) != "" {
+		return busyError(name)
+	}
+	return nil
+}
+
 // Remove deletes the interface name if it is ours; that it is absent is no error. It returns an error that wraps ErrForeign
 // when it is not ours, and then leaves it alone.
 func Remove(name string) error {

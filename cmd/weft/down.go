@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 
@@ -21,6 +23,10 @@ func newDown() *cobra.Command {
 	addKeyFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := loadConfig(cmd, file)
+		if errors.Is(err, fs.ErrNotExist) && !cmd.Flags().Changed("config") {
+			fmt.Fprintf(cmd.ErrOrStderr(), "weft: there is no %s: removing what its defaults and the flags name\n", file)
+			cfg, err = flagConfig(cmd)
+		}
 		if err != nil {
 			return err
 		}

@@ -45,6 +45,7 @@ type Node struct {
 	Sent       Traffic           `json:"sent"`
 	Received   Traffic           `json:"received"`
 	Drops      map[string]uint64 `json:"drops"` // packets by reason
+	Streams    Streams           `json:"streams"`
 }
 
 // Device is the TUN device.
@@ -61,7 +62,17 @@ type Socket struct {
 	Port          int       `json:"port"`
 	ReceiveBuffer int       `json:"receive_buffer"` // bytes, as granted
 	SendBuffer    int       `json:"send_buffer"`
+	Overflow      uint64    `json:"overflow"` // datagrams that the kernel dropped because the receive buffer was full
 	Features      []Feature `json:"features"`
+}
+
+// Streams counts the TCP connections to the port by what became of them.
+type Streams struct {
+	Accepted uint64 `json:"accepted"`
+	Garbage  uint64 `json:"garbage"` // did not begin as a stream of weft
+	Refused  uint64 `json:"refused"` // of another secret or setting
+	Busy     uint64 `json:"busy"`    // over a limit
+	Failed   uint64 `json:"failed"`  // cut off, too slow, or not authentic
 }
 
 // Feature is something that the kernel can do for speed, and whether it does.
