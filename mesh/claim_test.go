@@ -36,7 +36,7 @@ func mustSign(t testing.TB, name string, content Claim) *Claim {
 func TestAClaimDecodesToWhatWasSigned(t *testing.T) {
 	want := testContent()
 	c := mustSign(t, "a", want)
-	got, err := DecodeClaim(c.Raw())
+	got, err := DecodeClaim(c.raw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,19 +46,19 @@ func TestAClaimDecodesToWhatWasSigned(t *testing.T) {
 	if !got.sameContent(&want) || got.Version != want.Version || !got.Since.Equal(want.Since) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if got.Digest() != c.Digest() || !bytes.Equal(got.Raw(), c.Raw()) {
+	if got.digest != c.digest || !bytes.Equal(got.raw, c.raw) {
 		t.Error("the bytes changed")
 	}
 }
 
 func TestATypicalClaimFitsAGossipPacket(t *testing.T) {
-	if size := len(mustSign(t, "a", testContent()).Raw()); size > maxGossipClaim/2 {
+	if size := len(mustSign(t, "a", testContent()).raw); size > maxGossipClaim/2 {
 		t.Errorf("a claim with two subnets and two endpoints has %d bytes", size)
 	}
 }
 
 func TestAClaimWithOneBitFlippedIsRefused(t *testing.T) {
-	raw := mustSign(t, "a", testContent()).Raw()
+	raw := mustSign(t, "a", testContent()).raw
 	for i := range len(raw) * 8 {
 		bad := slices.Clone(raw)
 		bad[i/8] ^= 1 << (i % 8)
@@ -69,7 +69,7 @@ func TestAClaimWithOneBitFlippedIsRefused(t *testing.T) {
 }
 
 func TestATruncatedOrExtendedClaimIsRefused(t *testing.T) {
-	raw := mustSign(t, "a", testContent()).Raw()
+	raw := mustSign(t, "a", testContent()).raw
 	for i := range raw {
 		if _, err := DecodeClaim(raw[:i]); !errors.Is(err, ErrClaim) {
 			t.Fatalf("cut at %d: error %v, want ErrClaim", i, err)
@@ -99,7 +99,7 @@ func TestUnknownFieldsAreKeptAndPassedOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(c.Raw(), raw) {
+	if !bytes.Equal(c.raw, raw) {
 		t.Error("the bytes were not kept")
 	}
 	if c.Kind.rank() <= KindAuto.rank() {
@@ -174,7 +174,7 @@ func TestALoopbackAddressOfAStreamIsRemembered(t *testing.T) {
 
 func FuzzClaimBody(f *testing.F) {
 	c := mustSign(f, "a", testContent())
-	f.Add(c.Raw()[signatureLen:])
+	f.Add(c.raw[signatureLen:])
 	f.Add([]byte{0xa0})
 	f.Fuzz(func(t *testing.T, body []byte) {
 		c, err := decodeBody(body)
@@ -239,7 +239,7 @@ func TestAStateComesBackAsItWas(t *testing.T) {
 	if err := decodeState(s.encode(), func(_ messageType, body []byte) { got = append(got, body) }); err != nil {
 		t.Fatal(err)
 	}
-	want := [][]byte{a.Raw(), b.Raw(), d.raw}
+	want := [][]byte{a.raw, b.raw, d.raw}
 	if !slices.EqualFunc(got, want, bytes.Equal) {
 		t.Errorf("%d items came back, want %d equal ones", len(got), len(want))
 	}

@@ -74,7 +74,7 @@ func TestClonesThatKnowOnlyAThirdNodeFindEachOther(t *testing.T) {
 		c.start()
 		wantClone(t, c, 10*time.Second)
 		within(t, 30*time.Second, "b has the claim of a", func() bool {
-			m, _ := b.mesh.View().Member(a.fp())
+			m, _ := b.member(a)
 			return m.Alive && len(m.Claim.Endpoints) == 1 && m.Claim.Endpoints[0].Addr() == a.addr
 		})
 	})

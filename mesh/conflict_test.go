@@ -2,7 +2,9 @@ package mesh
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/weftnet/weft/trust"
@@ -38,4 +40,106 @@ func TestTheSentenceSaysSinceWhenTheOwnerClaims(t *testing.T) {
 	if len(conflicts) != 1 || !conflicts[0].OwnerSince.Equal(owner.Since) || conflicts[0].OwnerName != "a" {
 		t.Errorf("conflicts %+v", conflicts)
 	}
+}
+
+func TestTwoNodesWithOneSubnetAreToldOnBothSides(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		same := func(c *Config) { c.Subnet.Prefixes = []netip.Prefix{subnetOf(1)} }
+		a, b, c := n.host(1, nil, same), n.host(2, []int{1}, same), n.host(3, []int{1})
+		a.start()
+		time.Sleep(time.Second)
+		b.start()
+		c.start()
+		within(t, 2*time.Second, "all see all", allSee(a, b, c))
+		within(t, time.Second, "b is told", func() bool { return b.mesh.View().SelfState.Phase == SelfConflict })
+		for _, h := range []*fakeHost{a, c} {
+			v := h.mesh.View()
+			if len(v.Conflicts) != 1 || v.Conflicts[0].LoserName != "node-2" || v.Conflicts[0].OwnerName != "node-1" {
+				t.Errorf("%s: conflicts = %v, want node-2 losing to node-1", h.cfg.Name, v.Conflicts)
+			}
+			got, _ := v.Assign(nil, func(trust.Fingerprint) bool { return true }, time.Now())
+			if got[subnetOf(1)] != a.fp() {
+				t.Errorf("%s: the subnet goes to %s", h.cfg.Name, got[subnetOf(1)].Short())
+			}
+		}
+		if v := b.mesh.View(); len(v.Conflicts) != 1 {
+			t.Errorf("b: conflicts = %v", v.Conflicts)
+		}
+	})
+}
+
+func TestBothSidesOfAConflictNameTheSameLoserWhoeverStartedFirst(t *testing.T) {
+	same := func(c *Config) { c.Subnet.Prefixes = []netip.Prefix{subnetOf(1)} }
+	for name, order := range map[string][2]int{"the seed first": {1, 2}, "the seed last": {2, 1}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, n *fakeNet) {
+				hosts := map[int]*fakeHost{1: n.host(1, nil, same), 2: n.host(2, []int{1}, same)}
+				older, younger := hosts[order[0]], hosts[order[1]]
+				older.start()
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if older.mesh.View().Heard {
+					t.Error("a node that is alone has heard somebody")
+				}
+				younger.start()
+				within(t, 10*time.Second, "both see both", allSee(older, younger))
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				for _, h := range hosts {
+					v := h.mesh.View()
+					if !v.Heard || len(v.Conflicts) != 1 || v.Conflicts[0].Owner != older.fp() || v.Conflicts[0].Loser != younger.fp() {
+						t.Errorf("%s: heard %v, conflicts %v, want one that %s loses", h.cfg.Name, v.Heard, v.Conflicts, younger.cfg.Name)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestAnOwnerKeepsItsPrefixAgainstABetterClaimOnceAPeerWasHeard(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		pinned := func(c *Config) { c.Movable = func() bool { return false } }
+		a := n.host(1, nil, auto("10.244.0.0/16", 24), bootstrap, pinned)
+		b := n.host(2, []int{1}, func(c *Config) { c.Subnet.Prefixes = nil })
+		a.start()
+		within(t, time.Second, "it owns", allOwn(a))
+		b.start()
+		within(t, 2*time.Second, "both see both", allSee(a, b))
+		c := n.host(3, []int{1}, func(c *Config) { c.Subnet.Prefixes = a.subnets() })
+		c.start()
+		within(t, 2*time.Second, "all see all", allSee(a, b, c))
+		for _, h := range []*fakeHost{a, b} {
+			if got := h.mesh.View().Conflicts; len(got) != 1 || got[0].Owner != a.fp() || got[0].Loser != c.fp() {
+				t.Errorf("%s: conflicts %v, want that node-1 keeps its subnet", h.cfg.Name, got)
+			}
+		}
+	})
+}
+
+func TestAClaimThatBecomesForbiddenIsRefusedWithinSeconds(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		var forbidden atomic.Bool
+		a := n.host(1, nil, func(c *Config) {
+			c.Forbidden = func(p netip.Prefix, _ trust.Fingerprint) string {
+				if forbidden.Load() && p == subnetOf(2) {
+					return "it covers the underlay address 10.244.2.9"
+				}
+				return ""
+			}
+		})
+		b := n.host(2, []int{1})
+		a.start()
+		b.start()
+		within(t, time.Second, "both see both", allSee(a, b))
+		if got := a.mesh.View().Conflicts; len(got) != 0 {
+			t.Fatalf("conflicts %v", got)
+		}
+		forbidden.Store(true)
+		within(t, 6*time.Second, "it is refused", func() bool {
+			got := a.mesh.View().Conflicts
+			return len(got) == 1 && got[0].Kind == ConflictRefused && got[0].LoserName == "node-2"
+		})
+		forbidden.Store(false)
+		within(t, 6*time.Second, "it is allowed again", func() bool { return len(a.mesh.View().Conflicts) == 0 })
+	})
 }

@@ -1,8 +1,10 @@
 package mesh
 
 import (
+	"context"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -77,6 +79,81 @@ func TestAGoodbyeDoesNotKeepTheMessageItCameIn(t *testing.T) {
 		clear(message)
 		if !d.verify(b.id.Public()) {
 			t.Error("the departure shares the bytes of the message")
+		}
+	})
+}
+
+func TestANodeThatLeftIsLeftAndKeepsItsClaim(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		a, b, c := n.host(1, nil), n.host(2, []int{1}), n.host(3, []int{1})
+		a.start()
+		b.start()
+		c.start()
+		within(t, time.Second, "all see all", allSee(a, b, c))
+		if err := b.mesh.Leave(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		b.crash()
+		within(t, time.Second, "b left for a and c", func() bool {
+			ma, _ := a.member(b)
+			mc, _ := c.member(b)
+			return ma.Left && !ma.Alive && mc.Left && !mc.Alive && ma.Claim != nil && mc.Claim != nil
+		})
+		b.start()
+		within(t, time.Second, "b is back", func() bool {
+			m, _ := a.member(b)
+			return allSee(a, b, c)() && !m.Left
+		})
+	})
+}
+
+func TestAGoodbyeFromTheFutureHidesNoLaterOne(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		a, b, c := n.host(1, nil), n.host(2, []int{1}), n.host(3, []int{1})
+		a.start()
+		b.start()
+		c.start()
+		within(t, time.Second, "all see all", allSee(a, b, c))
+		future := signDeparture(b.id, nextBoot(), uint64(time.Now().AddDate(10, 0, 0).UnixMilli()))
+		hear := func(d departure) {
+			a.mesh.mail.post(func(o *owner) { o.mergeState((&state{departures: []departure{d}}).encode()) })
+		}
+		hear(future)
+		time.Sleep(time.Minute)
+		if err := b.mesh.Leave(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		b.crash()
+		left := func() bool {
+			ma, _ := a.member(b)
+			mc, _ := c.member(b)
+			return ma.Left && mc.Left
+		}
+		within(t, time.Second, "b left for a and c", left)
+		hear(future)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if !left() {
+			t.Error("the goodbye from the future came back")
+		}
+	})
+}
+
+func TestANodeThatSaidGoodbyeIsCalledSeldom(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		a, b := n.host(1, nil), n.host(2, []int{1})
+		a.start()
+		b.start()
+		within(t, time.Second, "both see both", allSee(a, b))
+		if err := b.mesh.Leave(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		b.crash()
+		before := n.dialed(b)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if calls := n.dialed(b) - before; calls < 10 || calls > 40 {
+			t.Errorf("%d calls in ten minutes, want about 20", calls)
 		}
 	})
 }

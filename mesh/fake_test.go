@@ -272,14 +272,23 @@ func (h *fakeHost) fp() trust.Fingerprint { return h.id.Fingerprint() }
 
 // sees reports whether h has all of them alive, with their claims.
 func (h *fakeHost) sees(others ...*fakeHost) bool {
-	v := h.mesh.View()
 	for _, o := range others {
-		m, ok := v.Member(o.fp())
+		m, ok := h.member(o)
 		if o != h && (!ok || !m.Alive || m.Claim == nil || !slices.Equal(m.Claim.Subnets, o.subnets())) {
 			return false
 		}
 	}
 	return true
+}
+
+// member is what h knows of o.
+func (h *fakeHost) member(o *fakeHost) (Member, bool) {
+	members := h.mesh.View().Members
+	i := slices.IndexFunc(members, func(m Member) bool { return m.ID == o.fp() })
+	if i < 0 {
+		return Member{}, false
+	}
+	return members[i], true
 }
 
 func (h *fakeHost) subnets() []netip.Prefix {
@@ -290,7 +299,7 @@ func (h *fakeHost) subnets() []netip.Prefix {
 }
 
 func (h *fakeHost) alive(o *fakeHost) bool {
-	m, _ := h.mesh.View().Member(o.fp())
+	m, _ := h.member(o)
 	return m.Alive
 }
 

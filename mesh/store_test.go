@@ -23,7 +23,7 @@ func TestKnownPeersAreCalledAgainAfterARestartWithoutSeeds(t *testing.T) {
 		b.crash()
 		b.cfg.Seeds = nil
 		b.start()
-		if m, ok := b.mesh.View().Member(a.fp()); !ok || m.Alive || m.Claim == nil || m.Name != "node-1" {
+		if m, ok := b.member(a); !ok || m.Alive || m.Claim == nil || m.Name != "node-1" {
 			t.Errorf("after the restart: %+v, want a known, dead member with its claim", m)
 		}
 		within(t, 10*time.Second, "both see both", allSee(a, b))
@@ -40,7 +40,7 @@ func TestAClaimKeepsItsVersionAndAgeOverARestart(t *testing.T) {
 		time.Sleep(time.Hour)
 		a.start()
 		within(t, time.Second, "it claims", allSeeSelf(a))
-		if after := a.mesh.View().Self; after.Digest() != before.Digest() {
+		if after := a.mesh.View().Self; after.digest != before.digest {
 			t.Errorf("version %d since %v became version %d since %v", before.Version, before.Since, after.Version, after.Since)
 		}
 	})
