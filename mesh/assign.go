@@ -13,18 +13,6 @@ import (
 // Assignment says which node each prefix goes to. No two nodes hold prefixes that overlap.
 type Assignment map[netip.Prefix]trust.Fingerprint
 
-// Prefixes are those of one node, sorted.
-func (a Assignment) Prefixes(id trust.Fingerprint) []netip.Prefix {
-	var out []netip.Prefix
-	for p, owner := range a {
-		if owner == id {
-			out = append(out, p)
-		}
-	}
-	slices.SortFunc(out, netip.Prefix.Compare)
-	return out
-}
-
 // Ownership says who owns what: a function of the claims alone (and of the time only in that a claim from the future
 // ranks last, and of what rules forbid). The order of the claims does not matter.
 func Ownership(claims []*Claim, rules Rules, now time.Time) (Assignment, []Conflict) {

@@ -60,18 +60,12 @@ type Claim struct {
 	Since        time.Time // when the node first claimed these subnets and routes; milliseconds
 
 	id     trust.Fingerprint
-	raw    []byte
-	digest Digest
+	raw    []byte // signed, as the owner made them
+	digest Digest // of raw
 }
 
 // ID is the fingerprint of the claim's keys.
 func (c *Claim) ID() trust.Fingerprint { return c.id }
-
-// Raw are the signed bytes as the owner made them; they must not be changed.
-func (c *Claim) Raw() []byte { return c.raw }
-
-// Digest is the hash of Raw.
-func (c *Claim) Digest() Digest { return c.digest }
 
 // Sign makes the claim that content describes, with the keys of id.
 func Sign(id *trust.Identity, content Claim) (*Claim, error) {

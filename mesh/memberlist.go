@@ -61,6 +61,6 @@ func (w logWriter) Write(line []byte) (int, error) {
 	if !ok {
 		level, text = "", level
 	}
-	w.to.Debug("memberlist", "level", strings.TrimPrefix(level, "["), "text", text)
+	w.to.Debug("mesh.memberlist.log", "level", strings.TrimPrefix(level, "["), "text", text)
 	return len(line), nil
 }

@@ -67,7 +67,7 @@ func (m *Mesh) newOwner() error {
 	o := &owner{
 		cfg: &m.cfg, me: m.me, log: m.cfg.Logger, mail: m.mail,
 		transport: m.transport, delegate: m.delegate, book: m.book,
-		keeper:  newKeeper(m.cfg.StateDir, m.cfg.Logger),
+		files:   newStateFiles(m.cfg.StateDir, m.cfg.Logger),
 		publish: m.publish,
 		set:     NewSet(), self: &selfClaim{cfg: &m.cfg}, members: map[trust.Fingerprint]*member{},
 		caller:  newCaller(m.cfg.Timing, rand.Float64),
@@ -107,7 +107,7 @@ func (m *Mesh) Run(ctx context.Context) error {
 	m.owner.list, m.owner.ctx = list, workers
 	stop := make(chan struct{})
 	var kept sync.WaitGroup
-	kept.Go(func() { m.owner.keeper.run(stop) })
+	kept.Go(func() { m.owner.files.run(stop) })
 	err = m.owner.loop(ctx)
 	cancel()
 	_ = m.transport.Shutdown() // ends what workers wait for

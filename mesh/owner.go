@@ -28,7 +28,7 @@ type owner struct {
 	delegate  *delegate
 	list      *memberlist.Memberlist
 	book      *book
-	keeper    *keeper
+	files     *stateFiles
 	publish   func(View, bool) // bool: more than seeds changed
 
 	set        *Set
@@ -121,7 +121,7 @@ func (o *owner) claimOurs(now time.Time) {
 	}
 	o.set.Add(claim)
 	o.announce(claim)
-	o.keeper.save(claimFile, encodeClaimFile(claim))
+	o.files.save(claimFile, encodeClaimFile(claim))
 	o.changed = true
 }
 
@@ -172,7 +172,7 @@ func (o *owner) logConflicts(before []Conflict) {
 	}
 	for _, c := range o.conflicts {
 		if !old[c] {
-			o.log.Warn("mesh.conflict", "kind", c.Kind, "prefix", c.Prefix, "loser", c.LoserName, "owner", c.OwnerName, "text", c.String())
+			o.log.Warn("mesh.conflict.new", "kind", c.Kind, "prefix", c.Prefix, "loser", c.LoserName, "owner", c.OwnerName, "text", c.String())
 		}
 		delete(old, c)
 	}

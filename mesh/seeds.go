@@ -87,7 +87,7 @@ func (o *owner) meetClone(r Remote) {
 	}
 	said := "a younger node with our key was told to stop: " + r.Name + " at " + r.Addr.String()
 	if said != o.cloneSeen {
-		o.log.Warn("mesh.clone", "name", r.Name, "address", r.Addr, "uptime", r.Uptime)
+		o.log.Warn("mesh.clone.younger", "name", r.Name, "address", r.Addr, "uptime", r.Uptime)
 		o.cloneSeen, o.changed = said, true
 	}
 }

@@ -180,7 +180,7 @@ func (o *owner) savePeers(now time.Time) {
 		return
 	}
 	o.saved, o.peersChanged = now, false
-	o.keeper.save(peersFile, encodeFile(peersRecord{Version: fileVersion, Peers: o.peerRecords()}))
+	o.files.save(peersFile, encodeFile(peersRecord{Version: fileVersion, Peers: o.peerRecords()}))
 }
 
 func (o *owner) peerRecords() []peerRecord {

@@ -28,16 +28,6 @@ func (v View) Assign(previous Assignment, reachable func(trust.Fingerprint) bool
 	return Assign(previous, v.Claims, v.Rules, reachable, now)
 }
 
-// Member returns the member with this fingerprint.
-func (v View) Member(id trust.Fingerprint) (Member, bool) {
-	for _, m := range v.Members {
-		if m.ID == id {
-			return m, true
-		}
-	}
-	return Member{}, false
-}
-
 // Member is another node.
 type Member struct {
 	ID       trust.Fingerprint
