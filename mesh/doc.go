@@ -12,7 +12,8 @@
 //
 // Ownership of state. One goroutine, the owner, holds all state: it is the one inside Run. memberlist's callbacks, calls
 // and the methods of Mesh only post to its mailbox. What others read is a snapshot: the View, the address book of the
-// transport, the state that a push/pull sends. Config.OnView and Config.Forbidden are called by the owner goroutine.
+// transport, the state that a push/pull sends. Config.OnView, Config.Forbidden and Config.Movable are called by the owner
+// goroutine; Forbidden also by whoever calls View.Assign.
 //
 // Always. Merging claims is idempotent, commutative and associative. Nothing from the network is acted upon before its
 // signature is checked, and every decoder is bounded. An owner that is reachable never loses a prefix to another.
