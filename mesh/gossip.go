@@ -1,6 +1,12 @@
 package mesh
 
-import "time"
+import (
+	"time"
+
+	"github.com/hashicorp/memberlist"
+
+	"github.com/weftnet/weft/trust"
+)
 
 // message takes a user message from gossip.
 func (o *owner) message(b []byte) {
@@ -80,13 +86,32 @@ func (o *owner) hearOurs(c *Claim) {
 	}
 }
 
-// announce queues a claim for gossip, or its digest if it is too long.
+// announce queues a claim for gossip.
 func (o *owner) announce(c *Claim) {
-	payload := message(messageClaim, c.raw)
+	o.delegate.queue.QueueBroadcast(broadcast{name: "claim " + c.id.String(), payload: o.claimMessage(c)})
+}
+
+// claimMessage holds a claim, or its digest if it is too long for a packet.
+func (o *owner) claimMessage(c *Claim) []byte {
 	if len(c.raw) > maxGossipClaim {
-		payload = message(messageAnnounce, notice{id: c.id, digest: c.digest, by: o.me}.append(nil))
+		return message(messageAnnounce, notice{id: c.id, digest: c.digest, by: o.me}.append(nil))
 	}
-	o.delegate.queue.QueueBroadcast(broadcast{name: "claim " + c.id.String(), payload: payload})
+	return message(messageClaim, c.raw)
+}
+
+// greet sends our own claim to a node that can be reached again: what gossip said meanwhile may have been lost.
+func (o *owner) greet(id trust.Fingerprint) {
+	m, c := o.members[id], o.self.current
+	if m == nil || c == nil || o.list == nil {
+		return
+	}
+	for boot := range m.boots {
+		to := memberName{id, boot}
+		node := &memberlist.Node{Name: to.String(), Addr: syntheticIP(id), Port: DefaultPort}
+		if err := o.list.SendBestEffort(node, o.claimMessage(c)); err != nil {
+			o.log.Debug("mesh.send.failed", "to", id.Short(), "error", err)
+		}
+	}
 }
 
 // departed takes a goodbye, and passes it on if it is news.

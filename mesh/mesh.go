@@ -142,6 +142,11 @@ func (m *Mesh) Accept(s Stream) {
 	m.transport.deliver(s)
 }
 
+// Reached tells that a path to a node works again: it gets our claim at once.
+func (m *Mesh) Reached(id trust.Fingerprint) {
+	m.mail.post(func(o *owner) { o.greet(id) })
+}
+
 // SetLocal tells what our claim shall say about us; it should be called before Run, too. It raises the claim's version
 // when something changed, and makes claims be checked again; new endpoints make all calls be tried again. Endpoints that
 // peers would not call (loopback, link-local, multicast, unspecified, IPv4-mapped) are left out.

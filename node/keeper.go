@@ -34,6 +34,7 @@ func (n *Node) onEvent(e router.Event) {
 		n.refused.add(e.Name, e.Reason)
 	case router.PathUp:
 		n.refused.forget(e.Name)
+		n.mesh.Reached(e.Peer)
 	}
 	n.changed()
 }

@@ -40,6 +40,16 @@ func (p *protected) learn(peers []router.PeerStatus) {
 	p.peers.Store(&at)
 }
 
+// covered is the smallest of the addresses in prefix that are not the claimer's own.
+func covered(at map[netip.Addr]trust.Fingerprint, prefix netip.Prefix, claimer trust.Fingerprint) (least netip.Addr, ok bool) {
+	for a, id := range at {
+		if id != claimer && prefix.Contains(a) && (!ok || a.Less(least)) {
+			least, ok = a, true
+		}
+	}
+	return least, ok
+}
+
 // forbidden says why a prefix may not be claimed by claimer, or "": it covers an address of our underlay, a seed, or the
 // place where another peer is reached. A node may well own the network that it is reached in.
 func (n *Node) forbidden(prefix netip.Prefix, claimer trust.Fingerprint) string {
@@ -50,10 +60,8 @@ func (n *Node) forbidden(prefix netip.Prefix, claimer trust.Fingerprint) string 
 	}
 	at := n.protected.peers.Load()
 	if at != nil {
-		for a, id := range *at {
-			if id != claimer && prefix.Contains(a) {
-				return fmt.Sprintf("it covers %s, where another peer is reached", a)
-			}
+		if a, ok := covered(*at, prefix, claimer); ok {
+			return fmt.Sprintf("it covers %s, where another peer is reached", a)
 		}
 	}
 	for _, a := range n.protected.seeds {

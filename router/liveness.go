@@ -199,9 +199,9 @@ func (r *Router) fall(p *peer, reason string, delay time.Duration) {
 }
 
 // away takes a goodbye: the peer stopped in order. Its keys end with it, so that frames which arrive late do not raise
-// the path. It calls us when it returns; until then it is called seldom.
+// the path. It calls us when it returns; we call it, too, for it may have been a clone that stopped.
 func (r *Router) away(p *peer) {
-	r.fall(p, "it said goodbye", r.timing.CallMax)
+	r.fall(p, "it said goodbye", 4*r.timing.CallMin)
 	p.session.Close()
 	p.away = true
 }

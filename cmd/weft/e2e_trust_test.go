@@ -286,10 +286,80 @@ func TestAClonedIdentityStopsTheYoungerAndNamesTheFileToDelete(t *testing.T) {
 	if file := filepath.Join(clone.StateDir(), trust.IdentityFile); !strings.Contains(said, "delete "+file) {
 		t.Errorf("the clone said:\n%s\nwant it to name %s", said, file)
 	}
+	stopped := time.Now()
 	awaitPeer(t, c.Nodes[0], "vm-2", api.StateUp)
 	if !original.Running() {
-		t.Error("the original stopped, too")
+		t.Fatal("the original stopped, too")
 	}
+	awaitPing(t, c.Nodes[0], status(t, original).Node.Addresses[0])
+	t.Logf("the original is reached again %v after the clone stopped", time.Since(stopped))
+}
+
+func TestOneStaticSubnetOfTwoNodesIsReportedTheSameWayOnAllSides(t *testing.T) {
+	c := newCluster(t, 3)
+	if err := c.Nodes[0].Up(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Nodes[0].Addresses(within(t, patience)); err != nil {
+		t.Fatal(err)
+	}
+	owner, loser := c.Nodes[1], c.Nodes[2]
+	if err := owner.Up("--subnet", "10.244.7.0/24"); err != nil {
+		t.Fatal(err)
+	}
+	awaitPeer(t, c.Nodes[0], "vm-2", api.StateUp)
+	if err := loser.Up("--subnet", "10.244.7.0/24"); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range c.Nodes {
+		err := n.AwaitStatus(within(t, patience), func(s *api.Status) (bool, string) {
+			for _, conflict := range s.Node.Conflicts {
+				if strings.Contains(conflict.Reason, "vm-3") && strings.Index(conflict.Reason, "vm-3") < strings.Index(conflict.Reason, "vm-2") {
+					return true, ""
+				}
+			}
+			return false, fmt.Sprintf("conflicts: %v", s.Node.Conflicts)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if got := status(t, loser).Node; len(got.Addresses) != 0 || got.SubnetNote == "" {
+		t.Errorf("the loser has addresses %v and says %q", got.Addresses, got.SubnetNote)
+	}
+	awaitPing(t, c.Nodes[0], netip.MustParseAddr("10.244.7.1"))
+}
+
+func TestARouteOverAnotherNodesEndpointIsRefusedAndCutsNothing(t *testing.T) {
+	c := newCluster(t, 3)
+	for _, n := range c.Nodes[:2] {
+		if err := n.Up(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	awaitAll(t, c)
+	hostile := netip.PrefixFrom(c.Nodes[1].Addr4(), 32).String()
+	if err := c.Nodes[2].Up("--routes", hostile); err != nil {
+		t.Fatal(err)
+	}
+	awaitAll(t, c)
+	for _, n := range c.Nodes[:2] {
+		err := n.AwaitStatus(within(t, patience), func(s *api.Status) (bool, string) {
+			for _, conflict := range s.Node.Conflicts {
+				if strings.Contains(conflict.Reason, hostile) {
+					return true, ""
+				}
+			}
+			return false, fmt.Sprintf("conflicts: %v", s.Node.Conflicts)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if routes := kernelRoutes(t, c.Nodes[0]); strings.Contains(routes, c.Nodes[1].Addr4().String()+" dev weft0") {
+		t.Errorf("the route is in force:\n%s", routes)
+	}
+	awaitPing(t, c.Nodes[0], status(t, c.Nodes[1]).Node.Addresses[0])
 }
 
 func TestAPeerThatOnlyTCPReachesIsShownAsSuch(t *testing.T) {
