@@ -97,6 +97,17 @@ func TestAReinstalledHostTakesOverFromItsDeadSelf(t *testing.T) {
 	}
 }
 
+func TestAReinstalledHostTakesOverAlsoBeforeAThirdDeadClaimant(t *testing.T) {
+	old, anew := claimOf(t, "b", KindStatic, 3*time.Hour), mustSign(t, "b, installed anew", Claim{
+		Name: "b", Kind: KindStatic, Network: []netip.Prefix{testNetwork}, Subnets: []netip.Prefix{subnetOf(1)}, Since: lawsNow,
+	})
+	third := claimOf(t, "c", KindStatic, 2*time.Hour)
+	got, _ := Assign(Assignment{subnetOf(1): old.id}, []*Claim{old, third, anew}, lawsRules, allBut(old, third), lawsNow)
+	if got[subnetOf(1)] != anew.id {
+		t.Errorf("the owner is %v", got[subnetOf(1)].Short())
+	}
+}
+
 func TestAK8sClaimDisplacesADeadOwnerOfAnyPartOfIt(t *testing.T) {
 	old := claimOf(t, "a", KindK8s, time.Hour)
 	wide := mustSign(t, "b", Claim{

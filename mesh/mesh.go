@@ -142,6 +142,14 @@ func (m *Mesh) Accept(s Stream) {
 	m.transport.deliver(s)
 }
 
+// StateProblem says why the state directory cannot be written, or "".
+func (m *Mesh) StateProblem() string {
+	if why := m.owner.files.problem.Load(); why != nil {
+		return *why
+	}
+	return ""
+}
+
 // Reached tells that a path to a node works again: it gets our claim at once.
 func (m *Mesh) Reached(id trust.Fingerprint) {
 	m.mail.post(func(o *owner) { o.greet(id) })

@@ -46,25 +46,25 @@ func (k Kind) rank() int {
 	return 3
 }
 
-// markDisplaced finds the wishes of unreachable nodes whose place a reachable one may take.
+// markDisplaced finds the wishes of unreachable nodes whose place a reachable one may take: one of kind k8s, or a static one
+// whose host was installed anew. All unreachable nodes give way there, not only the one that is replaced: else another
+// dead one that ranks better would get the prefix.
 func markDisplaced(wishes []wish) {
-	var k8s bart.Lite
-	replaced := map[replacement]bool{}
+	dead := map[replacement]bool{}
 	for _, w := range wishes {
-		switch {
-		case !w.reachable:
-		case w.claim.Kind == KindK8s:
-			k8s.Insert(w.prefix)
-		case w.claim.Kind == KindStatic:
-			replaced[replacement{w.claim.Name, w.prefix}] = true
+		if !w.reachable && w.claim.Kind == KindStatic {
+			dead[replacement{w.claim.Name, w.prefix}] = true
+		}
+	}
+	var taken bart.Lite
+	for _, w := range wishes {
+		anew := w.claim.Kind == KindStatic && dead[replacement{w.claim.Name, w.prefix}]
+		if w.reachable && (anew || w.claim.Kind == KindK8s) {
+			taken.Insert(w.prefix)
 		}
 	}
 	for i, w := range wishes {
-		if w.reachable {
-			continue
-		}
-		same := w.claim.Kind == KindStatic && replaced[replacement{w.claim.Name, w.prefix}]
-		wishes[i].displaced = same || k8s.OverlapsPrefix(w.prefix)
+		wishes[i].displaced = !w.reachable && taken.OverlapsPrefix(w.prefix)
 	}
 }
 

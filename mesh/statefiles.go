@@ -1,10 +1,11 @@
 package mesh
 
 import (
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/google/renameio/v2"
 )
@@ -17,9 +18,12 @@ type stateFiles struct {
 
 	mu      sync.Mutex // guards waiting
 	waiting map[string][]byte
-	ready   chan struct{} // holds one token while files wait
-	failed  bool          // the last write did; only the goroutine touches it
+	ready   chan struct{}          // holds one token while files wait
+	problem atomic.Pointer[string] // why the last write failed; nil: it did not
 }
+
+// retryWrite is the pause after a write that failed.
+const retryWrite = 5 * time.Second
 
 func newStateFiles(dir string, log *slog.Logger) *stateFiles {
 	return &stateFiles{dir: dir, log: log, waiting: map[string][]byte{}, ready: make(chan struct{}, 1)}
@@ -39,11 +43,20 @@ func (f *stateFiles) save(name string, contents []byte) {
 	}
 }
 
-// run writes until stop is closed, and then what is left.
+// run writes until stop is closed, and then what is left. What could not be written is tried again.
 func (f *stateFiles) run(stop <-chan struct{}) {
+	retry := time.NewTimer(retryWrite)
+	defer retry.Stop()
 	for {
+		if f.problem.Load() == nil {
+			retry.Stop()
+		} else {
+			retry.Reset(retryWrite)
+		}
 		select {
 		case <-f.ready:
+			f.flush()
+		case <-retry.C:
 			f.flush()
 		case <-stop:
 			f.flush()
@@ -57,15 +70,37 @@ func (f *stateFiles) flush() {
 	files := f.waiting
 	f.waiting = map[string][]byte{}
 	f.mu.Unlock()
+	var failed error
 	for name, contents := range files {
-		f.note(renameio.WriteFile(filepath.Join(f.dir, name), contents, 0o600))
+		if err := renameio.WriteFile(filepath.Join(f.dir, name), contents, 0o600); err != nil {
+			failed = err
+			f.keep(name, contents)
+		}
+	}
+	f.note(failed)
+}
+
+// keep puts back contents that could not be written, unless newer ones wait.
+func (f *stateFiles) keep(name string, contents []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, newer := f.waiting[name]; !newer {
+		f.waiting[name] = contents
 	}
 }
 
-// note logs the first of several failures.
+// note remembers why a write failed, and logs the first of several failures and the end of them.
 func (f *stateFiles) note(err error) {
-	if err != nil && !f.failed {
-		f.log.Error("mesh.state.unwritable", "error", fmt.Errorf("mesh: write state: %w", err))
+	before := f.problem.Load()
+	if err == nil {
+		if f.problem.Store(nil); before != nil {
+			f.log.Info("mesh.state.writable")
+		}
+		return
 	}
-	f.failed = err != nil
+	why := err.Error()
+	f.problem.Store(&why)
+	if before == nil {
+		f.log.Error("mesh.state.unwritable", "error", err)
+	}
 }

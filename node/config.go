@@ -118,16 +118,37 @@ func (c *Config) Parse(data []byte) error {
 	case errors.Is(err, io.EOF):
 		return nil // an empty file
 	case err != nil:
-		return errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+		return syntaxError(data, err)
 	}
-	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return errors.New("holds more than one document")
+	var second yaml.Node
+	if err := dec.Decode(&second); err == nil {
+		return fmt.Errorf("line %d: holds more than one document", second.Line)
+	} else if !errors.Is(err, io.EOF) {
+		return syntaxError(data, err)
 	}
 	root := doc.Content[0]
 	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
 		return nil
 	}
 	return c.parseMap(root, "", map[string]int{})
+}
+
+// syntaxError is what the YAML parser says, with the line. The parser names none for the first line, for unknown anchors
+// and for characters that YAML does not allow: it is then the first line up to which the text fails in the same way.
+func syntaxError(data []byte, err error) error {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if strings.HasPrefix(text, "line ") {
+		return errors.New(text)
+	}
+	var head []byte
+	line := 0
+	for part := range bytes.Lines(data) {
+		head, line = append(head, part...), line+1
+		if got := yaml.Unmarshal(head, new(yaml.Node)); got != nil && got.Error() == err.Error() {
+			break
+		}
+	}
+	return fmt.Errorf("line %d: %s", max(line, 1), text)
 }
 
 func (c *Config) parseMap(m *yaml.Node, prefix string, seen map[string]int) error {

@@ -110,7 +110,7 @@ log: {level: debug, format: json}
 		"routes": "192.168.7.0/24", "listen": "192.0.2.7:9000", "advertise": "192.0.2.7,2001:db8::7",
 		"join":       "192.0.2.8,seed.example.org:9000,[2001:db8::9]:9000",
 		"encryption": "off", "secret_file": "/tmp/s", "mtu": "1400", "device": "w7", "driver": "plain",
-		"state_dir": "/tmp/state", "run_dir": "/tmp/run", "log.level": "DEBUG", "log.format": "json",
+		"state_dir": "/tmp/state", "run_dir": "/tmp/run", "log.level": "debug", "log.format": "json",
 	}
 	for _, k := range Keys() {
 		if value, ok := want[k.Name]; ok && k.Get(&cfg) != value {

@@ -60,6 +60,7 @@ func (n *Node) reconcile() {
 		n.reopenDevice()
 	}
 	n.updateLocal()
+	n.state.problem("state_dir", n.mesh.StateProblem())
 	view := n.mesh.View()
 	peers, err := n.router.Peers()
 	if err != nil {

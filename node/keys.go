@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -60,7 +61,7 @@ var keys = []*Key{
 	{"driver", "of the overlay device: auto, batch or plain", false, setDriver, func(c *Config) []string { return []string{string(c.Driver)} }},
 	text("state_dir", "directory of keys, claim and known peers", func(c *Config) *string { return &c.StateDir }),
 	text("run_dir", "directory of the control socket", func(c *Config) *string { return &c.RunDir }),
-	{"log.level", "debug, info, warn or error", false, setLogLevel, func(c *Config) []string { return []string{c.LogLevel.String()} }},
+	{"log.level", "debug, info, warn or error", false, setLogLevel, func(c *Config) []string { return []string{strings.ToLower(c.LogLevel.String())} }},
 	{"log.format", "text or json", false, setLogFormat, func(c *Config) []string { return []string{c.LogFormat} }},
 }
 
@@ -152,25 +153,41 @@ func setListen(c *Config, v []string) error {
 		return fmt.Errorf("%q is not a port from 1 to 65535", port)
 	}
 	if host != "" {
-		if _, err := netip.ParseAddr(host); err != nil {
+		addr, err := netip.ParseAddr(host)
+		if err != nil {
 			return fmt.Errorf("%q is not an IP address", host)
+		}
+		if addr = addr.Unmap(); addr.IsMulticast() || addr == broadcast {
+			return fmt.Errorf("%s is not an address of one host", addr)
 		}
 	}
 	c.Listen = v[0]
 	return nil
 }
 
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
 func setAdvertise(c *Config, values []string) error {
 	c.Advertise = nil
 	for _, v := range values {
 		a, err := netip.ParseAddr(v)
-		if err != nil || a.Zone() != "" || !a.Unmap().IsValid() || a.IsUnspecified() || a.IsMulticast() {
+		if err != nil || a.Zone() != "" {
 			return fmt.Errorf("%q is not an IP address that peers can call", v)
 		}
-		c.Advertise = append(c.Advertise, a.Unmap())
+		if a = a.Unmap(); !callable(a) {
+			return fmt.Errorf("%s is no address that peers can call: it is unspecified, loopback, link-local or multicast", a)
+		}
+		c.Advertise = append(c.Advertise, a)
 	}
 	return nil
 }
+
+// callable says whether an address can be that of a host for others.
+func callable(a netip.Addr) bool {
+	return (a.IsGlobalUnicast() || a.IsPrivate()) && a != broadcast && !thisHost.Contains(a)
+}
+
+var thisHost = netip.MustParsePrefix("0.0.0.0/8") // RFC 1122, section 3.2.1.3
 
 func setJoin(c *Config, values []string) error {
 	c.Join = nil
@@ -210,8 +227,12 @@ func setMTU(c *Config, v []string) error {
 
 func setDevice(c *Config, v []string) error {
 	name := v[0]
-	if name == "" || len(name) > 15 || name == "." || name == ".." || strings.ContainsAny(name, "/: \t%") {
-		return fmt.Errorf("%q is not an interface name (1 to 15 characters, no blank, slash, colon or percent sign)", name)
+	odd := func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("/:%", r) }
+	if name == "" || len(name) > 15 || name == "." || name == ".." || strings.ContainsFunc(name, odd) {
+		return fmt.Errorf("%q is not an interface name (1 to 15 printable ASCII characters, no blank, slash, colon or percent sign)", name)
+	}
+	if name == "all" || name == "default" { // /proc/sys/net/ipv4/conf has settings of these names
+		return fmt.Errorf("%q cannot be an interface: the kernel has settings for all interfaces under that name", name)
 	}
 	c.Device = name
 	return nil
@@ -227,9 +248,12 @@ func setDriver(c *Config, v []string) error {
 }
 
 func setLogLevel(c *Config, v []string) error {
-	if err := c.LogLevel.UnmarshalText([]byte(v[0])); err != nil {
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+	level, ok := levels[v[0]]
+	if !ok {
 		return fmt.Errorf("%q is not debug, info, warn or error", v[0])
 	}
+	c.LogLevel = level
 	return nil
 }
 

@@ -112,10 +112,19 @@ func freshConfig(t *testing.T, name string) (file string, cfg Config) {
 	return filepath.Join(dir, "weft.yaml"), cfg
 }
 
+// initialise is Init with a delivery that always works.
+func initialise(file string, cfg Config) (token string, err error) {
+	err = Init(file, cfg, strings.NewReader(strings.Repeat("secret random bytes ", 10)), func(text string) error {
+		token = text
+		return nil
+	})
+	return token, err
+}
+
 func TestInitMakesASecretAndATokenWithWhichOthersJoin(t *testing.T) {
 	file, cfg := freshConfig(t, "first")
 	cfg.Encryption, cfg.SubnetSize = false, [2]int{25, 72}
-	text, err := Init(file, cfg, strings.NewReader(strings.Repeat("secret random bytes ", 10)))
+	text, err := initialise(file, cfg)
 	must(t, err)
 	first := DefaultConfig()
 	must(t, first.ReadFile(file))
@@ -125,7 +134,7 @@ func TestInitMakesASecretAndATokenWithWhichOthersJoin(t *testing.T) {
 	}
 
 	other, mine := freshConfig(t, "second")
-	must(t, Join(other, mine, "  "+text+"\n"))
+	must(t, Join(other, mine, nil, "  "+text+"\n"))
 	second := DefaultConfig()
 	must(t, second.ReadFile(other))
 	must(t, second.Validate())
@@ -136,10 +145,10 @@ func TestInitMakesASecretAndATokenWithWhichOthersJoin(t *testing.T) {
 		t.Errorf("it calls %v, want %s", second.Join, want)
 	}
 	checkSameSecret(t, cfg.SecretFile, mine.SecretFile)
-	if err := Join(other, mine, text); !errors.Is(err, ErrConfig) || !errors.Is(err, ErrExists) {
+	if err := Join(other, mine, nil, text); !errors.Is(err, ErrConfig) || !errors.Is(err, ErrExists) {
 		t.Errorf("a second Join = %v", err)
 	}
-	if _, err := Init(file, cfg, strings.NewReader("")); !errors.Is(err, ErrExists) {
+	if _, err := initialise(file, cfg); !errors.Is(err, ErrExists) {
 		t.Errorf("a second Init = %v", err)
 	}
 }
@@ -157,19 +166,19 @@ func checkSameSecret(t *testing.T, a, b string) {
 
 func TestJoinOverwritesNoOtherSecretAndTakesNoBadToken(t *testing.T) {
 	file, cfg := freshConfig(t, "first")
-	text, err := Init(file, cfg, strings.NewReader(strings.Repeat("secret random bytes ", 10)))
+	text, err := initialise(file, cfg)
 	must(t, err)
 	other, mine := freshConfig(t, "second")
 	must(t, os.MkdirAll(filepath.Dir(other), 0o700))
 	must(t, os.WriteFile(mine.SecretFile, []byte(trust.Secret{1}.Text()), 0o600))
-	if err := Join(other, mine, text); !errors.Is(err, ErrExists) || !strings.Contains(err.Error(), mine.SecretFile) {
+	if err := Join(other, mine, nil, text); !errors.Is(err, ErrExists) || !strings.Contains(err.Error(), mine.SecretFile) {
 		t.Errorf("Join over another secret = %v", err)
 	}
 	if got, _, _ := trust.ReadSecretFile(mine.SecretFile); got != (trust.Secret{1}) {
 		t.Error("the secret was overwritten")
 	}
 	for _, bad := range []string{"", "weft1.", text[:len(text)-5], strings.ToUpper(text), "weft9" + text[5:]} {
-		if err := Join(other, mine, bad); !errors.Is(err, ErrConfig) || strings.Contains(err.Error(), "\n") {
+		if err := Join(other, mine, nil, bad); !errors.Is(err, ErrConfig) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("Join with token %q = %v", bad, err)
 		}
 	}
@@ -181,7 +190,7 @@ func TestJoinOverwritesNoOtherSecretAndTakesNoBadToken(t *testing.T) {
 func TestInitRefusesWhatUpWouldRefuse(t *testing.T) {
 	file, cfg := freshConfig(t, "first")
 	cfg.Subnet = Subnet{Prefixes: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/24")}}
-	if _, err := Init(file, cfg, strings.NewReader("")); !errors.Is(err, ErrConfig) {
+	if _, err := initialise(file, cfg); !errors.Is(err, ErrConfig) {
 		t.Errorf("Init = %v", err)
 	}
 	if _, err := os.Stat(filepath.Dir(file)); err == nil {

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -20,28 +19,38 @@ import (
 	"github.com/weftnet/weft/trust"
 )
 
-// ErrExists says that Init or Join would overwrite a configuration.
+// ErrExists says that something would be overwritten: a configuration, a secret, a file with a token.
 var ErrExists = errors.New("exists already")
 
-// Init makes the first node of a cluster: a secret if there is none, the configuration file, and a token for the others.
-// cfg holds what the user chose. Nothing that exists is overwritten.
-func Init(file string, cfg Config, random io.Reader) (token string, err error) {
+// Init makes the first node of a cluster: a secret if there is none, the configuration file, and a token for the others,
+// which it gives to deliver. cfg holds what the user chose. Nothing that exists is overwritten. An error, also one of
+// deliver, leaves no file that was not there before.
+func Init(file string, cfg Config, random io.Reader, deliver func(token string) error) error {
 	cfg.Bootstrap = cfg.Subnet.Auto
-	if err := prepare(file, cfg); err != nil {
-		return "", err
+	if err := prepare(file, &cfg); err != nil {
+		return err
 	}
-	secret, err := ensureSecret(cfg.SecretFile, random)
+	secret, err := secretOrNew(cfg.SecretFile, random)
 	if err != nil {
-		return "", err
+		return err
 	}
-	if err := writeConfig(file, cfg); err != nil {
-		return "", err
+	token, err := tokenOf(cfg, secret)
+	if err != nil {
+		return err
 	}
-	return TokenOf(cfg, secret)
+	return setUp(file, cfg, secret, func() error { return deliver(token) })
 }
 
-// TokenOf makes the token with which others join a node of that configuration.
-func TokenOf(cfg Config, secret trust.Secret) (string, error) {
+// Token makes the token with which others join a node that is set up with cfg. It reads the secret.
+func Token(cfg Config) (string, error) {
+	secret, _, err := trust.ReadSecretFile(cfg.SecretFile)
+	if err != nil {
+		return "", secretError(err)
+	}
+	return tokenOf(cfg, secret)
+}
+
+func tokenOf(cfg Config, secret trust.Secret) (string, error) {
 	seeds, err := callableAt(cfg)
 	if err != nil {
 		return "", err
@@ -51,122 +60,180 @@ func TokenOf(cfg Config, secret trust.Secret) (string, error) {
 	}.Text()
 }
 
-// Join makes a further node from a token.
-func Join(file string, cfg Config, text string) error {
+// WriteTokenFile writes a token to a new file that only its owner can read.
+func WriteTokenFile(path, token string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return configErrorf("%s %w: delete it first, or name another file for the token", path, ErrExists)
+	}
+	if err != nil {
+		return fmt.Errorf("node: write token: %w", err)
+	}
+	_, err = f.WriteString(token + "\n")
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("node: write token: %w", errors.Join(err, os.Remove(path)))
+	}
+	return nil
+}
+
+// Join makes a further node from a token. cfg holds what the user chose, and chosen the names of those keys: what the
+// token decides must not contradict it, but for join, where the user's choice replaces the token's. An error leaves no
+// file that was not there before.
+func Join(file string, cfg Config, chosen map[string]bool, text string) error {
 	token, err := trust.ParseToken(text)
 	if err != nil {
 		return configErrorf("token: %w", err)
 	}
-	cfg.Network, cfg.Encryption, cfg.SubnetSize = token.Network, token.Encryption, token.SubnetSize
-	cfg.Join, cfg.Bootstrap = token.Join, false
-	if err := prepare(file, cfg); err != nil {
+	if cfg.Bootstrap {
+		return configErrorf("bootstrap: only the first node of a cluster may have it, and a node that joins is not the first")
+	}
+	if err := follow(token, &cfg, chosen); err != nil {
 		return err
 	}
-	if err := writeSecret(cfg.SecretFile, token.Secret); err != nil {
+	if err := prepare(file, &cfg); err != nil {
 		return err
 	}
-	return writeConfig(file, cfg)
+	return setUp(file, cfg, token.Secret, func() error { return nil })
 }
 
-func prepare(file string, cfg Config) error {
+// follow gives cfg what the token decides.
+func follow(token trust.Token, cfg *Config, chosen map[string]bool) error {
+	told := *cfg
+	told.Network, told.Encryption, told.SubnetSize = token.Network, token.Encryption, token.SubnetSize
+	for _, k := range keys {
+		if chosen[k.Name] && k.Name != "join" && !sameItems(k.Values(cfg), k.Values(&told)) {
+			return configErrorf("%s: %s was chosen, but the token says %s: leave it out to join this cluster", k.Name, k.Get(cfg), k.Get(&told))
+		}
+	}
+	if !chosen["join"] {
+		told.Join = token.Join
+	}
+	*cfg = told
+	return nil
+}
+
+func sameItems(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+// prepare checks cfg and makes its paths absolute, since 'up' may run elsewhere. It changes nothing on the machine.
+func prepare(file string, cfg *Config) error {
+	for _, path := range []*string{&cfg.SecretFile, &cfg.StateDir, &cfg.RunDir} {
+		absolute, err := filepath.Abs(*path)
+		if err != nil {
+			return fmt.Errorf("node: make %s absolute: %w", *path, err)
+		}
+		*path = absolute
+	}
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	if _, err := os.Stat(file); err == nil {
+	if _, err := os.Lstat(file); err == nil {
 		return configErrorf("%s %w: this host is set up; delete the file first to start over", file, ErrExists)
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return fmt.Errorf("node: make directory of %s: %w", file, err)
 	}
 	return nil
 }
 
-func ensureSecret(path string, random io.Reader) (trust.Secret, error) {
-	secret, _, err := trust.ReadSecretFile(path)
+// setUp writes secret and configuration, then calls last. When something fails, what it wrote is removed again.
+func setUp(file string, cfg Config, secret trust.Secret, last func() error) error {
+	created, err := writeSecret(cfg.SecretFile, secret)
+	if err != nil {
+		return err
+	}
+	err = writeConfig(file, cfg)
 	if err == nil {
-		return secret, nil
+		if err = last(); err == nil {
+			return nil
+		}
+		err = errors.Join(err, os.Remove(file))
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return secret, configErrorf("secret_file: %w", err)
+	if created {
+		err = errors.Join(err, os.Remove(cfg.SecretFile))
 	}
-	if secret, err = trust.NewSecret(random); err != nil {
-		return secret, err
-	}
-	return secret, writeSecret(path, secret)
+	return err
 }
 
-func writeSecret(path string, secret trust.Secret) error {
+func secretOrNew(path string, random io.Reader) (trust.Secret, error) {
+	secret, _, err := trust.ReadSecretFile(path)
+	switch {
+	case err == nil:
+		return secret, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return trust.NewSecret(random)
+	}
+	return secret, secretError(err)
+}
+
+// writeSecret writes the secret, unless it is there already; another one is not overwritten.
+func writeSecret(path string, secret trust.Secret) (created bool, err error) {
 	old, _, err := trust.ReadSecretFile(path)
 	switch {
 	case err == nil && old == secret:
-		return nil
+		return false, nil
 	case err == nil:
-		return configErrorf("secret_file: %s %w with another secret; delete it first to join this cluster", path, ErrExists)
+		return false, configErrorf("secret_file: %s %w with another secret; delete it first to join this cluster", path, ErrExists)
 	case !errors.Is(err, fs.ErrNotExist):
-		return configErrorf("secret_file: %w", err)
+		return false, secretError(err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("node: make directory of %s: %w", path, err)
+		return false, fmt.Errorf("node: make the directory of %s: %w", path, rootHint(err))
 	}
 	if err := renameio.WriteFile(path, []byte(secret.Text()+"\n"), 0o600); err != nil {
-		return fmt.Errorf("node: write secret: %w", err)
+		return false, fmt.Errorf("node: write secret: %w", rootHint(err))
 	}
-	return nil
+	return true, nil
 }
 
-// writeConfig writes the keys that differ from the defaults, and those that everybody looks for.
-func writeConfig(file string, cfg Config) error {
-	always := map[string]bool{"name": true, "network": true, "subnet": true, "join": true, "encryption": true}
-	defaults := DefaultConfig()
-	var b strings.Builder
-	b.WriteString("# weft: all keys are in docs/configuration.md and 'weft up --help'\n")
-	for _, k := range keys {
-		if strings.Contains(k.Name, ".") || !always[k.Name] && k.Get(&cfg) == k.Get(&defaults) {
-			continue
-		}
-		fmt.Fprintf(&b, "%s: %s\n", k.Name, yamlValue(k, &cfg))
+// secretError explains why the secret cannot be read: the configuration is wrong, or the user may not.
+func secretError(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("secret_file: %w", rootHint(err))
 	}
-	if err := renameio.WriteFile(file, []byte(b.String()), 0o644); err != nil {
-		return fmt.Errorf("node: write configuration: %w", err)
-	}
-	return nil
+	return configErrorf("secret_file: %w", err)
 }
 
-// yamlValue is a key's value in flow style; quoted, so that no colon, bracket or word of YAML's own is taken for syntax.
-func yamlValue(k *Key, cfg *Config) string {
-	values := slices.Clone(k.Values(cfg))
-	for i, v := range values {
-		if strings.ContainsAny(v, ":[]{}#&*!|>'\"%@`, ") || v == "" {
-			values[i] = strconv.Quote(v)
-		}
+// rootHint adds what helps when the user lacks permission.
+func rootHint(err error) error {
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		return fmt.Errorf("%w (run it as root, with sudo)", err)
 	}
-	if !k.List || len(values) == 1 && values[0] == "auto" {
-		return strings.Join(values, ", ")
-	}
-	return "[" + strings.Join(values, ", ") + "]"
+	return err
 }
 
-// callableAt lists the addresses that go into a token.
+// callableAt lists the addresses that go into a token: those that are advertised, or else the one that is listened on, or
+// else the source address of the default route.
 func callableAt(cfg Config) ([]string, error) {
+	host, port, err := net.SplitHostPort(cfg.Listen)
+	if err != nil {
+		return nil, configErrorf("listen: %w", err)
+	}
 	addrs := cfg.Advertise
+	if bound, err := netip.ParseAddr(host); err == nil && !bound.IsUnspecified() && len(addrs) == 0 {
+		addrs = []netip.Addr{bound.Unmap()}
+	}
 	if len(addrs) == 0 {
-		host, err := kernel.New(slog.New(slog.DiscardHandler))
+		source, err := defaultSource()
 		if err != nil {
 			return nil, err
 		}
-		e, err := host.Egress(netip.Addr{})
-		if err != nil {
-			return nil, fmt.Errorf("%w (name the address that the others shall call with --advertise)", err)
-		}
-		addrs = []netip.Addr{e.Source}
-	}
-	_, port, err := net.SplitHostPort(cfg.Listen)
-	if err != nil {
-		return nil, configErrorf("listen: %w", err)
+		addrs = []netip.Addr{source}
 	}
 	seeds := make([]string, len(addrs))
 	for i, a := range addrs {
 		seeds[i] = net.JoinHostPort(a.String(), port)
 	}
 	return seeds, nil
+}
+
+func defaultSource() (netip.Addr, error) {
+	host, err := kernel.New(slog.New(slog.DiscardHandler))
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	e, err := host.Egress(netip.Addr{})
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("no address for the token: %s (name the address that the others shall call with --advertise)",
+			strings.TrimPrefix(err.Error(), "kernel: egress: "))
+	}
+	return e.Source, nil
 }

@@ -1,15 +1,19 @@
 package node
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/weftnet/weft/mesh"
 )
 
 // Validate checks what can be checked without the machine. Errors wrap ErrConfig and read as one line.
 func (c *Config) Validate() error {
-	for _, check := range []func() error{c.checkName, c.checkNetwork, c.checkSubnet, c.checkRoutes, c.checkUnderlay} {
+	for _, check := range []func() error{c.checkName, c.checkNetwork, c.checkSubnet, c.checkRoutes, c.checkUnderlay, c.checkPaths} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -18,6 +22,9 @@ func (c *Config) Validate() error {
 }
 
 func (c *Config) checkName() error {
+	if c.Name == "" {
+		return configErrorf("name: is empty")
+	}
 	if len(c.Name) > 63 {
 		return configErrorf("name: %d characters are more than 63", len(c.Name))
 	}
@@ -42,8 +49,35 @@ func (c *Config) checkNetwork() error {
 		if p.Bits() == 0 || p.Bits() > p.Addr().BitLen()-2 {
 			return configErrorf("network: %s cannot be divided among nodes", p)
 		}
-		if p.Addr().IsMulticast() || p.Addr().IsLoopback() || p.Addr().IsLinkLocalUnicast() || p.Addr().IsUnspecified() {
-			return configErrorf("network: %s is not for unicast between hosts", p)
+		if err := checkUnicast(p); err != nil {
+			return configErrorf("network: %w", err)
+		}
+	}
+	return nil
+}
+
+// reserved are the prefixes that never lead to another host (RFC 6890).
+var reserved = []struct {
+	prefix netip.Prefix
+	what   string
+}{
+	{thisHost, "this host"},
+	{netip.MustParsePrefix("127.0.0.0/8"), "loopback"},
+	{netip.MustParsePrefix("169.254.0.0/16"), "link-local"},
+	{netip.MustParsePrefix("224.0.0.0/4"), "multicast"},
+	{netip.PrefixFrom(broadcast, 32), "broadcast"},
+	{netip.MustParsePrefix("::/128"), "this host"},
+	{netip.MustParsePrefix("::1/128"), "loopback"},
+	{netip.MustParsePrefix("::ffff:0:0/96"), "IPv4 in IPv6 form"},
+	{netip.MustParsePrefix("fe80::/10"), "link-local"},
+	{netip.MustParsePrefix("ff00::/8"), "multicast"},
+}
+
+// checkUnicast refuses prefixes that hold addresses of no host.
+func checkUnicast(p netip.Prefix) error {
+	for _, r := range reserved {
+		if r.prefix.Overlaps(p) {
+			return fmt.Errorf("%s overlaps %s (%s), which is not for unicast between hosts", p, r.prefix, r.what)
 		}
 	}
 	return nil
@@ -97,10 +131,26 @@ func (c *Config) inNetwork(a netip.Addr) bool {
 	return slices.ContainsFunc(c.Network, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
+// The widest routes: a wider one would take most of the Internet, or of its unicast addresses, away from the underlay.
+const (
+	widestRoute4 = 8
+	widestRoute6 = 16
+)
+
 func (c *Config) checkRoutes() error {
 	for _, p := range c.Routes {
-		if p.Bits() == 0 {
+		widest := widestRoute4
+		if p.Addr().Is6() {
+			widest = widestRoute6
+		}
+		switch {
+		case p.Bits() == 0:
 			return configErrorf("routes: %s is the default route; weft does not carry that", p)
+		case p.Bits() < widest:
+			return configErrorf("routes: %s is wider than /%d, the widest that weft carries", p, widest)
+		}
+		if err := checkUnicast(p); err != nil {
+			return configErrorf("routes: %w", err)
 		}
 		if slices.ContainsFunc(c.Network, p.Overlaps) {
 			return configErrorf("routes: %s overlaps network %s; what lies in it belongs into subnet", p, joined(c.Network))
@@ -124,6 +174,23 @@ func (c *Config) checkUnderlay() error {
 		if a, err := netip.ParseAddr(host); err == nil && c.inNetwork(a.Unmap()) {
 			return configErrorf("join: %s lies inside network %s; name an address of the underlay", seed, joined(c.Network))
 		}
+	}
+	return nil
+}
+
+// maxSocketPath is the longest path that a unix socket can have: sun_path holds 108 bytes with the zero at the end, unix(7).
+const maxSocketPath = 107
+
+func (c *Config) checkPaths() error {
+	for _, path := range []struct{ key, value string }{
+		{"secret_file", c.SecretFile}, {"state_dir", c.StateDir}, {"run_dir", c.RunDir},
+	} {
+		if !utf8.ValidString(path.value) || strings.ContainsFunc(path.value, unicode.IsControl) {
+			return configErrorf("%s: %q holds control characters or is not UTF-8", path.key, path.value)
+		}
+	}
+	if n := len(c.Socket()); n > maxSocketPath {
+		return configErrorf("run_dir: %s is too long: the path of the socket in it has %d bytes, and the kernel takes %d", c.RunDir, n, maxSocketPath)
 	}
 	return nil
 }
