@@ -45,10 +45,13 @@ func (r *Router) runControl(ctx context.Context, failed <-chan error) error {
 	}
 }
 
+// longestSleep bounds how late control notices what lanes only note: that an idle path carries traffic now.
+const longestSleep = time.Second
+
 // step lets every link and session act, and returns how long nothing will be due.
 func (r *Router) step() time.Duration {
 	now := r.now()
-	wait := r.timing.Busy / 2
+	wait := longestSleep
 	for _, p := range r.peers {
 		r.stepPeer(p, now)
 		due := p.link.due(now, r.at(p.heard.Load()), r.at(p.carried.Load()), p.rtt)

@@ -33,7 +33,7 @@ func (r *Router) sendGossip(to trust.Fingerprint, at []netip.AddrPort, packet []
 		if path := p.path.Load(); path != nil {
 			body := append(append(make([]byte, 0, len(packet)+len(r.cfg.Boot)), r.cfg.Boot[:]...), packet...)
 			r.sendControl(p, encap.Gossip, body, path.endpoint)
-			p.carried.Store(r.clock()) // gossip is mostly answered; where it is not, a probe asks
+			p.link.hope(r.now())
 			return
 		}
 	}

@@ -55,6 +55,7 @@ type link struct {
 	up       bool
 	waiting  bool      // a probe is unanswered
 	asked    time.Time // when the probe that waits was sent
+	hoped    time.Time // when something was sent that is mostly answered; zero: nothing since the peer was heard
 	burst    int       // probes of the present burst; 0: none
 	lastSent time.Time // last probe
 	pause    time.Duration
@@ -73,7 +74,7 @@ func (l *link) rise() {
 
 // fall notes that the path is down; the first call follows at once, or after delay.
 func (l *link) fall(now time.Time, delay time.Duration) {
-	l.up, l.waiting, l.burst, l.pause, l.calls = false, false, 0, l.t.CallMin, 0
+	l.up, l.waiting, l.burst, l.pause, l.calls, l.hoped = false, false, 0, l.t.CallMin, 0, time.Time{}
 	l.next = now.Add(delay)
 }
 
@@ -81,6 +82,13 @@ func (l *link) fall(now time.Time, delay time.Duration) {
 func (l *link) callSoon(now time.Time) {
 	if !l.up {
 		l.next, l.pause, l.calls = now, l.t.CallMin, 0
+	}
+}
+
+// hope notes that something was sent that is mostly answered, as gossip is: if nothing is heard in time, a probe asks.
+func (l *link) hope(now time.Time) {
+	if l.up && l.hoped.IsZero() {
+		l.hoped = now
 	}
 }
 
@@ -102,17 +110,29 @@ func (l *link) step(now, heard, carried time.Time, rtt time.Duration) action {
 	if l.waiting && !heard.Before(l.asked) {
 		l.waiting, l.burst = false, 0
 	}
+	if !heard.Before(l.hoped) {
+		l.hoped = time.Time{}
+	}
 	switch {
 	case l.burst > 0:
 		return l.stepBurst(now, rtt)
 	case l.waiting && now.Sub(l.asked) >= l.answer(rtt):
 		l.burst = 1
 		return l.send(now)
-	case !l.waiting && now.Sub(latest(heard, l.lastSent)) >= l.period(now, carried):
+	case !l.waiting && l.overdue(now, heard, carried, rtt):
 		l.waiting, l.asked = true, now
 		return l.send(now)
 	}
 	return nothing
+}
+
+// overdue reports whether it is time for a probe.
+func (l *link) overdue(now, heard, carried time.Time, rtt time.Duration) bool {
+	if !l.hoped.IsZero() && now.Sub(l.hoped) >= l.answer(rtt) {
+		l.hoped = time.Time{}
+		return true
+	}
+	return now.Sub(latest(heard, l.lastSent)) >= l.period(now, carried)
 }
 
 func (l *link) stepDown(now time.Time) action {
@@ -162,7 +182,11 @@ func (l *link) due(now, heard, carried time.Time, rtt time.Duration) time.Time {
 	case l.waiting:
 		return l.asked.Add(l.answer(rtt))
 	}
-	return latest(heard, l.lastSent).Add(l.period(now, carried))
+	due := latest(heard, l.lastSent).Add(l.period(now, carried))
+	if hoped := l.hoped.Add(l.answer(rtt)); !l.hoped.IsZero() && hoped.Before(due) {
+		return hoped
+	}
+	return due
 }
 
 func latest(a, b time.Time) time.Time {

@@ -16,7 +16,7 @@ type peer struct {
 	path    atomic.Pointer[path]           // nil: down
 	stray   atomic.Pointer[encap.Endpoint] // where the peer was heard too, which the path does not follow; or nil
 	heard   atomic.Int64                   // when the last authenticated frame came by the path, in nanoseconds of Router.clock
-	carried atomic.Int64                   // when the last data or gossip frame went or came, likewise
+	carried atomic.Int64                   // when the last data frame went or came, likewise
 	tx, rx  struct{ packets, bytes atomic.Uint64 }
 
 	id     trust.Fingerprint
