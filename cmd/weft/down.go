@@ -25,7 +25,7 @@ func newDown() *cobra.Command {
 		cfg, err := loadConfig(cmd, file)
 		if errors.Is(err, fs.ErrNotExist) && !cmd.Flags().Changed("config") {
 			fmt.Fprintf(cmd.ErrOrStderr(), "weft: there is no %s: removing what its defaults and the flags name\n", file)
-			cfg, err = flagConfig(cmd)
+			cfg, _, err = flagConfig(cmd)
 		}
 		if err != nil {
 			return err
@@ -34,8 +34,8 @@ func newDown() *cobra.Command {
 		if err := node.Down(cmd.Context(), cfg, log); err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s, its addresses and routes are gone; keys and configuration are kept\n", cfg.Device)
-		return nil
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s, its addresses and routes are gone; keys and configuration are kept\n", cfg.Device)
+		return err
 	}
 	return cmd
 }

@@ -10,26 +10,29 @@ import (
 )
 
 func newInit() *cobra.Command {
-	var file string
+	var file, tokenFile string
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Set up the first node: secret, configuration, and the token with which others join",
-		Args:  cobra.NoArgs,
+		Long: "Set up the first node: secret, configuration, and the token with which others join. When something fails, nothing\n" +
+			"is set up. 'weft token' makes the token again.",
+		Args: cobra.NoArgs,
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", node.DefaultConfigFile, "configuration file to write")
+	addTokenFile(cmd, &tokenFile)
 	addKeyFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := flagConfig(cmd)
+		cfg, _, err := flagConfig(cmd)
 		if err != nil {
 			return err
 		}
-		token, err := node.Init(file, cfg, rand.Reader)
-		if err != nil {
-			return err
+		deliver := func(token string) error { return deliverToken(cmd, tokenFile, token) }
+		if err := node.Init(file, cfg, rand.Reader, deliver); err != nil {
+			return fmt.Errorf("nothing is set up: %w", err)
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s and %s\nstart this node:      weft up\non every other host:  weft join TOKEN, then weft up\n"+
-			"the token holds the secret; treat it like a password:\n", file, cfg.SecretFile)
-		fmt.Fprintln(cmd.OutOrStdout(), token)
+		fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s; the secret is in %s\nstart this node:      weft up\n"+
+			"on every other host:  weft join --token-file FILE, then weft up\n"+
+			"the token holds the secret: treat it like a password; 'weft token' makes it again\n", file, cfg.SecretFile)
 		return nil
 	}
 	return cmd

@@ -15,13 +15,15 @@ func newJoin() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "join [TOKEN]",
 		Short: "Set up a further node from a token (or from a token in a file or on standard input)",
-		Args:  cobra.MaximumNArgs(1),
+		Long: "Set up a further node from a token, or from a token in a file or on standard input. The token decides network,\n" +
+			"encryption and subnet size; a flag that says otherwise is an error. --join replaces the addresses in the token.",
+		Args: cobra.MaximumNArgs(1),
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", node.DefaultConfigFile, "configuration file to write")
 	cmd.Flags().StringVar(&tokenFile, "token-file", "", "read the token from this file; - is standard input")
 	addKeyFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		cfg, err := flagConfig(cmd)
+		cfg, chosen, err := flagConfig(cmd)
 		if err != nil {
 			return err
 		}
@@ -29,11 +31,11 @@ func newJoin() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := node.Join(file, cfg, token); err != nil {
+		if err := node.Join(file, cfg, chosen, token); err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "wrote %s and %s\nstart this node: weft up\n", file, cfg.SecretFile)
-		return nil
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "wrote %s; the secret is in %s\nstart this node: weft up\n", file, cfg.SecretFile)
+		return err
 	}
 	return cmd
 }

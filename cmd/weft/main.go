@@ -8,9 +8,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -19,18 +19,35 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:]))
+	// A handler that does nothing: a write to a closed pipe then fails with EPIPE instead of ending the process half-way.
+	// To ignore the signal would do so in the programs that are started, too.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout))
+}
+
+// stopSignals end a command in order. A hangup does, too, unless whoever started it ignores hangups, as nohup does.
+func stopSignals() []os.Signal {
+	list := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		list = append(list, syscall.SIGHUP)
+	}
+	return list
 }
 
 // run executes the command line and returns the exit code.
-func run(ctx context.Context, args []string) int {
+func run(ctx context.Context, args []string, stdout io.Writer) int {
+	out := &output{to: stdout}
 	root := newRoot()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	root.SetOut(out)
+	err := out.failed(root.ExecuteContext(ctx))
 	if err == nil {
 		return 0
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
 	}
 	fmt.Fprintln(root.ErrOrStderr(), "weft: "+oneLine(err))
 	if errors.Is(err, node.ErrConfig) || errors.Is(err, errUsage) {
@@ -41,11 +58,6 @@ func run(ctx context.Context, args []string) int {
 
 // errUsage marks a command line that cannot be understood.
 var errUsage = errors.New("usage")
-
-// oneLine is the error's text without line breaks.
-func oneLine(err error) string {
-	return strings.Join(strings.Fields(err.Error()), " ")
-}
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
@@ -60,7 +72,7 @@ func newRoot() *cobra.Command {
 		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newInit(), newJoin(), newUp(), newDown(), newStatus(), newPeers(), newRoutes(), newSecret(),
+	root.AddCommand(newInit(), newJoin(), newUp(), newDown(), newStatus(), newPeers(), newRoutes(), newSecret(), newToken(),
 		newDemo(), newVersion())
 	for _, cmd := range root.Commands() {
 		markUsage(cmd)

@@ -19,8 +19,8 @@ func newSecret() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), s.Text())
-			return nil
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), s.Text())
+			return err
 		},
 	}
 }

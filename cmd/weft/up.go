@@ -54,30 +54,33 @@ func loadConfig(cmd *cobra.Command, file string) (node.Config, error) {
 	if err := readConfigFile(cmd, &cfg, file); err != nil {
 		return cfg, err
 	}
-	if err := applyFlags(cmd, &cfg); err != nil {
+	if _, err := applyFlags(cmd, &cfg); err != nil {
 		return cfg, err
 	}
 	return cfg, cfg.Validate()
 }
 
-// flagConfig is the configuration of the flags alone.
-func flagConfig(cmd *cobra.Command) (node.Config, error) {
-	cfg := node.DefaultConfig()
-	err := applyFlags(cmd, &cfg)
-	return cfg, err
+// flagConfig is the configuration of the flags alone, and the names of the keys that they set.
+func flagConfig(cmd *cobra.Command) (cfg node.Config, chosen map[string]bool, err error) {
+	cfg = node.DefaultConfig()
+	chosen, err = applyFlags(cmd, &cfg)
+	return cfg, chosen, err
 }
 
-func applyFlags(cmd *cobra.Command, cfg *node.Config) error {
+// applyFlags sets the keys whose flags were given, and returns their names.
+func applyFlags(cmd *cobra.Command, cfg *node.Config) (map[string]bool, error) {
+	chosen := map[string]bool{}
 	for _, k := range node.Keys() {
 		f := cmd.Flags().Lookup(k.Flag())
 		if f == nil || !f.Changed {
 			continue
 		}
 		if err := k.Set(cfg, flagValues(f)); err != nil {
-			return usageError{fmt.Errorf("--%s: %w", k.Flag(), err)}
+			return nil, usageError{fmt.Errorf("--%s: %w", k.Flag(), err)}
 		}
+		chosen[k.Name] = true
 	}
-	return nil
+	return chosen, nil
 }
 
 func readConfigFile(cmd *cobra.Command, cfg *node.Config, file string) error {

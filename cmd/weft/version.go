@@ -20,8 +20,8 @@ func newVersion() *cobra.Command {
 			if asJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(v)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "weft %s (wire %d to %d, %s, %s)\n", v.Version, v.WireMin, v.WireMax, v.Go, v.Platform)
-			return nil
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "weft %s (wire %d to %d, %s, %s)\n", v.Version, v.WireMin, v.WireMax, v.Go, v.Platform)
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weftnet/weft/node"
+)
+
+func newToken() *cobra.Command {
+	var file, tokenFile string
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "Make the token again with which others join, from configuration and secret",
+		Args:  cobra.NoArgs,
+	}
+	cmd.Flags().StringVarP(&file, "config", "c", node.DefaultConfigFile, "configuration file")
+	addTokenFile(cmd, &tokenFile)
+	addKeyFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := loadConfig(cmd, file)
+		if err != nil {
+			return err
+		}
+		token, err := node.Token(cfg)
+		if err != nil {
+			return err
+		}
+		return deliverToken(cmd, tokenFile, token)
+	}
+	return cmd
+}
+
+func addTokenFile(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVar(file, "token-file", "", "write the token to this new file, for its owner alone; default: standard output")
+}
+
+// deliverToken writes the token where the user wants it.
+func deliverToken(cmd *cobra.Command, file, token string) error {
+	if file != "" && file != "-" {
+		return node.WriteTokenFile(file, token)
+	}
+	if _, err := fmt.Fprintln(cmd.OutOrStdout(), token); err != nil {
+		return fmt.Errorf("print the token: %w", err)
+	}
+	return nil
+}
