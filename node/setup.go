@@ -38,7 +38,12 @@ func Init(file string, cfg Config, random io.Reader, deliver func(token string) 
 	if err != nil {
 		return err
 	}
-	return setUp(file, cfg, secret, func() error { return deliver(token) })
+	return setUp(file, cfg, secret, func() error {
+		if err := deliver(token); err != nil {
+			return fmt.Errorf("nothing was set up, since the token could not be handed over: %w", err)
+		}
+		return nil
+	})
 }
 
 // Token makes the token with which others join a node that is set up with cfg. It reads the secret.

@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/weftnet/weft/lab"
 	"github.com/weftnet/weft/lab/demo"
+	"github.com/weftnet/weft/node"
 )
 
 func newDemo() *cobra.Command {
@@ -23,6 +25,10 @@ func newDemo() *cobra.Command {
 	cmd.Flags().StringVar(&encryption, "encryption", "on", "on or off")
 	cmd.Flags().StringVar(&driver, "driver", "auto", "of the overlay device: auto, batch or plain")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		o.Flags = []string{"--encryption", encryption, "--driver", driver}
+		if err := checkFlags(cmd, "encryption", "driver"); err != nil {
+			return err
+		}
 		if remove != "" {
 			return lab.Remove(remove)
 		}
@@ -31,8 +37,21 @@ func newDemo() *cobra.Command {
 			return fmt.Errorf("find this program: %w", err)
 		}
 		o.Binary, o.Out = self, cmd.OutOrStdout()
-		o.Flags = []string{"--encryption", encryption, "--driver", driver}
 		return demo.Run(cmd.Context(), o)
 	}
 	return cmd
+}
+
+// checkFlags checks flags that are passed on to other commands, before anything is built for them.
+func checkFlags(cmd *cobra.Command, names ...string) error {
+	cfg := node.DefaultConfig()
+	for _, k := range node.Keys() {
+		if !slices.Contains(names, k.Flag()) {
+			continue
+		}
+		if err := k.Set(&cfg, flagValues(cmd.Flags().Lookup(k.Flag()))); err != nil {
+			return usageError{fmt.Errorf("--%s: %w", k.Flag(), err)}
+		}
+	}
+	return nil
 }

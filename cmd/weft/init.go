@@ -28,7 +28,7 @@ func newInit() *cobra.Command {
 		}
 		deliver := func(token string) error { return deliverToken(cmd, tokenFile, token) }
 		if err := node.Init(file, cfg, rand.Reader, deliver); err != nil {
-			return fmt.Errorf("nothing is set up: %w", err)
+			return err
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s; the secret is in %s\nstart this node:      weft up\n"+
 			"on every other host:  weft join --token-file FILE, then weft up\n"+

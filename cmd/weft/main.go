@@ -24,7 +24,7 @@ func main() {
 	// A handler that does nothing: a write to a closed pipe then fails with EPIPE instead of ending the process half-way.
 	// To ignore the signal would do so in the programs that are started, too.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	os.Exit(run(ctx, os.Args[1:], os.Stdout))
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // stopSignals end a command in order. A hangup does, too, unless whoever started it ignores hangups, as nohup does.
@@ -37,11 +37,12 @@ func stopSignals() []os.Signal {
 }
 
 // run executes the command line and returns the exit code.
-func run(ctx context.Context, args []string, stdout io.Writer) int {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	out := &output{to: stdout}
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(out)
+	root.SetErr(stderr)
 	err := out.failed(root.ExecuteContext(ctx))
 	if err == nil {
 		return 0
@@ -49,7 +50,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) int {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
 	}
-	fmt.Fprintln(root.ErrOrStderr(), "weft: "+oneLine(err))
+	fmt.Fprintln(stderr, "weft: "+oneLine(err))
 	if errors.Is(err, node.ErrConfig) || errors.Is(err, errUsage) {
 		return 2
 	}

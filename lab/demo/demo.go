@@ -35,8 +35,34 @@ var ErrPrivileges = errors.New("the demo makes network namespaces, and that need
 // ErrMissing says that a program is not installed.
 var ErrMissing = errors.New("a program that the demo needs is not installed: run 'make demo', or scripts/setup.sh")
 
-// Run runs the demo. Whatever happens, it leaves nothing behind, but for the network itself with Keep.
-func Run(ctx context.Context, o Options) (err error) {
+// ErrInterrupted says that ctx ended before the demo did, and that nothing is left of it.
+var ErrInterrupted = errors.New("interrupted; everything is removed")
+
+// Run runs the demo. Whatever happens, it leaves nothing behind, but for the network itself with Keep. It ends early with
+// ctx, and when a write to Out fails.
+func Run(ctx context.Context, o Options) error {
+	if err := possible(); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	out := &screen{to: o.Out, stop: stop}
+	o.Out = out
+	d := &show{Options: o, started: time.Now(), screen: out}
+	err := d.run(ctx)
+	if ctx.Err() == nil || err == nil {
+		return err
+	}
+	if left := leftovers(); left != nil {
+		return errors.Join(left, err)
+	}
+	if out.err != nil {
+		return fmt.Errorf("stopped, since the output goes nowhere (%w); everything is removed", out.err)
+	}
+	return ErrInterrupted
+}
+
+func possible() error {
 	if os.Geteuid() != 0 {
 		return ErrPrivileges
 	}
@@ -45,7 +71,22 @@ func Run(ctx context.Context, o Options) (err error) {
 			return fmt.Errorf("%w (%s)", ErrMissing, program)
 		}
 	}
-	d := &show{Options: o, started: time.Now()}
+	return nil
+}
+
+// leftovers says what this process has not removed.
+func leftovers() error {
+	runs, err := lab.Runs()
+	for _, run := range runs {
+		if run.Owner == os.Getpid() && !run.Kept {
+			err = errors.Join(err, fmt.Errorf("lab %s is not removed: the next 'weft demo' will try again", run.ID))
+		}
+	}
+	return err
+}
+
+// run makes the network, plays the scenes and takes the network down.
+func (d *show) run(ctx context.Context) (err error) {
 	swept, err := lab.Sweep()
 	if err != nil {
 		return err
@@ -54,7 +95,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		d.say("removed what an earlier, interrupted run left: %v", swept)
 	}
 	c, err := cluster.New(ctx, cluster.Options{
-		Binary: o.Binary, Hosts: hosts, Flags: o.Flags, Lab: lab.Options{Keep: o.Keep},
+		Binary: d.Binary, Hosts: hosts, Flags: d.Flags, Lab: lab.Options{Keep: d.Keep},
 		Network: []string{"10.244.0.0/16", "fd10:244::/48"},
 	})
 	if err != nil {
@@ -69,6 +110,7 @@ func Run(ctx context.Context, o Options) (err error) {
 type show struct {
 	Options
 	started time.Time
+	screen  *screen // what Out is
 	cluster *cluster.Cluster
 	pods    []*lab.Pod
 }
@@ -91,7 +133,10 @@ func (d *show) say(format string, args ...any) {
 func (d *show) end(c *cluster.Cluster, failed error) error {
 	if d.Keep && failed == nil {
 		d.guide(c)
-		return c.Keep()
+		if d.screen.err == nil {
+			return c.Keep()
+		}
+		failed = d.screen.err // nobody could find out what to remove
 	}
 	if err := c.Close(); err != nil {
 		return err
@@ -99,7 +144,7 @@ func (d *show) end(c *cluster.Cluster, failed error) error {
 	if failed == nil {
 		d.say("everything is removed again; that was it")
 	}
-	return nil
+	return d.screen.err
 }
 
 func (d *show) guide(c *cluster.Cluster) {
