@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -101,6 +102,9 @@ func (c *Config) Socket() string { return filepath.Join(c.RunDir, SocketName) }
 // the file, the line and the key; they wrap ErrConfig.
 func (c *Config) ReadFile(path string) error {
 	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return rootHint(err)
+	}
 	if err != nil {
 		return configErrorf("%w (make one with 'weft init' or 'weft join', or name it with --config)", err)
 	}

@@ -15,7 +15,7 @@ func newUp() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run the node in the foreground until SIGTERM or SIGINT",
-		Long: "Run the node in the foreground until SIGTERM or SIGINT. A stop leaves device and routes in place, so that the\n" +
+		Long: "Run the node in the foreground until SIGTERM, SIGINT or a hangup. A stop leaves device and routes in place, so that the\n" +
 			"next start goes on where this one ended; 'weft down' removes them.",
 		Args: cobra.NoArgs,
 	}
