@@ -213,7 +213,7 @@ func FuzzState(f *testing.F) {
 }
 
 func FuzzMessage(f *testing.F) {
-	for _, typ := range []messageType{messageClaim, messageAnnounce, messageFetch, messageDeparture, 77} {
+	for _, typ := range []messageType{messageClaim, messageAnnounce, messageFetch, messageDeparture, messageGreeting, 77} {
 		f.Add(message(typ, make([]byte, noticeLen)))
 		f.Add(message(typ, make([]byte, departureLen)))
 	}

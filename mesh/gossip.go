@@ -23,6 +23,8 @@ func (o *owner) message(b []byte) {
 		err = o.asked(body)
 	case messageDeparture:
 		err = o.departed(body)
+	case messageGreeting:
+		o.greeted(body)
 	}
 	if err != nil {
 		o.log.Debug("mesh.message.bad", "error", err)
@@ -99,16 +101,37 @@ func (o *owner) claimMessage(c *Claim) []byte {
 	return message(messageClaim, c.raw)
 }
 
-// greet sends our own claim to a node that can be reached again: what gossip said meanwhile may have been lost.
+// greet sends our own claim to a node that can be reached again, and asks for its: what gossip said meanwhile may have been
+// lost in either direction, also where the other node did not notice.
 func (o *owner) greet(id trust.Fingerprint) {
-	m, c := o.members[id], o.self.current
-	if m == nil || c == nil || o.list == nil {
+	if c := o.self.current; c != nil {
+		o.tell(id, message(messageGreeting, append(o.me.id[:], o.claimMessage(c)...)))
+	}
+}
+
+// greeted takes a greeting: the fingerprint of who greets, and a message with its claim. The answer is our own claim.
+func (o *owner) greeted(body []byte) {
+	var from trust.Fingerprint
+	if len(body) <= len(from) || messageType(body[len(from)]) == messageGreeting {
+		return
+	}
+	copy(from[:], body)
+	o.message(body[len(from):])
+	if c := o.self.current; c != nil {
+		o.tell(from, o.claimMessage(c))
+	}
+}
+
+// tell sends a message to every boot of a node that gossip has as alive.
+func (o *owner) tell(id trust.Fingerprint, b []byte) {
+	m := o.members[id]
+	if m == nil || o.list == nil {
 		return
 	}
 	for boot := range m.boots {
 		to := memberName{id, boot}
 		node := &memberlist.Node{Name: to.String(), Addr: syntheticIP(id), Port: DefaultPort}
-		if err := o.list.SendBestEffort(node, o.claimMessage(c)); err != nil {
+		if err := o.list.SendBestEffort(node, b); err != nil {
 			o.log.Debug("mesh.send.failed", "to", id.Short(), "error", err)
 		}
 	}

@@ -15,6 +15,7 @@ const (
 	messageAnnounce  messageType = 2 // a claim that is too long for a packet: who has it
 	messageFetch     messageType = 3 // asks for a claim
 	messageDeparture messageType = 4
+	messageGreeting  messageType = 5 // who greets, and its claim; asks for the other's
 )
 
 // maxGossipClaim is the longest claim that is sent in a gossip packet. Longer ones are announced by digest and fetched.

@@ -98,7 +98,7 @@ func (c *Cluster) UpAll() error {
 	return nil
 }
 
-// AwaitAll waits until every running node has a path to every other running node and knows its subnets.
+// AwaitAll waits until every running node has its own subnets, a path to every other running node, and knows its subnets.
 func (c *Cluster) AwaitAll(ctx context.Context) error {
 	var running []*Node
 	for _, n := range c.Nodes {
@@ -107,6 +107,9 @@ func (c *Cluster) AwaitAll(ctx context.Context) error {
 		}
 	}
 	for _, n := range running {
+		if _, err := n.Addresses(ctx); err != nil {
+			return err
+		}
 		for _, peer := range running {
 			if n == peer {
 				continue
