@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"math/rand/v2"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -88,9 +89,29 @@ func (o *owner) hearOurs(c *Claim) {
 	}
 }
 
-// announce queues a claim for gossip.
+// eager is to how many members a claim that is news is sent at once. The next round of gossip, which is seldom so that an
+// idle node sleeps, reaches those that this misses.
+const eager = 3
+
+// announce sends a claim to a few members at once, and queues it for gossip.
 func (o *owner) announce(c *Claim) {
-	o.delegate.queue.QueueBroadcast(broadcast{name: "claim " + c.id.String(), payload: o.claimMessage(c)})
+	payload := o.claimMessage(c)
+	o.delegate.queue.QueueBroadcast(broadcast{name: "claim " + c.id.String(), payload: payload})
+	for _, id := range o.live(eager, c.id) {
+		o.tell(id, payload)
+	}
+}
+
+// live chooses up to n members that gossip reaches, but for one.
+func (o *owner) live(n int, but trust.Fingerprint) []trust.Fingerprint {
+	var list []trust.Fingerprint
+	for id, m := range o.members {
+		if m.alive() && id != but {
+			list = append(list, id)
+		}
+	}
+	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	return list[:min(len(list), n)]
 }
 
 // claimMessage holds a claim, or its digest if it is too long for a packet.
@@ -154,6 +175,10 @@ func (o *owner) departed(raw []byte) error {
 	m.departed = d.clone()
 	o.sayGoodbye(m.departed)
 	o.changed = true
+	if m.boots[d.boot] { // memberlist finds out later
+		m.presence(d.boot, false, time.Now())
+		o.logPresence(d.id, m)
+	}
 	return nil
 }
 

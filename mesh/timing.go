@@ -4,7 +4,7 @@ import "time"
 
 // Timing holds the periods of a Mesh. A zero field takes its default. All calls are jittered.
 type Timing struct {
-	Gossip    time.Duration // between two rounds of gossip; 200 ms
+	Gossip    time.Duration // between two rounds of gossip; 500 ms
 	Probe     time.Duration // between two probes of members; 1 s
 	ProbeWait time.Duration // for the answer to a probe; 500 ms
 	PushPull  time.Duration // between two full exchanges with a random member; 30 s
@@ -21,7 +21,7 @@ func (t Timing) withDefaults() Timing {
 		field *time.Duration
 		value time.Duration
 	}{
-		{&t.Gossip, 200 * time.Millisecond},
+		{&t.Gossip, 500 * time.Millisecond},
 		{&t.Probe, time.Second},
 		{&t.ProbeWait, 500 * time.Millisecond},
 		{&t.PushPull, 30 * time.Second},
