@@ -105,6 +105,7 @@ func TestAnOwnerKeepsItsPrefixAgainstABetterClaimOnceAPeerWasHeard(t *testing.T)
 		within(t, time.Second, "it owns", allOwn(a))
 		b.start()
 		within(t, 2*time.Second, "both see both", allSee(a, b))
+		time.Sleep(incumbency + 10*time.Second) // what is assigned must have stood for a while
 		c := n.host(3, []int{1}, func(c *Config) { c.Subnet.Prefixes = a.subnets() })
 		c.start()
 		within(t, 2*time.Second, "all see all", allSee(a, b, c))
@@ -114,6 +115,30 @@ func TestAnOwnerKeepsItsPrefixAgainstABetterClaimOnceAPeerWasHeard(t *testing.T)
 			}
 		}
 	})
+}
+
+func TestTwoThatClaimOneSubnetInTheSameMomentAreRankedAlikeByAll(t *testing.T) {
+	for seed := range 8 {
+		bubble(t, func(t *testing.T, n *fakeNet) {
+			same := func(c *Config) { c.Subnet.Prefixes = []netip.Prefix{netip.MustParsePrefix("10.244.50.0/24")} }
+			a := n.host(10*seed+1, nil, auto("10.244.0.0/16", 24), bootstrap)
+			b, c := n.host(10*seed+2, []int{10*seed + 1}, same), n.host(10*seed+3, []int{10*seed + 1}, same)
+			a.start()
+			within(t, time.Second, "it owns", allOwn(a))
+			b.start()
+			c.start()
+			within(t, 5*time.Second, "all see all", allSee(a, b, c))
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			want := a.mesh.View().Conflicts
+			for _, h := range []*fakeHost{a, b, c} {
+				got := h.mesh.View().Conflicts
+				if len(got) != 1 || len(want) != 1 || got[0].Owner != want[0].Owner || got[0].Loser != want[0].Loser {
+					t.Errorf("%s: conflicts %v, node 1 says %v", h.cfg.Name, got, want)
+				}
+			}
+		})
+	}
 }
 
 func TestAClaimThatBecomesForbiddenIsRefusedWithinSeconds(t *testing.T) {

@@ -35,8 +35,9 @@ func (o *owner) message(b []byte) {
 // mergeState takes the other side's half of a push/pull. What is new to us is passed on, also when we join: others may
 // have joined us meanwhile.
 func (o *owner) mergeState(b []byte) {
-	o.changed = o.changed || !o.self.heard
-	o.self.heard = true
+	if !o.self.heard {
+		o.self.heard, o.heardAt, o.changed = true, time.Now(), true
+	}
 	err := decodeState(b, func(t messageType, body []byte) {
 		var err error
 		switch t {

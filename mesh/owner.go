@@ -38,6 +38,7 @@ type owner struct {
 	fetches    fetches
 	assignment Assignment // in force, by what gossip reaches
 	incumbent  bool       // assignment was made after we had heard a peer
+	heardAt    time.Time  // of the first exchange with a peer
 	conflicts  []Conflict // of it
 	standing   []Conflict // as if nothing had been assigned before: what our own claim is worth
 	version    uint64
@@ -131,7 +132,7 @@ func (o *owner) refresh(now time.Time) {
 	o.tidyMembers(claims)
 	before := o.conflicts
 	o.assignment, o.conflicts = Assign(o.previous(), claims, o.rules(), o.isAlive, now)
-	o.incumbent = o.self.heard
+	o.incumbent = o.self.heard && now.Sub(o.heardAt) >= incumbency
 	_, o.standing = Assign(nil, claims, o.rules(), o.isAlive, now)
 	if !slices.Equal(before, o.conflicts) {
 		o.logConflicts(before)
@@ -141,8 +142,12 @@ func (o *owner) refresh(now time.Time) {
 	o.delegate.state.Store(o.state())
 }
 
-// previous is what an owner may keep against better claims. What was assigned before we had heard anybody does not count:
-// we would believe that we are there first whoever was.
+// incumbency is how long after the first exchange with a peer an assignment begins to count as one that stands: by then the
+// claims of nodes that started together are known to all, and all have ranked them alike.
+const incumbency = 3 * time.Second
+
+// previous is what an owner may keep against better claims. What was assigned before we had heard the others does not
+// count: we would believe that we are there first whoever was.
 func (o *owner) previous() Assignment {
 	if !o.incumbent {
 		return nil

@@ -21,20 +21,40 @@ func Down(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err := checkPrivileges(); err != nil {
 		return err
 	}
+	host, err := kernel.New(log)
+	if err != nil {
+		return err
+	}
+	if err := checkDown(ctx, cfg, host); err != nil {
+		return err
+	}
 	if err := stopDaemon(ctx, cfg); err != nil {
 		return err
 	}
 	if err := tun.Removable(cfg.Device); err != nil {
 		return err
 	}
-	host, err := kernel.New(log)
-	if err != nil {
-		return err
-	}
 	if err := host.Remove(cfg.Device, cfg.Network); err != nil {
 		return err
 	}
 	return tun.Remove(cfg.Device)
+}
+
+// checkDown refuses what would stop a daemon or take the guard of the network away for a device that is not the one meant:
+// one that is not weft's, another than the daemon's, or another than the one that an earlier run left.
+func checkDown(ctx context.Context, cfg Config, host *kernel.Host) error {
+	if err := tun.Removable(cfg.Device); errors.Is(err, tun.ErrForeign) {
+		return err
+	}
+	s, err := api.NewClient(cfg.Socket()).Status(ctx)
+	if err == nil && s.Node.Device.Name != cfg.Device {
+		return configErrorf("device: the daemon here runs %s, not %s: use --device %s", s.Node.Device.Name, cfg.Device, s.Node.Device.Name)
+	}
+	conflict := new(kernel.ConflictError)
+	if errors.As(host.CheckNetwork(cfg.Network, cfg.Device, cfg.Subnet.Prefixes), &conflict) && conflict.Leftover {
+		return configErrorf("device: %w", conflict)
+	}
+	return nil
 }
 
 func stopDaemon(ctx context.Context, cfg Config) error {

@@ -111,7 +111,7 @@ func (n *Node) plan(view mesh.View, up map[trust.Fingerprint]router.PeerStatus) 
 	p := &plan{routes: map[netip.Prefix]kernel.Route{}}
 	reachable := func(id trust.Fingerprint) bool { _, ok := up[id]; return ok || id == n.identity.Fingerprint() }
 	p.assignment, p.conflicts = view.Assign(n.state.assignment(), reachable, time.Now())
-	p.informed = view.Heard
+	p.informed = n.informed(view)
 	owned := map[trust.Fingerprint][]netip.Prefix{}
 	for prefix, owner := range p.assignment {
 		owned[owner] = append(owned[owner], prefix)
@@ -134,6 +134,18 @@ func (n *Node) plan(view mesh.View, up map[trust.Fingerprint]router.PeerStatus) 
 	}
 	p.kernel.Routes = slices.SortedFunc(maps.Values(p.routes), func(a, b kernel.Route) int { return a.Prefix.Compare(b.Prefix) })
 	return p
+}
+
+// incumbency is how long after the first exchange with a peer an assignment begins to count as one that stands: by then the
+// claims of nodes that started together are known to all, and all have ranked them alike.
+const incumbency = 3 * time.Second
+
+// informed reports whether what is assigned now may be kept against better claims later.
+func (n *Node) informed(view mesh.View) bool {
+	if view.Heard && n.heardAt.IsZero() {
+		n.heardAt = time.Now()
+	}
+	return view.Heard && time.Since(n.heardAt) >= incumbency
 }
 
 func (n *Node) planPeer(p *plan, m mesh.Member, prefixes []netip.Prefix, up map[trust.Fingerprint]router.PeerStatus) {

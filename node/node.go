@@ -48,6 +48,7 @@ type Node struct {
 
 	egresses  egressCache
 	state     state
+	heardAt   time.Time                  // when the keeper first saw that a peer was heard
 	lastLocal mesh.Local                 // what the mesh was told; only the keeper uses it, once it runs
 	alive     map[trust.Fingerprint]bool // members that gossip reached at the keeper's last look
 }
