@@ -123,5 +123,9 @@ func (o *owner) logPresence(id trust.Fingerprint, m *member) {
 	} else if m.left() {
 		event = "mesh.member.left"
 	}
+	if name == "" { // its claim is still on the way
+		o.log.Info(event, "id", id.Short())
+		return
+	}
 	o.log.Info(event, "name", name, "id", id.Short())
 }

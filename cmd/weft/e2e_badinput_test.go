@@ -152,6 +152,25 @@ func TestASecondDaemonIsRefusedAndTheFirstGoesOn(t *testing.T) {
 	awaitPing(t, n, status(t, c.Nodes[1]).Node.Addresses[0])
 }
 
+func TestDownOfAnotherDeviceIsRefusedAndChangesNothing(t *testing.T) {
+	c := newCluster(t, 2)
+	startAll(t, c)
+	n := c.Nodes[0]
+	before := kernelRoutes(t, n)
+	refused(t, n, 2, []string{"weft0", "weft7"}, weftBinary(t), "down", "--config", n.Config(), "--device", "weft7")
+	refused(t, n, 1, []string{"eth0", "not an interface of weft"}, weftBinary(t), "down", "--config", n.Config(), "--device", "eth0")
+	if !n.Running() || kernelRoutes(t, n) != before {
+		t.Errorf("the daemon runs: %v; routes\n%s were\n%s", n.Running(), kernelRoutes(t, n), before)
+	}
+	if err := n.Stop(within(t, patience)); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, n, 2, []string{"weft down --device weft0"}, weftBinary(t), "down", "--config", n.Config(), "--device", "weft7")
+	if routes := kernelRoutes(t, n); !strings.Contains(routes, "unreachable 10.244.0.0/16") {
+		t.Errorf("the guard of the network is gone:\n%s", routes)
+	}
+}
+
 func TestASecretThatOthersMayReadIsAWarning(t *testing.T) {
 	c := newCluster(t, 1)
 	n := c.Nodes[0]
