@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/flynn/noise"
@@ -38,24 +39,25 @@ func (s *Session) initiationPayload() initiationPayload {
 }
 
 func (s *Session) initiate(index uint32, payload []byte) (frame []byte, a *attempt, err error) {
-	state, msg, err := s.startNoise(s.cfg.Rand, payload)
+	head := handshakeFrame(Initiation, 0, index)
+	state, msg, err := s.startNoise(s.cfg.Rand, head, payload)
 	if err != nil {
 		return nil, nil, handshakeError("make initiation", err)
 	}
 	ephemeral := state.LocalEphemeral().Private
 	a = &attempt{index: index, state: state, again: func() (*noise.HandshakeState, error) {
-		state, _, err := s.startNoise(bytes.NewReader(ephemeral), payload)
+		state, _, err := s.startNoise(bytes.NewReader(ephemeral), head, payload)
 		return state, err
 	}}
-	frame = append(handshakeFrame(Initiation, 0, index), msg...)
+	frame = slices.Concat(head, msg)
 	if len(frame)+macLen > maxHandshake {
 		return nil, nil, fmt.Errorf("encap: make initiation: %d bytes do not fit one packet", len(frame)+macLen)
 	}
 	return appendMAC(&s.peerMAC, frame), a, nil
 }
 
-func (s *Session) startNoise(random io.Reader, payload []byte) (*noise.HandshakeState, []byte, error) {
-	cfg := s.cfg.Local.sessionConfig(s.peer)
+func (s *Session) startNoise(random io.Reader, head, payload []byte) (*noise.HandshakeState, []byte, error) {
+	cfg := s.cfg.Local.sessionConfig(s.peer, head)
 	cfg.Random, cfg.Initiator, cfg.PeerStatic = random, true, bytes.Clone(s.cfg.Peer.DH[:])
 	state, err := noise.NewHandshakeState(cfg)
 	if err != nil {

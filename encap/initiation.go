@@ -55,7 +55,7 @@ func (l *Local) ReadInitiation(frame []byte) (*InitiationMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	state, err := noise.NewHandshakeState(l.sessionConfig(l.Identity.Fingerprint()))
+	state, err := noise.NewHandshakeState(l.sessionConfig(l.Identity.Fingerprint(), frame[:handshakeHead]))
 	if err != nil {
 		return nil, handshakeError("read initiation", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -126,11 +127,12 @@ func (l *Local) noiseConfig() noise.Config {
 // "weft 1", the cluster id and the responder's fingerprint in the prologue. The handshake itself proves only X25519 keys;
 // the fingerprint binds it to the responder's whole identity. Without it, whoever claims to be {X25519 key of a victim,
 // signing key of its own} would have all handshakes to that node completed by the victim, in the place of honest ones.
-// The initiator's whole identity is in its authenticated payload.
-func (l *Local) sessionConfig(responder trust.Fingerprint) noise.Config {
+// The initiator's whole identity is in its authenticated payload. The head of the initiation, header and sender's index, ends
+// the prologue: nothing in that frame can be altered without the responder's noticing.
+func (l *Local) sessionConfig(responder trust.Fingerprint, head []byte) noise.Config {
 	cfg := l.noiseConfig()
 	cfg.Pattern = noise.HandshakeIK
-	cfg.Prologue = append(append([]byte("weft 1"), l.Keys.ClusterID[:]...), responder[:]...)
+	cfg.Prologue = slices.Concat([]byte("weft 1"), l.Keys.ClusterID[:], responder[:], head)
 	cfg.PresharedKey, cfg.PresharedKeyPlacement = l.Keys.PSK[:], 2
 	return cfg
 }
