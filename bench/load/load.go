@@ -1,0 +1,65 @@
+// Package load makes traffic and times it: generators for the near end and a server for the far end. The bench runs both in
+// one process, in two namespaces; 'weft bench --between' runs them on two machines.
+package load
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// Place is where sockets are made: a namespace of the lab, or Here.
+type Place interface {
+	Do(func() error) error
+}
+
+// Kind is what the far end does.
+type Kind string
+
+// The kinds of jobs.
+const (
+	SinkTCP   Kind = "sink-tcp"   // takes bytes on any number of connections
+	SourceTCP Kind = "source-tcp" // sends bytes on any number of connections until they are closed
+	EchoTCP   Kind = "echo-tcp"   // sends back what it gets, on any number of connections one after the other or at once
+	EchoUDP   Kind = "echo-udp"   // sends back datagrams
+	SinkUDP   Kind = "sink-udp"   // counts datagrams
+	AcceptTCP Kind = "accept-tcp" // answers one byte with one byte and closes, for every connection
+)
+
+// Token marks the connections and datagrams of one job, so that a port open to others takes nothing else. A TCP connection
+// begins with it (16 bytes), a datagram begins with its first 8 bytes.
+type Token [16]byte
+
+// Job is one thing for the far end to do. It ends by Remote.Finish, or by itself after Within.
+type Job struct {
+	Kind   Kind
+	Token  Token
+	Within time.Duration // 0 to MaxWithin
+}
+
+// Far is the far end: a Server in this process, or the client of one on another machine.
+type Far interface {
+	// Start makes the far end ready: when it returns, the port takes traffic.
+	Start(ctx context.Context, j Job) (Remote, error)
+}
+
+// Remote is a job under way.
+type Remote interface {
+	Addr() netip.AddrPort // where the near end sends to
+	// Tally is what has arrived so far. A tally may be asked for many times.
+	Tally(ctx context.Context) (Tally, error)
+	// Finish ends the job, gives its ports back, and returns the last tally.
+	Finish(ctx context.Context) (Tally, error)
+}
+
+// Tally is what arrived at the far end.
+type Tally struct {
+	Connections uint64
+	Bytes       uint64        // of payload, without tokens of connections
+	Datagrams   uint64        // all that carried the token
+	Highest     uint64        // highest sequence number seen plus one
+	Duplicates  uint64        // seen before, or too old to know
+	Elapsed     time.Duration // from the first to the last byte or datagram
+	LongestGap  time.Duration // the longest time between two reads that brought bytes
+	Overflow    uint64        // datagrams that the far socket's own buffer dropped
+}

@@ -1,0 +1,47 @@
+// Package measure holds what the bench does to a subject: each measure has a file of its own, takes two places that
+// reach each other, and returns figures.
+package measure
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/weftnet/weft/bench/report"
+	"github.com/weftnet/weft/lab"
+)
+
+// Target is a subject that is up: two places between which traffic is measured.
+type Target struct {
+	From, To         *lab.Namespace
+	FromAddr, ToAddr netip.Addr
+	MTU              int                         // bytes, of the interfaces in From and To
+	Routers          func() []int                // pids of the routers in user space at this moment; empty for kernel subjects
+	Restart          func(context.Context) error // restarts the router beside To and returns when it is started; nil: there is none
+	Spaces           []*lab.Namespace            // all namespaces whose counters belong to the subject
+}
+
+// Lengths say how long the parts of the measures take.
+type Lengths struct {
+	Bulk    time.Duration // of one TCP transfer
+	Trial   time.Duration // of one step in the search for the highest UDP rate
+	Trials  int           // steps of that search
+	Latency time.Duration // of one series of round trips
+	Connect time.Duration // of opening connections
+}
+
+// Reading is one figure.
+type Reading struct {
+	Metric string // ID of one of the measure's Metrics
+	Value  float64
+	Detail map[string]float64 // shown beside it: "retransmits", "loss", "drops"
+}
+
+// Measure is one thing that is done to a subject.
+type Measure interface {
+	ID() string                 // "tcp1"
+	About() string              // one line
+	Metrics() []report.Metric   // what Run gives
+	Cost(Lengths) time.Duration // about how long Run takes
+	Run(context.Context, Target, Lengths) ([]Reading, error)
+}
