@@ -34,7 +34,7 @@ type Token [16]byte
 type Job struct {
 	Kind   Kind
 	Token  Token
-	Within time.Duration // 0 to MaxWithin
+	Within time.Duration // at most the server's MaxWithin; 0: that
 }
 
 // Far is the far end: a Server in this process, or the client of one on another machine.
@@ -63,3 +63,6 @@ type Tally struct {
 	LongestGap  time.Duration // the longest time between two reads that brought bytes
 	Overflow    uint64        // datagrams that the far socket's own buffer dropped
 }
+
+// Unique is how many different datagrams arrived.
+func (t Tally) Unique() uint64 { return t.Datagrams - t.Duplicates }
