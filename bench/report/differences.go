@@ -57,6 +57,7 @@ func (d *differing) machine(before, now Environment) {
 	d.text("CPU flags", fmt.Sprint(before.CPUFlags), fmt.Sprint(now.CPUFlags))
 	d.number("memory in GiB", before.Memory>>30, now.Memory>>30)
 	d.text("hypervisor", before.Virtual, now.Virtual)
+	d.text("clock governor", before.Governor, now.Governor)
 	d.text("Go", before.Go, now.Go)
 }
 

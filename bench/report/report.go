@@ -127,6 +127,7 @@ type Environment struct {
 	Memory      uint64            `json:"memory"`    // bytes
 	Virtual     string            `json:"virtual"`   // hypervisor, when the CPU says that there is one
 	Boot        string            `json:"boot"`      // boot id: runs of two boots are not resumed
+	Governor    string            `json:"governor"`  // of the first core's clock; empty when the kernel has none to choose
 	Mitigations map[string]string `json:"mitigations"`
 	Sysctls     map[string]string `json:"sysctls"`
 	Versions    map[string]string `json:"versions"` // of programs and modules: iperf3, wireguard-go

@@ -1,0 +1,79 @@
+package bench
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weftnet/weft/bench/measure"
+)
+
+// The presets.
+const (
+	Quick    = "quick"
+	Standard = "standard"
+	Full     = "full"
+)
+
+// Presets are the names of all presets, the shortest first.
+func Presets() []string { return []string{Quick, Standard, Full} }
+
+// preset is a run that one can ask for by one word.
+type preset struct {
+	subjects []string // empty: all
+	measures []string // empty: all
+	lengths  measure.Lengths
+}
+
+// quickLengths keep three subjects with three measures in five rounds under 90 s with set-up: 45 steps in about a minute.
+// iperf3 takes whole seconds only.
+var quickLengths = measure.Lengths{
+	Bulk: time.Second, Trial: 200 * time.Millisecond, Trials: 6,
+	Latency: 700 * time.Millisecond, Connect: 500 * time.Millisecond,
+}
+
+// longLengths are the same for standard and full, so that their reports can be compared. Five rounds of nine subjects have 45
+// visits: 14 s each make about ten minutes, 55 s each make about 40.
+var longLengths = measure.Lengths{
+	Bulk: 3 * time.Second, Trial: 500 * time.Millisecond, Trials: 8,
+	Latency: 2500 * time.Millisecond, Connect: 2 * time.Second,
+}
+
+var presets = map[string]preset{
+	Quick: {
+		subjects: []string{"vxlan", "weft-batch-clear", "weft-batch-sealed"},
+		measures: []string{"tcp1", "tcp4", "rr-tcp"}, // tcp4 gives the CPU's figures as well
+		lengths:  quickLengths,
+	},
+	Standard: {
+		measures: []string{"tcp1", "tcp4", "udp1350", "rr-tcp", "memory", "mtu"},
+		lengths:  longLengths,
+	},
+	Full: {lengths: longLengths},
+}
+
+func presetByName(name string) (preset, error) {
+	p, known := presets[name]
+	if !known {
+		return p, usage("unknown preset %q: there are %s", name, strings.Join(Presets(), ", "))
+	}
+	return p, nil
+}
+
+// choose keeps those of all whose name is among names, in the order of all.
+func choose[T any](all []T, name func(T) string, names []string) []T {
+	var chosen []T
+	for _, one := range all {
+		if slices.Contains(names, name(one)) {
+			chosen = append(chosen, one)
+		}
+	}
+	return chosen
+}
+
+// unknownName lists what there is.
+func unknownName(name string, m machine) error {
+	return usage("%s", fmt.Sprintf("unknown subject or measure %q: the subjects are %s; the measures are %s",
+		name, strings.Join(subjectNames(m.subjects()), ", "), strings.Join(measureNames(m.measures()), ", ")))
+}
