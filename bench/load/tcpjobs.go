@@ -1,0 +1,104 @@
+package load
+
+import (
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	chunkLen     = 128 << 10 // bytes of one read or write of bulk, as iperf3's
+	acceptorsNum = 8         // threads that answer connections: more than cores, since a stranger may hold one for tokenTime
+)
+
+// sink takes bytes until the connection ends.
+func (j *job) sink(c *socket) {
+	b := make([]byte, chunkLen)
+	for {
+		n, err := c.recv(b)
+		if n == 0 || err != nil {
+			return
+		}
+		j.ledger.bytes(n, time.Now())
+	}
+}
+
+// source sends bytes until the connection is closed.
+func (j *job) source(c *socket) {
+	b := make([]byte, j.rate.chunk(chunkLen))
+	fill(b)
+	for {
+		if wait := j.rate.take(len(b), time.Now()); wait > 0 {
+			select {
+			case <-time.After(wait):
+			case <-j.quit:
+				return
+			}
+		}
+		if _, err := c.sendAll(b); err != nil {
+			return
+		}
+	}
+}
+
+// echo sends back what it gets.
+func (j *job) echo(c *socket) {
+	b := make([]byte, chunkLen)
+	locked(func() {
+		for {
+			n, err := c.recv(b)
+			if n == 0 || err != nil {
+				return
+			}
+			j.ledger.bytes(n, time.Now())
+			if _, err := c.sendAll(b[:n]); err != nil {
+				return
+			}
+		}
+	})
+}
+
+// acceptors answer connections on several threads.
+func (j *job) acceptors() {
+	defer j.discard(j.main)
+	if err := j.main.limit(unix.SO_RCVTIMEO, tokenTime/2); err != nil { // those accepted have the same limit
+		j.fail(fmt.Errorf("set a limit: %w", err))
+		return
+	}
+	done := make(chan struct{}, acceptorsNum)
+	for range acceptorsNum {
+		j.wait.Go(func() {
+			locked(j.answer)
+			done <- struct{}{}
+		})
+	}
+	for range acceptorsNum {
+		<-done
+	}
+}
+
+// answer takes connections one after the other: the token and one byte, and one byte back. The near end closes by a reset;
+// it is not waited for.
+func (j *job) answer() {
+	var b [len(Token{}) + 1]byte
+	for {
+		c, err := j.main.accept()
+		if err != nil {
+			j.fail(fmt.Errorf("accept: %w", err))
+			return
+		}
+		if c.recvAll(b[:]) == nil && subtle.ConstantTimeCompare(b[:len(Token{})], j.Token[:]) == 1 {
+			if _, err := c.send(b[len(Token{}):]); err == nil {
+				j.ledger.connection()
+				j.ledger.bytes(1, time.Now())
+			}
+		}
+		c.close()
+	}
+}
+
+// errStranger is not shown to anybody: a connection without the token is closed without a word.
+var errStranger = errors.New("another token")

@@ -1,0 +1,64 @@
+package load
+
+import (
+	"fmt"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// receiveBuffer is what sinks of datagrams ask for: some 5000 small packets, so that what is lost is lost on the way and not
+// because the receiving thread was not scheduled for some milliseconds.
+const receiveBuffer = 4 << 20
+
+// sinkDatagrams counts datagrams.
+func (j *job) sinkDatagrams() {
+	defer j.discard(j.main)
+	r := newReceiver(j.main, j.Token)
+	locked(func() {
+		for !j.over() {
+			if err := r.receive(); err != nil {
+				j.fail(fmt.Errorf("receive: %w", err))
+				return
+			}
+			j.ledger.datagrams(r.seqs, r.bytes, time.Now())
+		}
+	})
+}
+
+// echoDatagrams sends back every datagram that carries the token, to where it came from.
+func (j *job) echoDatagrams() {
+	defer j.discard(j.main)
+	b := make([]byte, maxDatagram)
+	locked(func() {
+		for !j.over() {
+			if err := j.echoDatagram(b); err != nil {
+				j.fail(fmt.Errorf("receive: %w", err))
+				return
+			}
+		}
+	})
+}
+
+// echoDatagram takes one. What cannot be sent back is not: it is the near end that counts.
+func (j *job) echoDatagram(b []byte) error {
+	var from unix.RawSockaddrInet6 // with room for either family; it goes back as it came
+	size := uint32(unsafe.Sizeof(from))
+	n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, uintptr(j.main.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0,
+		uintptr(unsafe.Pointer(&from)), uintptr(unsafe.Pointer(&size)))
+	switch {
+	case errno == unix.EINTR:
+		return nil
+	case errno != 0:
+		return errno
+	}
+	seq, ok := parseHead(b[:n], j.Token)
+	if !ok {
+		return nil
+	}
+	j.ledger.datagrams([]uint64{seq}, int(n), time.Now())
+	unix.Syscall6(unix.SYS_SENDTO, uintptr(j.main.fd), uintptr(unsafe.Pointer(&b[0])), n, unix.MSG_NOSIGNAL,
+		uintptr(unsafe.Pointer(&from)), uintptr(size))
+	return nil
+}
