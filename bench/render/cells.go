@@ -1,0 +1,80 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/weftnet/weft/bench/report"
+)
+
+// The marks, which explainMarks explains.
+const (
+	markBusy   = "†"
+	markFailed = "‡"
+	markBroken = "✗"
+)
+
+// cells are the texts of one row, as every table shows them. An empty text: there is nothing to say.
+type cells struct {
+	median  string
+	marks   string
+	spread  string
+	ratios  []string // one for each of view.references
+	retrans string
+	drops   string
+	notes   string
+}
+
+func (v *view) cells(row *report.Row, unit string) cells {
+	c := cells{median: missing, marks: v.marks(row), notes: notes(row.Detail)}
+	if row.Stats != nil {
+		c.median = figure(unit, row.Stats.Median)
+		c.spread = span(unit, row.Stats.Low, row.Stats.Median, row.Stats.High)
+	}
+	for _, reference := range v.references {
+		text := ""
+		if s, ok := ratioTo(row, reference); ok {
+			text = ratio(s.Median)
+		}
+		c.ratios = append(c.ratios, text)
+	}
+	c.retrans, c.drops = countOf(row.Detail, detailRetransmits), countOf(row.Detail, detailDrops)
+	return c
+}
+
+// marks are the signs behind the figure of row, each with the number of rounds that it concerns.
+func (v *view) marks(row *report.Row) string {
+	var marks []string
+	if row.Busy > 0 {
+		marks = append(marks, fmt.Sprintf("%s%d", markBusy, row.Busy))
+	}
+	if n := failures(row); n > 0 {
+		marks = append(marks, fmt.Sprintf("%s%d", markFailed, n))
+	}
+	if v.broken[row.Subject] {
+		marks = append(marks, markBroken)
+	}
+	return strings.Join(marks, "")
+}
+
+// explainMarks says what the marks mean that rows of the report carry, one sentence each.
+func (v *view) explainMarks() []string {
+	var busy, failed, broken bool
+	for i := range v.Rows {
+		row := &v.Rows[i]
+		busy = busy || row.Busy > 0
+		failed = failed || failures(row) > 0
+		broken = broken || v.broken[row.Subject]
+	}
+	var lines []string
+	if busy {
+		lines = append(lines, fmt.Sprintf("%sn: in n rounds other processes took %.0f %% of the machine or more.", markBusy, report.BusyShare*100))
+	}
+	if failed {
+		lines = append(lines, markFailed+"n: n rounds gave no figure; why is said under failed steps.")
+	}
+	if broken {
+		lines = append(lines, markBroken+": a check of this subject failed: its figures do not count.")
+	}
+	return lines
+}
