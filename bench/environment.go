@@ -3,6 +3,9 @@ package bench
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -41,12 +44,12 @@ var modules = []string{
 }
 
 // environment reads what is known of this machine and this program. What cannot be read is left out.
-func environment(ctx context.Context) report.Environment {
+func environment(ctx context.Context, binary string) report.Environment {
 	m := files{os.DirFS("/")}
 	weft := version.Get()
 	env := m.machine()
 	env.Weft, env.Go = weft.Version, weft.Go
-	env.Commit = commit(weft.Version)
+	env.Commit, env.Binary = commit(weft.Version), checksum(binary)
 	env.Arch = runtime.GOARCH
 	env.Versions = versions(ctx)
 	return env
@@ -168,6 +171,20 @@ func kilobytes(text string) uint64 {
 		return 0
 	}
 	return n * 1024
+}
+
+// checksum is the SHA-256 of a file in hexadecimal; empty when it cannot be read.
+func checksum(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return ""
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // described is a version that 'git describe --always --dirty' made: a tag, then the commit; or the commit alone.

@@ -31,6 +31,8 @@ type fake struct {
 	dead    map[string]error
 	verify_ func(subject string) ([]measure.Finding, error)
 	closing error
+
+	published int
 }
 
 func newFake() *fake {
@@ -95,6 +97,8 @@ func (f *fake) open(ctx context.Context, s string) (stand, error) {
 	f.open_[s] = &fakeStand{f, s}
 	return f.open_[s], nil
 }
+
+func (f *fake) publish(string, *report.Report) error { f.published++; return nil }
 
 func (f *fake) environment(context.Context) report.Environment { return f.env }
 

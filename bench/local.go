@@ -10,6 +10,7 @@ import (
 
 	"github.com/weftnet/weft/bench/bed"
 	"github.com/weftnet/weft/bench/measure"
+	"github.com/weftnet/weft/bench/render"
 	"github.com/weftnet/weft/bench/report"
 	"github.com/weftnet/weft/lab"
 )
@@ -96,7 +97,11 @@ func (l *local) open(ctx context.Context, name string) (stand, error) {
 	return standing{b}, nil
 }
 
-func (l *local) environment(ctx context.Context) report.Environment { return environment(ctx) }
+func (l *local) publish(dir string, r *report.Report) error { return render.Write(dir, r) }
+
+func (l *local) environment(ctx context.Context) report.Environment {
+	return environment(ctx, l.options.Binary)
+}
 
 // standing is a bed.
 type standing struct{ *bed.Bed }

@@ -16,6 +16,7 @@ type machine interface {
 	acquire() (release func(), err error)            // the right to measure on this machine, which one bench has at a time
 	unavailable(ctx context.Context, s string) error // why the subject cannot run here; nil when it can
 	open(ctx context.Context, s string) (stand, error)
+	publish(dir string, r *report.Report) error         // what is made out of the report, which is there already
 	environment(ctx context.Context) report.Environment // without devices
 }
 

@@ -3,7 +3,6 @@ package bench
 import (
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 
 	"github.com/weftnet/weft/bench/report"
@@ -41,21 +40,17 @@ func resume(f *folder, now *report.Report) (*report.Report, error) {
 
 // differs says in what two runs differ that must not be one.
 func differs(then, now *report.Report) []string {
-	a, b := reflect.ValueOf(then.Options), reflect.ValueOf(now.Options)
-	var all []string
-	for i := range a.NumField() {
-		if x, y := fmt.Sprint(a.Field(i)), fmt.Sprint(b.Field(i)); x != y {
-			all = append(all, fmt.Sprintf("%s was %s, is %s", strings.ToLower(a.Type().Field(i).Name), x, y))
-		}
-	}
+	all := report.Differences(then, now)
 	for _, one := range []struct{ what, then, now string }{
-		{"kernel", then.Environment.Kernel, now.Environment.Kernel},
+		{"subjects", fmt.Sprint(then.Options.Subjects), fmt.Sprint(now.Options.Subjects)},
+		{"measures", fmt.Sprint(then.Options.Measures), fmt.Sprint(now.Options.Measures)},
 		{"boot", then.Environment.Boot, now.Environment.Boot},
 		{"version of weft", then.Environment.Weft, now.Environment.Weft},
 		{"commit", then.Environment.Commit, now.Environment.Commit},
+		{"executable", then.Environment.Binary, now.Environment.Binary},
 	} {
 		if one.then != one.now {
-			all = append(all, fmt.Sprintf("%s was %s, is %s", one.what, one.then, one.now))
+			all = append(all, fmt.Sprintf("%s: %s, now %s", one.what, one.then, one.now))
 		}
 	}
 	return all
@@ -77,7 +72,6 @@ func (r *runner) begin(then *report.Report) {
 	for len(then.Schedule) > 0 && then.Schedule[len(then.Schedule)-1].Round >= r.first {
 		then.Schedule = then.Schedule[:len(then.Schedule)-1]
 	}
-	then.Environment.Devices = append([]report.Device(nil), then.Environment.Devices...)
 	then.Metrics = r.report.Metrics
 	r.report = then
 	r.progress.note("going on at round %d of %d", r.first, r.plan.options.Rounds)

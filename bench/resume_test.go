@@ -129,13 +129,14 @@ func TestResumingOnAnotherMachineNamesWhatDiffers(t *testing.T) {
 		interrupt(t, o, f, 5)
 		o.Resume = true
 		for want, change := range map[string]func(*fake, *Options){
-			"rounds was 2, is 3":                   func(_ *fake, o *Options) { o.Rounds = 3 },
-			"mtu was 1500, is 9000":                func(_ *fake, o *Options) { o.MTU = 9000 },
-			"kernel was 6.1, is 6.2":               func(f *fake, _ *Options) { f.env.Kernel = "6.2" },
-			"boot was one, is two":                 func(f *fake, _ *Options) { f.env.Boot = "two" },
-			"version of weft was v1, is v2":        func(f *fake, _ *Options) { f.env.Weft = "v2" },
-			"commit was abc1234, is abc1234-dirty": func(f *fake, _ *Options) { f.env.Commit = "abc1234-dirty" },
-			"measures was [tcp1 tcp4], is [tcp1]":  func(_ *fake, o *Options) { o.Only = o.Only[:3] },
+			"rounds: 2, now 3":                   func(_ *fake, o *Options) { o.Rounds = 3 },
+			"underlay MTU: 1500, now 9000":       func(_ *fake, o *Options) { o.MTU = 9000 },
+			"kernel: 6.1, now 6.2":               func(f *fake, _ *Options) { f.env.Kernel = "6.2" },
+			"boot: one, now two":                 func(f *fake, _ *Options) { f.env.Boot = "two" },
+			"version of weft: v1, now v2":        func(f *fake, _ *Options) { f.env.Weft = "v2" },
+			"commit: abc1234, now abc1234-dirty": func(f *fake, _ *Options) { f.env.Commit = "abc1234-dirty" },
+			"executable: , now ab12":             func(f *fake, _ *Options) { f.env.Binary = "ab12" },
+			"measures: [tcp1 tcp4], now [tcp1]":  func(_ *fake, o *Options) { o.Only = o.Only[:3] },
 		} {
 			other, changed := *f, o
 			change(&other, &changed)

@@ -38,7 +38,7 @@ func (r *runner) add(subject, metric string, s report.Sample) {
 // arrange puts the rows in order, metric by metric and in each subject by subject, and takes those away that do not apply: a
 // metric without any figure, although its measure succeeded on the subject, such as the memory of a router that is not there.
 func (r *runner) arrange() {
-	var rows []report.Row
+	rows := []report.Row{}
 	for _, m := range r.report.Metrics {
 		for _, s := range r.report.Subjects {
 			for _, row := range r.report.Rows {

@@ -64,6 +64,7 @@ func blank(p plan, env report.Environment) *report.Report {
 	return &report.Report{
 		Schema: report.Schema, Started: now, Ended: now,
 		Options: p.asked(), Environment: env, Metrics: p.metrics(),
+		Subjects: []report.Subject{}, Rows: []report.Row{}, Checks: []report.Check{}, Schedule: []report.Step{},
 	}
 }
 
@@ -78,5 +79,8 @@ func (r *runner) finish() (*report.Report, error) {
 	if err := report.Write(r.folder.dir, r.report); err != nil {
 		return nil, err
 	}
-	return r.report, errors.Join(r.folder.forget(), verdict(r.report))
+	if err := errors.Join(r.folder.forget(), r.machine.publish(r.folder.dir, r.report)); err != nil {
+		return r.report, err
+	}
+	return r.report, verdict(r.report)
 }

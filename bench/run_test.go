@@ -67,6 +67,9 @@ func TestReportIsCompleteValidAndWritten(t *testing.T) {
 		if !reflect.DeepEqual(read, r) {
 			t.Errorf("what was written is not what was returned:\n%+v\n%+v", read, r)
 		}
+		if f.published != 1 {
+			t.Errorf("published %d times", f.published)
+		}
 		if !r.Complete || r.Seconds != 12 || len(r.Schedule) != 12 || len(r.Environment.Devices) != 2 {
 			t.Errorf("complete %v, %v s, %d steps, devices %v", r.Complete, r.Seconds, len(r.Schedule), r.Environment.Devices)
 		}

@@ -68,7 +68,6 @@ func (r *runner) setUp(ctx context.Context) error {
 			return r.interrupted()
 		}
 		if reason != nil {
-			r.progress.note("%s: %s", s.name, oneLine(reason))
 			r.lost(s, reason)
 		}
 	}
@@ -113,11 +112,13 @@ func (r *runner) describe(ctx context.Context, s subject, at stand) error {
 // lost is what becomes of a subject that does not come up: it is unavailable; in a run that is resumed, it is dead instead,
 // since it has figures already.
 func (r *runner) lost(s subject, reason error) {
+	text := strings.TrimPrefix(oneLine(reason), "bed: "+s.name+": ")
+	r.progress.note("%s cannot run: %s", s.name, text)
 	if r.subject(s.name) != nil {
 		r.dead[s.name] = fmt.Errorf("it did not come up when the run was resumed: %w", reason)
 		return
 	}
-	r.enter(report.Subject{Name: s.name, About: s.about, Unavailable: oneLine(reason)})
+	r.enter(report.Subject{Name: s.name, About: s.about, Unavailable: text})
 }
 
 // reasons tells why the subjects cannot run.

@@ -29,7 +29,10 @@ const (
 // both are compared: their ratios to vxlan, or their values where one of the runs has none. Both reports are as Fill left
 // them.
 func Compare(old, new *Report) *Comparison {
-	c := &Comparison{Old: runOf(old), New: runOf(new), Environment: differences(old, new)}
+	c := &Comparison{
+		Old: runOf(old), New: runOf(new), Environment: Differences(old, new),
+		Metrics: []Metric{}, Changes: []Change{},
+	}
 	before, after := rowsOf(old), rowsOf(new)
 	for _, m := range new.Metrics {
 		found := false
@@ -71,7 +74,7 @@ func rowsOf(r *Report) map[rowKey]*Row {
 
 // missing names the rows of r with a figure that are not among the others.
 func missing(r *Report, others map[rowKey]*Row) []string {
-	var names []string
+	names := []string{}
 	for _, row := range r.Rows {
 		if row.Stats != nil && others[rowKey{row.Subject, row.Metric}] == nil {
 			names = append(names, row.Subject+" "+row.Metric)

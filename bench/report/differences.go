@@ -7,9 +7,10 @@ import (
 	"strconv"
 )
 
-// differences lists what may explain a change besides the code: options and environment, one line each.
-func differences(old, new *Report) []string {
-	var d differing
+// Differences lists what may explain a change besides the code: options and environment, one line each ("kernel: 6.18.5, now
+// 6.19.1"). Subjects and measures, weft itself, and the boot are left to the caller. Devices are compared where both have them.
+func Differences(old, new *Report) []string {
+	d := differing{[]string{}}
 	d.options(old.Options, new.Options)
 	d.machine(old.Environment, new.Environment)
 	d.table("mitigation", old.Environment.Mitigations, new.Environment.Mitigations)

@@ -117,6 +117,7 @@ type Step struct {
 type Environment struct {
 	Weft        string            `json:"weft"`   // version
 	Commit      string            `json:"commit"` // empty when it is not known; ends in -dirty
+	Binary      string            `json:"binary"` // SHA-256 of weft's executable, hexadecimal
 	Go          string            `json:"go"`
 	Kernel      string            `json:"kernel"`
 	OS          string            `json:"os"`
