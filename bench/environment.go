@@ -6,9 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"runtime/debug"
@@ -45,9 +45,8 @@ var modules = []string{
 
 // environment reads what is known of this machine and this program. What cannot be read is left out.
 func environment(ctx context.Context, binary string) report.Environment {
-	m := files{os.DirFS("/")}
 	weft := version.Get()
-	env := m.machine()
+	env := files("/").machine()
 	env.Weft, env.Go = weft.Version, weft.Go
 	env.Commit, env.Binary = commit(weft.Version), checksum(binary)
 	env.Arch = runtime.GOARCH
@@ -55,12 +54,13 @@ func environment(ctx context.Context, binary string) report.Environment {
 	return env
 }
 
-// files is the root of a machine's files.
-type files struct{ fs.FS }
+// files is the root of a machine's files. It is a path and no fs.FS, since the kernel gives the rest of a number in /proc/sys
+// to nobody who reads its first byte alone, as fs.ReadFile does with files that claim to be empty.
+type files string
 
 // line is the content of a small file without spaces around it, or empty.
 func (f files) line(path string) string {
-	text, err := fs.ReadFile(f, path)
+	text, err := os.ReadFile(filepath.Join(string(f), path))
 	if err != nil {
 		return ""
 	}
@@ -111,7 +111,7 @@ func (f files) hypervisor() string {
 
 // directory are the files of a directory with their contents.
 func (f files) directory(path string) map[string]string {
-	entries, err := fs.ReadDir(f, path)
+	entries, err := os.ReadDir(filepath.Join(string(f), path))
 	if err != nil {
 		return nil
 	}

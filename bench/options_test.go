@@ -126,8 +126,7 @@ func TestPresetsNameWhatThereIs(t *testing.T) {
 }
 
 func TestEnvironmentIsReadFromTheFilesOfTheMachine(t *testing.T) {
-	f := files{os.DirFS("testdata/machine")}
-	env := f.machine()
+	env := files("testdata/machine").machine()
 	if env.Kernel != "6.12.1" || env.OS != "Debian GNU/Linux 13 (trixie)" || env.CPU != "Some CPU @ 2.00GHz" {
 		t.Errorf("kernel %q, system %q, CPU %q", env.Kernel, env.OS, env.CPU)
 	}
@@ -142,8 +141,19 @@ func TestEnvironmentIsReadFromTheFilesOfTheMachine(t *testing.T) {
 	}
 }
 
+func TestSysctlsOfThisMachineAreReadWhole(t *testing.T) {
+	const path = "/proc/sys/net/core/netdev_budget_usecs" // at least four digits, unless somebody changed it
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Skipf("this machine shows no %s: %v", path, err)
+	}
+	if got := environment(t.Context(), "").Sysctls["net.core.netdev_budget_usecs"]; got != strings.TrimSpace(string(want)) {
+		t.Errorf("read %q, want %q", got, want)
+	}
+}
+
 func TestMachineWithoutThoseFilesIsDescribedByWhatIsKnown(t *testing.T) {
-	if env := (files{os.DirFS(t.TempDir())}).machine(); env.Cores < 1 || env.Kernel != "" {
+	if env := files(t.TempDir()).machine(); env.Cores < 1 || env.Kernel != "" {
 		t.Errorf("environment = %+v", env)
 	}
 }
