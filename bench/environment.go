@@ -21,13 +21,14 @@ import (
 	"github.com/weftnet/weft/node/version"
 )
 
-// sysctls are the settings that move figures, below /proc/sys. Those of net.ipv4 belong to each network namespace; a new one
-// takes over what is read here, in the machine's own (tcp_rmem and tcp_wmem) or has the kernel's default.
+// sysctls are the settings that move figures, below /proc/sys. Those of TCP belong to each network namespace, and a new one
+// takes over what is read here, in the machine's own (tcp_sk_init in net/ipv4/tcp_ipv4.c). What the lab sets itself in its
+// namespaces, such as ip_forward, is not among them.
 var sysctls = []string{
 	"kernel.sched_autogroup_enabled", "net.core.busy_poll", "net.core.busy_read", "net.core.default_qdisc",
 	"net.core.dev_weight", "net.core.netdev_budget", "net.core.netdev_budget_usecs", "net.core.netdev_max_backlog",
 	"net.core.optmem_max", "net.core.rmem_default", "net.core.rmem_max", "net.core.rps_sock_flow_entries",
-	"net.core.somaxconn", "net.core.wmem_default", "net.core.wmem_max", "net.ipv4.ip_forward",
+	"net.core.somaxconn", "net.core.wmem_default", "net.core.wmem_max",
 	"net.ipv4.tcp_congestion_control", "net.ipv4.tcp_limit_output_bytes", "net.ipv4.tcp_mem", "net.ipv4.tcp_mtu_probing",
 	"net.ipv4.tcp_notsent_lowat", "net.ipv4.tcp_rmem", "net.ipv4.tcp_timestamps", "net.ipv4.tcp_wmem", "net.ipv4.udp_mem",
 }

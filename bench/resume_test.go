@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -105,6 +106,22 @@ func TestInterruptionDuringSetUpClosesWhatIsUp(t *testing.T) {
 	}
 	f.mustHaveClosed(t)
 	mustNotExist(t, o.Out)
+}
+
+func TestSubjectThatEndsByTheInterruptionIsNotCalledDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		f, o := newFake(), options(t)
+		o.Progress = &out
+		ctx, cancel := context.WithCancel(t.Context())
+		f.on = func(string) {
+			cancel()
+			f.dead["vxlan"] = errors.New("killed")
+		}
+		if _, err := run(ctx, o, f); !errors.Is(err, ErrInterrupted) || strings.Contains(out.String(), "dead") {
+			t.Errorf("error = %v, said %q", err, out.String())
+		}
+	})
 }
 
 func TestUnfinishedRunIsNotOverwrittenUnasked(t *testing.T) {

@@ -49,7 +49,6 @@ func widest(subjects []subject) int {
 // run measures everything and closes all stands, also when a measure panics. It returns a *InterruptedError when ctx ended.
 func (r *runner) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.closeAll()) }()
-	defer r.progress.clear()
 	if err := r.setUp(ctx); err != nil {
 		return err
 	}
@@ -193,7 +192,7 @@ func (r *runner) attempt(ctx context.Context, s step) ([]measure.Reading, sight,
 		return nil, sight{}, reason
 	}
 	at := r.stands[s.subject]
-	if reason := r.died(s.subject, at); reason != nil {
+	if reason := r.died(ctx, s.subject, at); reason != nil {
 		return nil, sight{}, reason
 	}
 	watch, err := at.begin()
@@ -206,16 +205,14 @@ func (r *runner) attempt(ctx context.Context, s step) ([]measure.Reading, sight,
 	if err = errors.Join(err, unseen, sound(s, readings)); err == nil {
 		return measure.Merge(readings, saw.Observation), saw, nil
 	}
-	if ctx.Err() == nil {
-		err = errors.Join(r.died(s.subject, at), err)
-	}
-	return nil, saw, err
+	return nil, saw, errors.Join(r.died(ctx, s.subject, at), err)
 }
 
-// died tells why nothing more can be measured of a subject, and says it once; nil while it is alive.
-func (r *runner) died(subject string, at stand) error {
+// died tells why nothing more can be measured of a subject, and says it once; nil while it is alive, and when it ended because
+// ctx did.
+func (r *runner) died(ctx context.Context, subject string, at stand) error {
 	reason := at.dead()
-	if reason == nil {
+	if reason == nil || ctx.Err() != nil {
 		return nil
 	}
 	r.dead[subject] = fmt.Errorf("the subject is dead: %w", reason)
@@ -242,13 +239,14 @@ func (r *runner) do(ctx context.Context, s step, at stand) ([]measure.Reading, [
 	return readings, findings, err
 }
 
-// closeAll takes all stands away.
-func (r *runner) closeAll() error {
+// closeAll takes all stands away, the last one first; one that fails, or panics, does not keep the others.
+func (r *runner) closeAll() (err error) {
 	r.progress.passing("removing the virtual hosts")
-	var err error
-	for _, at := range r.stands {
-		err = errors.Join(err, at.Close())
+	defer r.progress.clear()
+	for _, s := range r.plan.subjects {
+		if at := r.stands[s.name]; at != nil {
+			defer func() { err = errors.Join(err, at.Close()) }()
+		}
 	}
-	r.progress.clear()
-	return err
+	return nil
 }
