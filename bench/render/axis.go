@@ -32,9 +32,12 @@ func (a axis) share(v float64) float64 {
 	return min(1, max(0, (v-low)/(high-low)))
 }
 
+// What lies outside of these bounds is no measurement, and would run out of what a float64 can hold.
+const tiny, huge = 1e-200, 1e200
+
 // linearAxis goes from 0 to high on width pixels, with ticks at round values that have room; write gives their texts.
 func linearAxis(high, width float64, write func(float64) string) axis {
-	if !(high > 0) || !finite(high) {
+	if !(high > tiny) || !(high < huge) {
 		high = 1
 	}
 	a := axis{high: high}
@@ -91,7 +94,7 @@ func nextRound(step float64) float64 {
 // logAxis goes from below low to above high on width pixels, with ticks at powers of ten, and at 2 and 5 times those where all
 // have room.
 func logAxis(low, high, width float64, write func(float64) string) axis {
-	if !(low > 0) || !(high >= low) || !finite(high) {
+	if !(low > tiny) || !(high >= low) || !(high < huge) {
 		low, high = 1, 10
 	}
 	a := axis{low: roundBelow(low * 0.9), high: nextRound(roundBelow(high * 1.05)), logarithmic: true}

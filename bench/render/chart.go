@@ -17,6 +17,7 @@ const (
 	rowHeight   = 22.0
 	barHeight   = 12.0
 	figureGap   = 7.0
+	columnGap   = 13.0 // between columns of figures
 	lineHeight  = 17.0
 )
 

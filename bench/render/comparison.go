@@ -76,14 +76,22 @@ func changes(c *report.Comparison) *grid {
 				continue
 			}
 			if first {
-				g.across("")
-				g.row(clean(m.Title)+better(m), "old", "new", "change", "noise", "")
+				g.changeHead(m)
 				first = false
 			}
-			g.row("  "+clean(ch.Subject), basisText(ch, m, ch.Old), basisText(ch, m, ch.New), change(ch.Change), noise(ch), effect(ch))
+			g.row(" "+clean(ch.Subject), basisText(ch, m, ch.Old), basisText(ch, m, ch.New), change(ch.Change), noise(ch), effect(ch))
 		}
 	}
 	return g
+}
+
+// changeHead begins a metric; the first one also names the columns.
+func (g *grid) changeHead(m report.Metric) {
+	if len(g.lines) == 0 {
+		g.across("")
+		g.row("", "old", "new", "change", "noise", "")
+	}
+	g.across(clean(m.Title) + better(m))
 }
 
 // basisText writes a median: a ratio as "0.43 ×", a value with its unit.

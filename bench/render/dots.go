@@ -29,7 +29,7 @@ func (d *drawing) dotRow(class string, r row, left, middle float64) {
 	}
 	right := left + d.plot
 	for i, text := range r.figures {
-		right += figureGap + d.figureRooms[i]
+		right += d.gap() + d.figureRooms[i]
 		d.text("f n", atEnd, right, middle+4, text)
 	}
 }

@@ -26,7 +26,7 @@ func newDrawing(c *chart) *drawing {
 	panel := (chartWidth-2*chartMargin-d.nameWidth-nameGap+panelGap)/float64(c.columns) - panelGap
 	d.plot = panel
 	for _, room := range d.figureRooms {
-		d.plot -= room + figureGap
+		d.plot -= room + d.gap()
 	}
 	low, high := c.bounds()
 	if c.dots {
@@ -57,6 +57,14 @@ func (c *chart) figureRooms() []float64 {
 		}
 	}
 	return rooms
+}
+
+// gap is the room in front of a column of figures.
+func (d *drawing) gap() float64 {
+	if d.dots {
+		return columnGap
+	}
+	return figureGap
 }
 
 func (d *drawing) head() {
@@ -103,7 +111,7 @@ func (d *drawing) band(panels []panel) {
 func (d *drawing) panelWidth() float64 {
 	w := d.plot
 	for _, room := range d.figureRooms {
-		w += room + figureGap
+		w += room + d.gap()
 	}
 	return w
 }
@@ -114,7 +122,7 @@ func (d *drawing) panel(p panel, left, top float64) {
 	d.ticks(left, top+3, bottom)
 	right := left + d.plot
 	for i, head := range d.heads {
-		right += figureGap + d.figureRooms[i]
+		right += d.gap() + d.figureRooms[i]
 		d.text("l m", atEnd, right, top-4, head)
 	}
 	for i, r := range p.rows {

@@ -35,13 +35,13 @@ func (p *page) machineLines() []string {
 	for _, name := range slices.Sorted(maps.Keys(e.Versions)) {
 		facts = append(facts, [2]string{name, e.Versions[name]})
 	}
-	lines := []string{"| what | value |", "| --- | --- |"}
+	t := &mdTable{heads: []string{"what", "value"}, left: []bool{true, true}}
 	for _, f := range facts {
 		if f[1] != "" {
-			lines = append(lines, fmt.Sprintf("| %s | %s |", plain(f[0]), plain(f[1])))
+			t.row(plain(f[0]), plain(f[1]))
 		}
 	}
-	return lines
+	return t.lines()
 }
 
 // memory writes bytes as an operator buys them.
@@ -53,18 +53,15 @@ func memory(bytes uint64) string {
 }
 
 func (p *page) subjectLines() []string {
-	if len(p.ran) == 0 {
-		return nil
-	}
-	lines := []string{"| subject | what it is | MTU | as it ran |", "| --- | --- | --: | --- |"}
+	t := &mdTable{heads: []string{"subject", "what it is", "MTU", "as it ran"}, left: []bool{true, true, false, true}}
 	for _, s := range p.ran {
 		var details []string
 		for _, key := range slices.Sorted(maps.Keys(s.Details)) {
 			details = append(details, plain(key+": "+s.Details[key]))
 		}
-		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s |", code(s.Name), plain(s.About), mtu(s.MTU), strings.Join(details, "<br>")))
+		t.row(code(s.Name), plain(s.About), mtu(s.MTU), strings.Join(details, "<br>"))
 	}
-	return lines
+	return t.lines()
 }
 
 func mtu(bytes int) string {
@@ -75,42 +72,40 @@ func mtu(bytes int) string {
 }
 
 func tableOf(key, value string, of map[string]string) []string {
-	if len(of) == 0 {
-		return nil
-	}
-	lines := []string{fmt.Sprintf("| %s | %s |", key, value), "| --- | --- |"}
+	t := &mdTable{heads: []string{key, value}, left: []bool{true, true}}
 	for _, k := range slices.Sorted(maps.Keys(of)) {
-		lines = append(lines, fmt.Sprintf("| %s | %s |", plain(k), plain(of[k])))
+		t.row(plain(k), plain(of[k]))
 	}
-	return lines
+	return t.lines()
 }
 
 // deviceLines is a table of all devices; those that are alike in several subjects stand in one line.
 func deviceLines(devices []report.Device) []string {
-	var order []string
-	subjects := map[string][]string{}
+	t := &mdTable{
+		heads: []string{"where", "device", "type", "MTU", "queue", "gso_max_size", "offloads that are on", "subjects"},
+		left:  []bool{true, true, true, false, false, false, true, true},
+	}
+	lines := map[string]int{}
 	for _, d := range devices {
-		text := deviceText(d)
-		if subjects[text] == nil {
-			order = append(order, text)
+		texts := deviceTexts(d)
+		key := strings.Join(texts, "|")
+		i, known := lines[key]
+		if !known {
+			lines[key] = len(t.rows)
+			t.row(append(texts, plain(d.Subject))...)
+			continue
 		}
-		if !slices.Contains(subjects[text], d.Subject) {
-			subjects[text] = append(subjects[text], d.Subject)
+		last := &t.rows[i][len(texts)]
+		if !slices.Contains(strings.Split(*last, ", "), plain(d.Subject)) {
+			*last += ", " + plain(d.Subject)
 		}
 	}
-	if len(order) == 0 {
-		return nil
-	}
-	lines := []string{"| where | device | type | MTU | queue | gso_max_size | offloads that are on | subjects |", "| --- | --- | --- | --: | --: | --: | --- | --- |"}
-	for _, text := range order {
-		lines = append(lines, text+plain(strings.Join(subjects[text], ", "))+" |")
-	}
-	return lines
+	return t.lines()
 }
 
-// deviceText is a line of the table without its end.
-func deviceText(d report.Device) string {
-	return fmt.Sprintf("| %s | %s | %s | %d | %d | %d | %s | ", plain(d.Namespace), code(d.Name), plain(d.Type), d.MTU, d.QueueLen, d.GSOMax, offloads(d.Offloads))
+// deviceTexts are the cells of a device, without its subject.
+func deviceTexts(d report.Device) []string {
+	return []string{plain(d.Namespace), code(d.Name), plain(d.Type), fmt.Sprint(d.MTU), fmt.Sprint(d.QueueLen), fmt.Sprint(d.GSOMax), offloads(d.Offloads)}
 }
 
 // offloads names the features for segments, checksums and scattered memory that are on. All others are in the JSON.

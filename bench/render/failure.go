@@ -43,8 +43,11 @@ func addFailure(list []failure, f failure) []failure {
 	return append(list, f)
 }
 
-// when names the rounds: "round 2", "rounds 2, 3".
-func (f failure) when() string {
+// when names the rounds out of all: "round 2", "rounds 2, 3", "all 5 rounds".
+func (f failure) when(all int) string {
+	if len(f.rounds) == all && all > 1 {
+		return "all " + rounds(all)
+	}
 	texts := make([]string, len(f.rounds))
 	for i, r := range f.rounds {
 		texts[i] = fmt.Sprint(r)

@@ -27,6 +27,8 @@ type grid struct {
 	lines   []gridLine
 }
 
+const gridHang = 2 // blanks in front of the later lines of a text that runs over all columns
+
 // gap is the number of blanks in front of the column.
 func (c column) gap() int {
 	if c.near {
@@ -52,7 +54,11 @@ func (g *grid) write(w io.Writer, width int) (dropped []string, err error) {
 		dropped = append(dropped, g.columns[i].name)
 	}
 	for _, line := range g.lines {
-		if _, err := fmt.Fprintln(w, g.format(line, widths)); err != nil {
+		text := g.format(line, widths)
+		if line.texts == nil {
+			text = strings.Join(wrap(line.across, width, gridHang), "\n")
+		}
+		if _, err := fmt.Fprintln(w, text); err != nil {
 			return nil, err
 		}
 	}
@@ -81,9 +87,6 @@ func (g *grid) expendable(widths []int) int {
 }
 
 func (g *grid) format(line gridLine, widths []int) string {
-	if line.texts == nil {
-		return line.across
-	}
 	var b strings.Builder
 	for i, text := range line.texts {
 		if widths[i] == 0 {

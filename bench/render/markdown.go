@@ -92,15 +92,15 @@ func (p *page) glance() {
 	} else {
 		p.printf("Medians.\n\n")
 	}
-	head, rule := []string{"subject"}, []string{"---"}
+	t := &mdTable{}
+	t.column("subject", true)
 	for _, s := range have {
-		head, rule = append(head, s.title), append(rule, "--:")
+		t.column(s.title, false)
 	}
-	p.line(head)
-	p.line(rule)
 	for _, subject := range p.ran {
-		p.line(append([]string{code(subject.Name)}, p.glanceRow(subject.Name, have)...))
+		t.row(append([]string{code(subject.Name)}, p.glanceRow(subject.Name, have)...)...)
 	}
+	p.lines(t.lines())
 }
 
 func (p *page) glanceRow(subject string, have []series) []string {
@@ -124,8 +124,11 @@ func (p *page) glanceRow(subject string, have []series) []string {
 
 func (p *page) tables() {
 	p.heading("All figures")
-	for _, text := range append([]string{"÷: median of the ratios taken within each round."}, p.explainMarks()...) {
-		p.printf("%s\n", plain(text))
+	for _, text := range append([]string{
+		"÷: median of the ratios taken within each round.",
+		"retransmits, drops: TCP segments sent again; packets that any device or socket of the subject dropped.",
+	}, p.explainMarks()...) {
+		p.printf("- %s\n", plain(text))
 	}
 	for _, g := range groupsOf(p.Metrics) {
 		p.printf("\n### %s\n", g.title)
@@ -139,25 +142,24 @@ func (p *page) tables() {
 
 func (p *page) table(m report.Metric) {
 	p.printf("\n**%s**%s\n\n", plain(m.Title), plain(better(m)))
-	head, rule := []string{"subject", "median", "", "lowest–highest"}, []string{"---", "--:", "---", "--:"}
+	t := &mdTable{heads: []string{"subject", "median", "", "lowest–highest"}, left: []bool{true, false, true, false}}
 	for _, reference := range p.references {
-		head, rule = append(head, "÷ "+plain(reference)), append(rule, "--:")
+		t.column("÷ "+plain(reference), false)
 	}
-	p.line(append(head, "retransmits", "drops", "beside it"))
-	p.line(append(rule, "--:", "--:", "---"))
+	t.column("retransmits", false)
+	t.column("drops", false)
+	t.column("beside it", true)
 	for _, s := range p.ran {
-		row := p.row(s.Name, m.ID)
-		if row == nil {
-			continue
+		if row := p.row(s.Name, m.ID); row != nil {
+			c := p.cells(row, m.Unit)
+			texts := append([]string{code(s.Name), c.median, c.marks, c.spread}, c.ratios...)
+			t.row(append(texts, c.retrans, c.drops, plain(c.notes))...)
 		}
-		c := p.cells(row, m.Unit)
-		texts := append([]string{code(s.Name), c.median, c.marks, c.spread}, c.ratios...)
-		p.line(append(texts, c.retrans, c.drops, plain(c.notes)))
 	}
+	p.lines(t.lines())
 }
 
-// line writes one line of a table. The cells are Markdown already.
-func (p *page) line(texts []string) { p.printf("| %s |\n", strings.Join(texts, " | ")) }
+func (p *page) lines(lines []string) { p.printf("%s\n", strings.Join(lines, "\n")) }
 
 func (p *page) checks() {
 	p.heading("Checks")
@@ -183,7 +185,7 @@ func (p *page) failed() {
 	}
 	p.heading("Failed steps")
 	for _, f := range list {
-		p.printf("- %s %s, %s: %s\n", code(f.subject), code(f.measure), f.when(), plain(f.reason))
+		p.printf("- %s %s, %s: %s\n", code(f.subject), code(f.measure), f.when(p.Options.Rounds), plain(f.reason))
 	}
 }
 

@@ -48,7 +48,7 @@ func (t *table) write() error {
 }
 
 func (t *table) headline() string {
-	return fmt.Sprintf("weft bench, %s: %s, %s, %s", t.Options.Preset, rounds(t.Options.Rounds), moment(t.Started), conditions(t.Options))
+	return clean(fmt.Sprintf("weft bench, %s: %s, %s, %s", t.Options.Preset, rounds(t.Options.Rounds), moment(t.Started), conditions(t.Options)))
 }
 
 // columns of the figures: name, median, marks, spread, one for each reference, retransmits, drops, notes.
@@ -123,7 +123,7 @@ func (t *table) failed() {
 	t.lines("", 0)
 	t.lines("FAILED STEPS", 0)
 	for _, f := range list {
-		t.lines(fmt.Sprintf("%s %s, %s: %s", clean(f.subject), clean(f.measure), f.when(), clean(f.reason)), 4)
+		t.lines(fmt.Sprintf("%s %s, %s: %s", clean(f.subject), clean(f.measure), f.when(t.Options.Rounds), clean(f.reason)), 4)
 	}
 }
 

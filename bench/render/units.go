@@ -138,6 +138,15 @@ func decimals(v float64) int {
 	return digits
 }
 
-func fixed(v float64, digits int) string { return strconv.FormatFloat(v, 'f', digits, 64) }
+// fixed writes v with so many digits behind the point, but never a row of digits that nobody reads.
+func fixed(v float64, digits int) string {
+	switch a := math.Abs(v); {
+	case !finite(v):
+		return missing
+	case a >= 1e9, a > 0 && a < 1e-5:
+		return strconv.FormatFloat(v, 'g', 3, 64)
+	}
+	return strconv.FormatFloat(v, 'f', digits, 64)
+}
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
