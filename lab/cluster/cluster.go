@@ -49,12 +49,22 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 	return c, nil
 }
 
-// Add sets one more host up: the first with 'weft init', the others with 'weft join' and the first one's token.
+// On makes a cluster without nodes on a lab that is there already: Adopt gives it nodes. Options.Hosts and Options.Lab are
+// not used; Close closes the lab.
+func On(l *lab.Lab, o Options) *Cluster { return &Cluster{Lab: l, options: o} }
+
+// Add makes one more host and sets it up.
 func (c *Cluster) Add(ctx context.Context, flags ...string) (*Node, error) {
 	host, err := c.Host(fmt.Sprintf("vm-%d", len(c.Nodes)+1))
 	if err != nil {
 		return nil, err
 	}
+	return c.Adopt(ctx, host, flags...)
+}
+
+// Adopt sets a host of the cluster's lab up: the first with 'weft init', the others with 'weft join' and the first one's
+// token. flags are further flags of that command on this host.
+func (c *Cluster) Adopt(ctx context.Context, host *lab.Host, flags ...string) (*Node, error) {
 	if c.options.Prepare != nil {
 		if err := c.options.Prepare(host); err != nil {
 			return nil, fmt.Errorf("cluster: prepare %s: %w", host.Name(), err)
