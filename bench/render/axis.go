@@ -20,6 +20,9 @@ type tick struct {
 // tickRoom is the room that a tick needs beside its text, in pixels.
 const tickRoom = 9.0
 
+// maxTicks is how many ticks a linear axis has at most, besides the one at 0.
+const maxTicks = 8
+
 // share is where v lies: 0 at the left edge, 1 at the right. What lies outside is moved to the edge.
 func (a axis) share(v float64) float64 {
 	low, high := a.low, a.high
@@ -54,7 +57,7 @@ func linearAxis(high, width float64, write func(float64) string) axis {
 // linearTicks are the multiples of step, and whether their texts have room.
 func linearTicks(a axis, step, width float64, write func(float64) string) ([]tick, bool) {
 	n := int(a.high/step + 1e-9)
-	if float64(n)*tickRoom > width {
+	if n > maxTicks {
 		return nil, false
 	}
 	var ticks []tick

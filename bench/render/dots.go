@@ -5,17 +5,18 @@ import "fmt"
 // The dots of a row, in the order of row.points: the later one, the rarer.
 var dotNames = []string{"p50", "p99", "p99.9"}
 
-const spreadHeight = 8.0
+// spreadHeights are those of the spreads of the dots, so that spreads that overlap are told apart.
+var spreadHeights = []float64{12, 8, 4}
 
 // dotRow draws the percentiles of one subject: a thin line from the first to the last, behind each dot its spread.
 func (d *drawing) dotRow(class string, r row, left, middle float64) {
 	at := func(v float64) float64 { return left + d.axis.share(v)*d.plot }
 	first, last := -1.0, -1.0
-	for _, s := range r.points {
+	for i, s := range r.points {
 		if s.Count == 0 {
 			continue
 		}
-		d.faint(class, at(s.Low), middle-spreadHeight/2, at(s.High)-at(s.Low), spreadHeight)
+		d.faint(class, at(s.Low), middle-spreadHeights[i]/2, at(s.High)-at(s.Low), spreadHeights[i])
 		if first < 0 {
 			first = at(s.Median)
 		}

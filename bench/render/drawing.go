@@ -91,7 +91,7 @@ func (d *drawing) legend() {
 		d.text("l m", atStart, x+10, d.height, name)
 		x += 10 + textWidth(name, sizeSmall, false) + 22
 	}
-	d.faint("sx", x-4, middle-spreadHeight/2, 28, spreadHeight)
+	d.faint("sx", x-4, middle-spreadHeights[1]/2, 28, spreadHeights[1])
 	d.text("l m", atStart, x+31, d.height, "lowest to highest round")
 }
 
@@ -128,7 +128,7 @@ func (d *drawing) panel(p panel, left, top float64) {
 	for i, r := range p.rows {
 		middle := top + 12 + float64(i)*rowHeight
 		if r.instead != "" {
-			d.text("l m", atStart, left+5, middle+4, r.instead)
+			d.text("l m i", atStart, left+5, middle+4, r.instead)
 		} else if d.dots {
 			d.dotRow(seriesClass(d.subjects[i]), r, left, middle)
 		} else {

@@ -58,13 +58,13 @@ const fonts = `system-ui,-apple-system,"Segoe UI",Roboto,Helvetica,Arial,sans-se
 // stylesheet is the style of every chart: light, and dark where the reader's system is.
 func stylesheet() string {
 	return fmt.Sprintf("text{font-family:%s;font-size:%gpx}.h{font-size:%gpx;font-weight:600}.p{font-weight:600}.f,.l{font-size:%gpx}"+
-		".n{font-variant-numeric:tabular-nums}\n%s@media (prefers-color-scheme:dark){\n%s}\n", fonts, sizeBody, sizeTitle, sizeSmall, light.css(), dark.css())
+		".n{font-variant-numeric:tabular-nums}.f,.i{paint-order:stroke;stroke-width:3px;stroke-linejoin:round}\n%s@media (prefers-color-scheme:dark){\n%s}\n", fonts, sizeBody, sizeTitle, sizeSmall, light.css(), dark.css())
 }
 
 func (t *theme) css() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, ".bg{fill:%s}text{fill:%s}.m{fill:%s}.grid{stroke:%s}.axis{stroke:%s}", t.background, t.ink, t.muted, t.grid, t.axis)
-	fmt.Fprintf(&b, ".w{stroke:%s}.halo{stroke:%s}.hollow{fill:%s}\n", t.ink, t.background, t.background)
+	fmt.Fprintf(&b, ".w{stroke:%s}.halo,.f,.i{stroke:%s}.hollow{fill:%s}\n", t.ink, t.background, t.background)
 	for i, c := range t.series {
 		fmt.Fprintf(&b, ".s%d{fill:%s;stroke:%s}", i, c, c)
 	}

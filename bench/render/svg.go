@@ -54,11 +54,12 @@ func (s *svg) shape(class, d string, hollow bool) {
 
 // faint draws a rectangle that lets through what is behind it.
 func (s *svg) faint(class string, x, y, w, h float64) {
-	fmt.Fprintf(&s.body, "<rect class=\"%s\" x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\" opacity=\"0.38\" stroke=\"none\"/>\n",
+	fmt.Fprintf(&s.body, "<rect class=\"%s\" x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\" opacity=\"0.32\" stroke=\"none\"/>\n",
 		class, px(x), px(y), px(w), px(h))
 }
 
-// text writes one line with its baseline at y. Size and weight follow from the classes h (title), p (bold), f and l (small).
+// text writes one line with its baseline at y. Size and weight follow from the classes: h (title), p (bold), f and l (small);
+// f and i have a rim that sets them off from lines behind them.
 func (s *svg) text(class, anchor string, x, y float64, text string) {
 	fmt.Fprintf(&s.body, `<text class="%s" x="%s" y="%s"`, class, px(x), px(y))
 	if anchor != atStart {

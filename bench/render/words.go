@@ -63,11 +63,11 @@ func conditions(o report.Options) string {
 
 // machine names what the figures depend on most, in one line.
 func machine(e report.Environment) string {
-	parts := []string{version(e), "Linux " + e.Kernel, e.CPU, cores(e.Cores)}
+	parts := []string{clean(version(e)), clean("Linux " + e.Kernel), clean(e.CPU), cores(e.Cores)}
 	if e.Virtual != "" {
-		parts = append(parts, "virtual ("+e.Virtual+")")
+		parts = append(parts, "virtual ("+clean(e.Virtual)+")")
 	}
-	return clean(strings.Join(parts, ", "))
+	return strings.Join(parts, ", ")
 }
 
 func version(e report.Environment) string {
