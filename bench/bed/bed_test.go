@@ -133,11 +133,55 @@ func TestRestartExchangesTheRouterOfBAndTrafficFlowsAgain(t *testing.T) {
 			if len(after) != 2 || after[0] != before[0] || after[1] == before[1] {
 				t.Errorf("routers %v after %v: want the second exchanged", after, before)
 			}
-			await(t, "traffic flows again", func() error { return send(t, b.Target, b.Target.MTU) })
+			// From b first: who sends to a WireGuard that was restarted notices only after 15 s (KEEPALIVE + REKEY_TIMEOUT).
+			assertPasses(t, reversed(b.Target), b.Target.MTU)
+			assertPasses(t, b.Target, b.Target.MTU)
 			if err := b.Running.Ended(); err != nil {
 				t.Errorf("after a restart: %v", err)
 			}
 		})
+	}
+}
+
+func TestRoutersMayBeAskedForDuringARestart(t *testing.T) {
+	b := testBed(t, Options{}, wireguardGo{})
+	done := make(chan error, 1)
+	go func() { done <- b.Target.Restart(soon(t)) }()
+	for {
+		if err := b.Running.Ended(); err != nil {
+			t.Errorf("a router that is being restarted counts as ended: %v", err)
+		}
+		if n := len(b.Target.Routers()); n != 1 && n != 2 {
+			t.Errorf("%d routers during a restart", n)
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		default:
+		}
+	}
+}
+
+func TestAnInterruptionWhileABedIsMadeLeavesNothing(t *testing.T) {
+	s := interrupting{Subject: weft{driver: "batch", sealed: true}}
+	needLab(t, s.Subject)
+	_, err := New(s.context(interrupted), Options{Binary: binary(t, s.Subject)}, &s)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want it to be cancelled", err)
+	}
+	assertGone(t, s.id, nil)
+}
+
+func TestBedsOfAllSubjectsStandBesideEachOther(t *testing.T) {
+	var beds []*Bed
+	for _, s := range []Subject{vxlan{}, weft{driver: "batch"}, weft{driver: "batch", sealed: true}, wireguardGo{}} {
+		beds = append(beds, testBed(t, Options{}, s))
+	}
+	for _, b := range beds {
+		assertPasses(t, b.Target, b.Target.MTU)
 	}
 }
 
@@ -246,6 +290,12 @@ func userspace(s Subject) bool {
 func assertPasses(t *testing.T, target measure.Target, size int) {
 	t.Helper()
 	await(t, "a packet passes", func() error { return send(t, target, size) })
+}
+
+// reversed is the way back.
+func reversed(t measure.Target) measure.Target {
+	t.From, t.To, t.FromAddr, t.ToAddr = t.To, t.From, t.ToAddr, t.FromAddr
+	return t
 }
 
 const headers = 20 + 8 // IPv4 and UDP

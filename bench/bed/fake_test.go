@@ -20,3 +20,23 @@ func (u *unconnected) Up(_ context.Context, b *Bed) (Running, error) {
 	}
 	return inKernel{}, b.makePods(b.MTU())
 }
+
+// interrupting is a subject during whose start somebody presses Ctrl-C.
+type interrupting struct {
+	Subject
+	id     string // of its bed
+	cancel context.CancelFunc
+}
+
+// context is what to make the bed with.
+func (i *interrupting) context(parent context.Context) context.Context {
+	ctx, cancel := context.WithCancel(parent)
+	i.cancel = cancel
+	return ctx
+}
+
+func (i *interrupting) Up(ctx context.Context, b *Bed) (Running, error) {
+	i.id = b.ID()
+	i.cancel()
+	return i.Subject.Up(ctx, b)
+}
