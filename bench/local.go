@@ -66,8 +66,11 @@ func (l *local) ready(p plan) error {
 // only is the name that a bench at work holds, an abstract unix socket: the kernel frees it when the process ends, however.
 const only = "@weft-bench"
 
-func (l *local) acquire() (release func(), err error) {
-	held, err := net.Listen("unix", only)
+func (l *local) acquire() (release func(), err error) { return hold(only) }
+
+// hold takes a name that no other process of this machine holds.
+func hold(name string) (release func(), err error) {
+	held, err := net.Listen("unix", name)
 	if errors.Is(err, unix.EADDRINUSE) {
 		return nil, errors.New("bench: another bench is measuring on this machine: both would measure each other")
 	}

@@ -160,7 +160,9 @@ func (r *runner) record(done report.Step, endsRound bool) error {
 		r.report.Checks = r.looks.count(r.report.Checks, done.Round)
 		r.looks = nil
 	}
-	r.report.Ended = time.Now().UTC().Round(time.Millisecond)
+	if now := time.Now().UTC().Round(time.Millisecond); now.After(r.report.Started) { // the clock may have been set back
+		r.report.Ended = now
+	}
 	r.report.Seconds = r.before + time.Since(r.began).Seconds()
 	report.Fill(r.report, report.References())
 	return r.folder.keep(r.report)
