@@ -3,8 +3,6 @@ package render
 import (
 	"fmt"
 	"strings"
-
-	"github.com/weftnet/weft/bench/report"
 )
 
 // Measures of a chart, in pixels.
@@ -36,19 +34,6 @@ type chart struct {
 	marked   float64                            // the value at which a dashed line stands; 0: none
 	tickText func(float64) string               // of the axis
 	spoken   func(subject string, p row) string // for screen readers: one row in words
-}
-
-// panel is one part of a chart.
-type panel struct {
-	title string
-	rows  []row // one for each subject of the chart
-}
-
-// row is what a panel shows of one subject.
-type row struct {
-	points  []report.Stats // bars: one; dots: one for each of the dot shapes; a Count of 0 is not drawn
-	figures []string       // beside it
-	instead string         // shown in place of points, when there are none
 }
 
 // bounds are the lowest and the highest value that the chart draws, spread included.

@@ -41,20 +41,28 @@ func (v *view) packetChart() *chart {
 }
 
 func (v *view) cpuChart() *chart {
-	c := v.barChart([]series{{"cpu-machine", "the whole machine"}, {"cpu-router", "the router itself"}}, "")
+	c := v.barChart([]series{{"cpu-machine", "the whole machine"}, {"cpu-router", "the routers alone"}}, "")
 	if c == nil {
 		return nil
 	}
 	c.file, c.title = "cpu.svg", "CPU time per gigabyte"
 	c.lines[0] = "While TCP runs with 4 streams. " + c.lines[0]
-	for i := range c.panels {
-		for j := range c.panels[i].rows {
-			if r := &c.panels[i].rows[j]; r.instead == notMeasured && i == 1 {
-				r.instead = "has none"
-			}
+	for i, name := range c.subjects {
+		if machine := v.row(name, "cpu-machine"); machine != nil && machine.Stats != nil && v.row(name, "cpu-router") == nil {
+			c.withoutRouter(i)
 		}
 	}
 	return c
+}
+
+// withoutRouter says of the i-th subject that it forwards in the kernel: its transfer was measured, but there was no router to
+// measure.
+func (c *chart) withoutRouter(i int) {
+	for _, p := range c.panels {
+		if p.rows[i].instead == notMeasured {
+			p.rows[i].instead = "has none"
+		}
+	}
 }
 
 // notMeasured stands in a panel for a subject that was not measured in this way.

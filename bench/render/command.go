@@ -47,7 +47,7 @@ func rateFlag(rate uint64) string {
 	for _, unit := range []struct {
 		size uint64
 		name string
-	}{{1e9, "G"}, {1e6, "M"}, {1e3, "k"}} {
+	}{{1e9, "G"}, {1e6, "M"}} {
 		if rate%unit.size == 0 {
 			return fmt.Sprintf("%d%s", rate/unit.size, unit.name)
 		}

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -15,7 +14,8 @@ const (
 	detailDrops       = "drops"
 )
 
-// detailTexts say in words what stands beside a figure. Details that are not named here are shown with their key.
+// detailTexts say in words what stands beside a figure. Details that are not named here are shown with their
+// key and without unit.
 var detailTexts = map[string]func(report.Stats) string{
 	"loss":    func(s report.Stats) string { return "loss " + percent(s.Median) },
 	"offered": func(s report.Stats) string { return "offered " + figure("packets/s", s.Median) },
@@ -43,7 +43,7 @@ func note(key string, s report.Stats) string {
 	if text, ok := detailTexts[key]; ok {
 		return text(s)
 	}
-	return fmt.Sprintf("%s %s", strings.ReplaceAll(key, "_", " "), significant(s.Median))
+	return strings.ReplaceAll(key, "_", " ") + " " + figure(anyUnit, s.Median)
 }
 
 // countOf is the median of a counted detail, empty when it was not counted.

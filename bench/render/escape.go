@@ -1,10 +1,6 @@
 package render
 
-import (
-	"strings"
-	"unicode"
-	"unicode/utf8"
-)
+import "strings"
 
 // plain is text that Markdown shows as it is, also in a cell of a table.
 func plain(text string) string {
@@ -33,10 +29,4 @@ func code(text string) string {
 		return "`" + c + "`"
 	}
 	return plain(text)
-}
-
-// capital begins text with a capital letter.
-func capital(text string) string {
-	r, n := utf8.DecodeRuneInString(text)
-	return string(unicode.ToUpper(r)) + text[n:]
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,6 +131,22 @@ func TestARowWithoutFigureSaysSoInTheChart(t *testing.T) {
 		if r := c.panels[1].rows[i]; subject == "weft-plain-sealed" && (r.instead != "failed" || len(r.points) > 0) {
 			t.Errorf("row = %+v, want failed and nothing drawn", r)
 		}
+	}
+}
+
+func TestSubjectsWithoutRouterAreToldFromThoseThatWereNotMeasured(t *testing.T) {
+	r := sample()
+	r.Rows = slices.DeleteFunc(r.Rows, func(row report.Row) bool { return row.Subject == "wireguard-go" && row.Metric == "cpu-machine" })
+	r.Rows = slices.DeleteFunc(r.Rows, func(row report.Row) bool { return row.Subject == "underlay" && strings.HasPrefix(row.Metric, "cpu-") })
+	c := newView(r).cpuChart()
+	for i, name := range c.subjects {
+		want := map[string][2]string{"vxlan": {"", "has none"}, "host-gw": {"", "has none"}, "wireguard-go": {notMeasured, ""}}[name]
+		if got := [2]string{c.panels[0].rows[i].instead, c.panels[1].rows[i].instead}; got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if slices.Contains(c.subjects, "underlay") {
+		t.Error("a subject without any row has a place in the chart")
 	}
 }
 

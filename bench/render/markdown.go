@@ -39,8 +39,8 @@ func (p *page) intro() {
 	if !p.Complete {
 		p.printf("> **%s**\n\n", plain(unfinished(p.Report)))
 	}
-	p.printf("%s of %s on one machine, from %s on, in %s of measuring: %s. Two virtual hosts, %s.\n", capital(rounds(p.Options.Rounds)+", interleaved,"),
-		subjectCount(len(p.ran)), moment(p.Started), length(p.Seconds), plain(machine(p.Environment)), plain(conditions(p.Options)))
+	p.printf("What was run: %s between two virtual hosts of one machine, one after the other in each of %s; %s of measuring from %s on; %s. The machine: %s.\n",
+		subjectCount(len(p.ran)), rounds(p.Options.Rounds), length(p.Seconds), moment(p.Started), plain(conditions(p.Options)), plain(machine(p.Environment)))
 	if failed := p.failedChecks(); failed != "" {
 		p.printf("\n> **Checks failed: %s.** The figures of these subjects do not count.\n", plain(failed))
 	}

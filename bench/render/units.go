@@ -20,8 +20,12 @@ var ladders = map[string][]scale{
 	"packets/s": {{1e6, "M/s"}, {1e3, "k/s"}, {1, "/s"}},
 	"1/s":       {{1e6, "M/s"}, {1e3, "k/s"}, {1, "/s"}},
 	"s":         {{1, "s"}, {1e-3, "ms"}, {1e-6, "µs"}, {1e-9, "ns"}},
+	anyUnit:     {{1e9, "G"}, {1e6, "M"}, {1e3, "k"}, {1, ""}, {1e-3, "m"}, {1e-6, "µ"}},
 	"bytes":     {{1e9, "GB"}, {1e6, "MB"}, {1e3, "kB"}, {1, "B"}},
 }
+
+// anyUnit is the unit of figures that do not say theirs: only thousands and thousandths are named.
+const anyUnit = "any"
 
 // plainBytes is the size, in bytes, below which bytes are written out: an MTU is 1450 B, not 1.45 kB.
 const plainBytes = 100e3
