@@ -273,6 +273,9 @@ func TestDetailsSayHowTheSubjectRuns(t *testing.T) {
 					t.Errorf("no %s in %v", key, slices.Sorted(maps.Keys(details)))
 				}
 			}
+			if name == "weft-batch-clear" && details["cipher"] != "" {
+				t.Errorf("cipher %s of what is not sealed", details["cipher"])
+			}
 		})
 	}
 }

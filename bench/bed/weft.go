@@ -166,14 +166,14 @@ func (r *weftRunning) Details(ctx context.Context) (map[string]string, error) {
 	}
 	details := map[string]string{
 		"version": s.Node.Version, "driver": s.Node.Device.Driver, "encryption": s.Node.Encryption,
-		"receive buffer": fmt.Sprint(s.Node.Socket.ReceiveBuffer), "send buffer": fmt.Sprint(s.Node.Socket.SendBuffer),
+		"receive-buffer": fmt.Sprint(s.Node.Socket.ReceiveBuffer), "send-buffer": fmt.Sprint(s.Node.Socket.SendBuffer),
 	}
 	for _, f := range append(s.Node.Device.Features, s.Node.Socket.Features...) {
 		details[f.Name] = f.State
 	}
 	for _, p := range s.Peers {
 		details["path"], details["endpoint"] = p.Path, p.Endpoint
-		if p.Cipher != "" {
+		if p.Sealed { // the handshake agrees on a cipher in any case
 			details["cipher"] = p.Cipher
 		}
 	}
