@@ -5,18 +5,15 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"testing"
 	"time"
 )
 
 // relayed is a far end behind a path of the test's own: every datagram and connection goes through it.
 type relayed struct {
 	Far
-	test    *testing.T
-	forward func(b []byte, out func([]byte))    // of a datagram to the far end
-	back    func(b []byte, out func([]byte))    // of a datagram from the far end
-	pipe    func(from, to net.Conn, up bool)    // of a connection, until one side ends
-	wrap    func(Remote, netip.AddrPort) Remote // the remote with another address
+	forward func(b []byte, out func([]byte)) // of a datagram to the far end
+	back    func(b []byte, out func([]byte)) // of a datagram from the far end
+	pipe    func(from, to net.Conn, up bool) // of a connection, until one side ends
 }
 
 func pass(b []byte, out func([]byte)) { out(b) }

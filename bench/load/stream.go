@@ -129,8 +129,8 @@ func (s *Stream) Stop() (result StreamResult, err error) {
 		result.LongestGap, result.Bytes, result.Sent = max(result.LongestGap, t.LongestGap), t.Bytes, s.sent.Load()
 		result.Survived = result.Survived && result.Bytes == result.Sent
 	}()
-	mark := s.sent.Load()
-	if flows, err := s.await(mark+1, &result); err != nil || !flows {
+	begun := s.sent.Load() + uint64(s.options.Size) // one write may have been taken and not counted yet
+	if flows, err := s.await(begun+1, &result); err != nil || !flows {
 		return result, err
 	}
 	close(s.quit)

@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -64,39 +65,42 @@ func (j *job) echo(c *socket) {
 // acceptors answer connections on several threads.
 func (j *job) acceptors() {
 	defer j.discard(j.main)
-	if err := j.main.limit(unix.SO_RCVTIMEO, tokenTime/2); err != nil { // those accepted have the same limit
-		j.fail(fmt.Errorf("set a limit: %w", err))
-		return
-	}
-	done := make(chan struct{}, acceptorsNum)
+	var threads sync.WaitGroup
 	for range acceptorsNum {
-		j.wait.Go(func() {
-			locked(j.answer)
-			done <- struct{}{}
-		})
+		threads.Go(func() { locked(j.answerAll) })
 	}
-	for range acceptorsNum {
-		<-done
-	}
+	threads.Wait()
 }
 
-// answer takes connections one after the other: the token and one byte, and one byte back. The near end closes by a reset;
-// it is not waited for.
-func (j *job) answer() {
-	var b [len(Token{}) + 1]byte
+// answerAll takes connections one after the other.
+func (j *job) answerAll() {
 	for {
 		c, err := j.main.accept()
 		if err != nil {
 			j.fail(fmt.Errorf("accept: %w", err))
 			return
 		}
-		if c.recvAll(b[:]) == nil && subtle.ConstantTimeCompare(b[:len(Token{})], j.Token[:]) == 1 {
-			if _, err := c.send(b[len(Token{}):]); err == nil {
-				j.ledger.connection()
-				j.ledger.bytes(1, time.Now())
-			}
+		if !j.own(c) {
+			c.close()
+			continue
 		}
-		c.close()
+		j.answer(c)
+		j.discard(c)
+	}
+}
+
+// answer takes the token and one byte, and sends one byte back. The near end closes by a reset; it is not waited for.
+func (j *job) answer(c *socket) {
+	var b [len(Token{}) + 1]byte
+	if err := c.limit(unix.SO_RCVTIMEO, tokenTime/2); err != nil {
+		return
+	}
+	if c.recvAll(b[:]) != nil || subtle.ConstantTimeCompare(b[:len(Token{})], j.Token[:]) != 1 {
+		return
+	}
+	if _, err := c.send(b[len(Token{}):]); err == nil {
+		j.ledger.connection()
+		j.ledger.bytes(1, time.Now())
 	}
 }
 
