@@ -13,7 +13,7 @@ const (
 // take for system-ui, so what fits with these widths fits everywhere.
 const (
 	widthNarrow = 360  // i j l and most punctuation
-	widthSlim   = 420  // f r t
+	widthSlim   = 440  // f r t
 	widthSmall  = 640  // other small letters, digits
 	widthLarge  = 800  // capitals
 	widthBroad  = 1000 // m w M W, and what is not known
@@ -33,11 +33,11 @@ func textWidth(text string, size float64, bold bool) float64 {
 
 func advance(r rune) int {
 	switch {
-	case strings.ContainsRune("ijlI|.,:;' !·", r):
+	case strings.ContainsRune("ijlI|.,:;' ·", r):
 		return widthNarrow
-	case strings.ContainsRune("frt()[]-/\"", r):
+	case strings.ContainsRune("frt()[]-/!", r):
 		return widthSlim
-	case r >= '0' && r <= '9', strings.ContainsRune("abcdeghknopqsuvxyzµ–_", r):
+	case r >= '0' && r <= '9', strings.ContainsRune("abcdeghknopqsuvxyzµ–_\"", r):
 		return widthSmall
 	case r >= 'A' && r <= 'Z' && r != 'M' && r != 'W', r == '…':
 		if r == '…' {
