@@ -76,7 +76,7 @@ func either(lists ...[]string) []string {
 	return nil
 }
 
-// visits are the steps of a round, subject by subject.
+// round are the steps of one round, subject by subject.
 func (p plan) round(round int, subjects []string) []step {
 	var steps []step
 	for _, s := range subjects {
