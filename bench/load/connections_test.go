@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -32,10 +33,10 @@ func TestEveryConnectionIsAnsweredAndCountedAtBothEnds(t *testing.T) {
 }
 
 func TestConnectionsThatAreClosedUnansweredFail(t *testing.T) {
-	n := 0
+	var n atomic.Int64
 	far := relayed{Far: testServer(t), pipe: func(from, to net.Conn, up bool) {
 		if up {
-			if n++; n%2 == 0 {
+			if n.Add(1)%2 == 0 {
 				from.Close()
 				to.Close()
 				return

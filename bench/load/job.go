@@ -40,11 +40,11 @@ type job struct {
 	addr   netip.AddrPort
 	ledger ledger
 	rate   *throttle
-	timer  *time.Timer
 	quit   chan struct{} // closed at the end
 	wait   sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows
+	timer   *time.Timer
 	sockets map[*socket]bool
 	ended   bool
 	reason  error // why it ended or fell ill; nil: by Finish
@@ -62,8 +62,10 @@ func newJob(s *Server, what Job, how service) (*job, error) {
 		main.close()
 		return nil, err
 	}
-	j.timer = time.AfterFunc(what.Within, func() { j.end(fmt.Errorf("%w (%v)", ErrExpired, what.Within)) })
 	j.wait.Go(func() { how.run(j) })
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.timer = time.AfterFunc(what.Within, func() { j.end(fmt.Errorf("%w (%v)", ErrExpired, what.Within)) })
 	return j, nil
 }
 
@@ -95,12 +97,12 @@ func (j *job) end(reason error) {
 			j.reason = fmt.Errorf("load: %s on %s: %w", j.Kind, j.addr, reason)
 		}
 		close(j.quit)
+		j.timer.Stop()
 		for s := range j.sockets {
 			s.interrupt()
 		}
 	}
 	j.mu.Unlock()
-	j.timer.Stop()
 	j.wait.Wait()
 	if first {
 		j.server.forget(j)
