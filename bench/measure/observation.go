@@ -1,16 +1,41 @@
 package measure
 
+// What stands beside figures.
+const (
+	DetailDrops       = "drops"       // packets lost on the way, each once: CounterDrops
+	DetailRetransmits = "retransmits" // TCP segments that were sent again
+	DetailLoss        = "loss"        // share, 0 to 1
+	DetailOffered     = "offered"     // packets/s that were sent
+	DetailLost        = "lost"        // requests without an answer
+	DetailLoad        = "load"        // bit/s of the transfer that ran meanwhile
+)
+
 // Observation is what happened around a measure.
 type Observation struct {
-	// Foreign is the share of the machine, 0 to 1, that was taken by processes that are neither this one, nor started by
-	// it, nor the kernel's threads; and by the hypervisor (steal).
+	// Foreign is the share of the machine, 0 to 1, that was taken by processes that are neither this one, nor a router of
+	// the subject, nor descend from those, nor are the kernel's threads; and by the hypervisor (steal).
 	Foreign float64
 	// Counters are the increases of the kernel's counters, summed over Target.Spaces; see the Counter constants.
 	Counters map[string]uint64
 }
 
-// Merge puts "drops" and "retransmits" beside each reading that has none of its own from the measure. The runner calls it
-// with what Run returned and what End returned.
+// Merge puts "drops" and "retransmits" beside each reading that has none from its measure itself: what the kernel counted
+// during the whole measure. The runner calls it with what Run and End returned, and goes on with what it returns, which is
+// the same slice.
 func Merge(readings []Reading, o Observation) []Reading {
+	beside := map[string]string{DetailDrops: CounterDrops, DetailRetransmits: CounterRetransmits}
+	for i := range readings {
+		r := &readings[i]
+		for detail, counter := range beside {
+			value, counted := o.Counters[counter]
+			if _, known := r.Detail[detail]; known || !counted {
+				continue
+			}
+			if r.Detail == nil {
+				r.Detail = map[string]float64{}
+			}
+			r.Detail[detail] = float64(value)
+		}
+	}
 	return readings
 }

@@ -1,16 +1,67 @@
 package measure
 
-import "errors"
+import "os"
 
-// Watch is the time between Begin and End.
-type Watch struct{}
-
-// Begin starts to watch the machine and the counters of a subject.
-func Begin(t Target) (*Watch, error) {
-	return &Watch{}, nil
+// Watch looks at the machine and at a subject's counters while something is measured. One goroutine uses it.
+type Watch struct {
+	target    Target
+	processor processor
+	foreign   *foreigners
+	counters  snapshot
 }
 
-// End says what happened since Begin. It may be called again: then it is what happened until now.
+// Begin starts to watch. Processes count as ours when they are this one, a router of the subject, or a descendant of those.
+// What runs outside of this process's PID namespace cannot be seen, unless as time that the hypervisor stole.
+func Begin(t Target) (w *Watch, err error) {
+	w = &Watch{target: t}
+	if w.counters, err = takeSnapshot(t.Spaces); err != nil {
+		return nil, err
+	}
+	if w.foreign, err = watchForeigners(append(routers(t), os.Getpid())...); err != nil {
+		return nil, err
+	}
+	if w.processor, err = readProcessor(); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// End says what happened since Begin. It may be called again, and then tells what happened until then.
 func (w *Watch) End() (Observation, error) {
-	return Observation{}, errors.New("measure: observe: not built yet")
+	now, err := readProcessor()
+	if err != nil {
+		return Observation{}, err
+	}
+	all, err := procs()
+	if err != nil {
+		return Observation{}, err
+	}
+	for _, pid := range routers(w.target) { // one may have been restarted, and its parent ended
+		w.foreign.roots[pid] = true
+	}
+	counters, err := takeSnapshot(w.target.Spaces)
+	if err != nil {
+		return Observation{}, err
+	}
+	spent := now.since(w.processor)
+	return Observation{
+		Foreign:  share(w.foreign.used(all)+spent.steal, spent.total),
+		Counters: counters.since(w.counters),
+	}, nil
+}
+
+// share is part of whole, 0 to 1; the two are counted at slightly different moments.
+func share(part, whole uint64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return min(float64(part)/float64(whole), 1)
+}
+
+// routers are the pids of the subject's routers; none when it forwards in the kernel.
+func routers(t Target) []int {
+	if t.Routers == nil {
+		return nil
+	}
+	return t.Routers()
 }

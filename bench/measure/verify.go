@@ -1,0 +1,44 @@
+package measure
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/weftnet/weft/bench/load"
+)
+
+// verifyBytes are sent there and back: some thousand packets, and a few seconds on the slowest path.
+const verifyBytes = 16 << 20
+
+// Verify sends random bytes there and back over TCP, and datagrams of all kinds of sizes up to the MTU, and compares: the check
+// payload. The counters' checks are in the Findings of what was observed meanwhile. The error is of a check that could not
+// be made.
+func Verify(ctx context.Context, t Target) ([]Finding, error) {
+	far := farEnd(t)
+	defer far.Close()
+	r, err := load.Integrity(ctx, t.From, far, load.IntegrityOptions{Bytes: verifyBytes, MTU: t.MTU})
+	if err != nil {
+		return nil, fmt.Errorf("measure: verify: %w", err)
+	}
+	return []Finding{payloadFinding(r)}, nil
+}
+
+// payloadFinding says what was wrong, without listing all of it.
+func payloadFinding(r load.IntegrityResult) Finding {
+	const listed = 4
+	seen := r.Differences
+	if len(seen) > listed {
+		seen = append(seen[:listed:listed], fmt.Sprintf("%d more differences", len(r.Differences)-listed))
+	}
+	if n := len(r.Missing); n > 0 {
+		seen = append(seen[:len(seen):len(seen)], fmt.Sprintf("datagrams of %d sizes never came back, one of %d bytes", n, r.Missing[0]))
+	}
+	if !r.OK && len(seen) == 0 {
+		seen = []string{"the transfer was not intact"}
+	}
+	return Finding{Check: CheckPayload, OK: r.OK, Detail: strings.Join(seen, "; ")}
+}
+
+// farEnd is the far end of load's generators. The caller closes it.
+func farEnd(t Target) *load.Server { return load.NewServer(t.To, t.ToAddr) }
