@@ -105,7 +105,7 @@ func (f files) hypervisor() string {
 	words := []string{f.line("sys/hypervisor/type"), f.line("sys/class/dmi/id/sys_vendor"), f.line("sys/class/dmi/id/product_name")}
 	name := strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " ")
 	if name == "" {
-		return "yes"
+		return "unnamed hypervisor"
 	}
 	return name
 }

@@ -34,10 +34,10 @@ var quickLengths = measure.Lengths{
 }
 
 // longLengths are the same for standard and full, so that their reports can be compared. Five rounds of nine subjects have 45
-// visits: 14 s each make about ten minutes, 55 s each make about 40.
+// visits: 15 s each make about eleven minutes (kernels without WireGuard have eight subjects), 50 s each make less than 40.
 var longLengths = measure.Lengths{
-	Bulk: 3 * time.Second, Trial: 500 * time.Millisecond, Trials: 8,
-	Latency: 2500 * time.Millisecond, Connect: 2 * time.Second,
+	Bulk: 2 * time.Second, Trial: 500 * time.Millisecond, Trials: 8,
+	Latency: 2 * time.Second, Connect: 2 * time.Second,
 }
 
 var presets = map[string]preset{
