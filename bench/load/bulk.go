@@ -41,8 +41,8 @@ type Flow struct {
 	Elapsed       time.Duration // from the first to the last byte, at the receiver
 }
 
-// Bulk sends as much as TCP takes, and counts at the receiver what arrives between its first and its last byte. The
-// connections of one direction stand before the first of them sends.
+// Bulk sends as much as TCP takes, and counts at the receiver what arrives between its first and its last byte. All
+// connections of a direction stand before the first of them sends.
 func Bulk(ctx context.Context, place Place, far Far, o BulkOptions) (BulkResult, error) {
 	if o.Streams == 0 {
 		o.Streams = 1

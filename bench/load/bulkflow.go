@@ -2,11 +2,10 @@ package load
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -67,21 +66,27 @@ func bulkDown(ctx context.Context, place Place, far Far, o BulkOptions) (result 
 	return result, n.failed(ctx, err)
 }
 
-// dialMany opens connections; release closes them all.
+// dialMany opens connections at once and gives the token on all of them when all stand, so that none is ahead. release
+// closes them all.
 func (n *near) dialMany(ctx context.Context, count int) (sockets []*socket, release func(), err error) {
-	var releases []func()
+	sockets, releases := make([]*socket, count), make([]func(), count)
+	err = atOnce(count, func(i int) (err error) {
+		sockets[i], releases[i], err = n.connectTCP(ctx)
+		return err
+	})
 	release = func() {
 		for _, r := range releases {
-			r()
+			if r != nil {
+				r()
+			}
 		}
 	}
-	for range count {
-		s, r, err := n.dial(ctx)
-		if err != nil {
-			release()
-			return nil, nil, err
-		}
-		sockets, releases = append(sockets, s), append(releases, r)
+	for i := 0; i < count && err == nil; i++ {
+		_, err = sockets[i].sendAll(n.token[:])
+	}
+	if err != nil {
+		release()
+		return nil, nil, n.failed(ctx, err)
 	}
 	return sockets, release, nil
 }
@@ -90,14 +95,15 @@ func (n *near) dialMany(ctx context.Context, count int) (sockets []*socket, rele
 func pour(sockets []*socket, end time.Time) (sent uint64, err error) {
 	b := make([]byte, chunkLen)
 	fill(b)
-	var mu sync.Mutex
-	return sent, eachSocket(sockets, func(s *socket) error {
-		total, err := s.pour(b, end)
-		mu.Lock()
-		defer mu.Unlock()
-		sent += total
+	totals := make([]uint64, len(sockets))
+	err = atOnce(len(sockets), func(i int) (err error) {
+		totals[i], err = sockets[i].pour(b, end)
 		return err
 	})
+	for _, total := range totals {
+		sent += total
+	}
+	return sent, err
 }
 
 // pour sends b again and again until the end. A path that stands still is waited for a while longer.
@@ -107,6 +113,9 @@ func (s *socket) pour(b []byte, end time.Time) (sent uint64, err error) {
 			return sent, err
 		}
 		n, err := s.send(b)
+		if err == unix.EAGAIN {
+			err = fmt.Errorf("the path stands still for %v", grace)
+		}
 		if err != nil {
 			return sent, err
 		}
@@ -117,8 +126,8 @@ func (s *socket) pour(b []byte, end time.Time) (sent uint64, err error) {
 
 // draw receives on all sockets until the end.
 func draw(sockets []*socket, l *ledger, end time.Time) error {
-	return eachSocket(sockets, func(s *socket) error {
-		b := make([]byte, chunkLen)
+	return atOnce(len(sockets), func(i int) error {
+		s, b := sockets[i], make([]byte, chunkLen)
 		for left := time.Until(end); left > 0; left = time.Until(end) {
 			if err := s.limit(unix.SO_RCVTIMEO, left); err != nil {
 				return err
@@ -138,15 +147,13 @@ func draw(sockets []*socket, l *ledger, end time.Time) error {
 	})
 }
 
-// eachSocket does something with all sockets at once.
-func eachSocket(sockets []*socket, do func(*socket) error) error {
-	errs := make([]error, len(sockets))
-	var wait sync.WaitGroup
-	for i, s := range sockets {
-		wait.Go(func() { errs[i] = do(s) })
+// atOnce does something count times at once. Of several errors it returns the first.
+func atOnce(count int, do func(i int) error) error {
+	var group errgroup.Group
+	for i := range count {
+		group.Go(func() error { return do(i) })
 	}
-	wait.Wait()
-	return errors.Join(errs...)
+	return group.Wait()
 }
 
 // awaitBytes waits until so many bytes have arrived, or nothing more arrives.

@@ -12,7 +12,7 @@ import (
 const (
 	defaultWorkers = 8
 	maxWorkers     = 64
-	connectTime    = 2 * time.Second // for one connection: a SYN is sent again after 1 s
+	openTime       = 2 * time.Second // for one connection: a SYN is sent again after 1 s
 )
 
 // ConnectionsOptions say how to connect.

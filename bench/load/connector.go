@@ -42,7 +42,7 @@ func (c *connector) run(ctx context.Context) error {
 
 // open makes one connection.
 func (c *connector) open(s *socket, request []byte) error {
-	err := errors.Join(s.limit(unix.SO_SNDTIMEO, connectTime), s.limit(unix.SO_RCVTIMEO, connectTime))
+	err := errors.Join(s.limit(unix.SO_SNDTIMEO, openTime), s.limit(unix.SO_RCVTIMEO, openTime))
 	if err != nil {
 		return err
 	}

@@ -17,13 +17,14 @@ var (
 	errEnded = errors.New("the connection was closed by the other end")
 )
 
-// failed names the operation and both ends. A context that has ended is the reason of whatever error came after.
+// failed names the operation and both ends; no error stays none. A context that has ended is the error, and the reason of
+// whatever other came after.
 func failed(ctx context.Context, operation string, place Place, to netip.AddrPort, err error) error {
-	if err == nil {
-		return nil
-	}
 	if ctx.Err() != nil {
 		err = ctx.Err()
+	}
+	if err == nil {
+		return nil
 	}
 	return fmt.Errorf("load: %s from %s to %s: %w", operation, nameOf(place), to, err)
 }

@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	maxConnections = 256             // of one job, those that have not given the token yet included
-	tokenTime      = 2 * time.Second // for a connection to give it
+	maxConnections = 256         // of one job, those that have not given the token yet included
+	tokenTime      = 2 * grace   // for a connection to give it: others of the same job may still be connecting
+	answerTime     = time.Second // for one of accept-tcp, which gives it at once
 )
 
 // service says how a kind of job is done: what socket it needs, and what runs on it until the job ends.

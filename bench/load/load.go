@@ -1,5 +1,15 @@
 // Package load makes traffic and times it: generators for the near end and a server for the far end. The bench runs both in
 // one process, in two namespaces; 'weft bench --between' runs them on two machines.
+//
+// Words. The near end is where a generator runs and decides; the far end does jobs for it. A place is where an end makes its
+// sockets. A tally is what arrived at the far end. A token is what a job's own traffic is known by.
+//
+// Ownership. What waits for packets waits in blocking system calls: the kernel wakes the thread that measures and no other.
+// Every socket has one reader and one writer; the goroutine that made it closes it, anyone may interrupt it. What arrived for
+// a job is counted by its ledger alone.
+//
+// Always. A generator returns when its context ends, with the context's error, and leaves no goroutine, no socket and no
+// job. What arrived is counted where it arrived, not where it was sent. Errors name the operation and both ends.
 package load
 
 import (

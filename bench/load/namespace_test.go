@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // twoHosts are a near and a far place in namespaces of their own.
-func twoHosts(t *testing.T, o lab.Options) (a, b *lab.Host, far *Server) {
+func twoHosts(t *testing.T, o lab.Options) (l *lab.Lab, near, far *lab.Host, server *Server) {
 	t.Helper()
 	if err := lab.Available(); err != nil {
 		t.Skip(err)
@@ -25,21 +26,23 @@ func twoHosts(t *testing.T, o lab.Options) (a, b *lab.Host, far *Server) {
 			t.Error(err)
 		}
 	})
-	for _, h := range []struct {
-		name string
-		host **lab.Host
-	}{{"a", &a}, {"b", &b}} {
-		if *h.host, err = l.Host(h.name); err != nil {
-			t.Fatal(err)
-		}
+	near, far = testHost(t, l, "a"), testHost(t, l, "b")
+	server = NewServer(far, far.Addr4())
+	t.Cleanup(func() { _ = server.Close() })
+	return l, near, far, server
+}
+
+func testHost(t *testing.T, l *lab.Lab, name string) *lab.Host {
+	t.Helper()
+	h, err := l.Host(name)
+	if err != nil {
+		t.Fatal(err)
 	}
-	far = NewServer(b, b.Addr4())
-	t.Cleanup(func() { _ = far.Close() })
-	return a, b, far
+	return h
 }
 
 func TestBetweenNamespacesEverythingIsMeasured(t *testing.T) {
-	a, b, far := twoHosts(t, lab.Options{})
+	_, a, b, far := twoHosts(t, lab.Options{})
 	short := 30 * time.Millisecond
 	if r, err := Latency(soon(t), a, far, LatencyOptions{Proto: TCP, Duration: short}); err != nil || r.Count == 0 {
 		t.Errorf("latency: %+v, %v", r, err)
@@ -80,7 +83,7 @@ func timeWait(t *testing.T, h *lab.Host) int {
 }
 
 func TestAPathThatSwallowsLargePacketsHasASmallerMTU(t *testing.T) {
-	a, b, far := twoHosts(t, lab.Options{})
+	_, a, b, far := twoHosts(t, lab.Options{})
 	err := b.Do(func() error { // a has 1500 still, and nobody tells it
 		link, err := netlink.LinkByName("eth0")
 		if err != nil {
@@ -96,8 +99,37 @@ func TestAPathThatSwallowsLargePacketsHasASmallerMTU(t *testing.T) {
 	}
 }
 
+func TestAPathThatIsCutIsLeftWhenTheContextEnds(t *testing.T) {
+	l, a, b, far := twoHosts(t, lab.Options{})
+	if err := l.Cut(a, b); err != nil {
+		t.Fatal(err)
+	}
+	for name, measure := range map[string]func(context.Context) error{
+		"latency": func(ctx context.Context) error {
+			_, err := Latency(ctx, a, far, LatencyOptions{Proto: TCP, Duration: 1})
+			return err
+		},
+		"bulk": func(ctx context.Context) error {
+			_, err := Bulk(ctx, a, far, BulkOptions{Streams: 2, Duration: 1})
+			return err
+		},
+		"connections": func(ctx context.Context) error {
+			_, err := Connections(ctx, a, far, ConnectionsOptions{Duration: time.Minute})
+			return err
+		},
+		"stream":   func(ctx context.Context) error { _, err := StartStream(ctx, a, far, StreamOptions{}); return err },
+		"path MTU": func(ctx context.Context) error { _, err := PathMTU(ctx, a, far, 1500); return err },
+	} {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		if err := measure(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", name, err)
+		}
+		cancel()
+	}
+}
+
 func TestTheMTUOfTheInterfaceIsFoundWithoutWaiting(t *testing.T) {
-	a, _, far := twoHosts(t, lab.Options{MTU: 9000})
+	_, a, _, far := twoHosts(t, lab.Options{MTU: 9000})
 	if got, err := PathMTU(soon(t), a, far, 65535); err != nil || got != 9000 {
 		t.Errorf("PathMTU = %d, %v; want 9000", got, err)
 	}
@@ -105,7 +137,7 @@ func TestTheMTUOfTheInterfaceIsFoundWithoutWaiting(t *testing.T) {
 
 func TestPacketRateFindsTheRateOfALink(t *testing.T) {
 	const rate, packet = 20_000_000, 1350 + 28 + 14 // bit/s, bytes with Ethernet's header
-	a, _, far := twoHosts(t, lab.Options{Rate: rate})
+	_, a, _, far := twoHosts(t, lab.Options{Rate: rate})
 	o := PacketRateOptions{Payload: 1350, Trial: 200 * time.Millisecond, Limit: 20_000}
 	r, err := PacketRate(soon(t), a, far, o)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -24,7 +25,7 @@ func begin(ctx context.Context, operation string, place Place, far Far, kind Kin
 	n := &near{operation: operation, place: place}
 	_, _ = rand.Read(n.token[:]) // never fails
 	if err := ctx.Err(); err != nil {
-		return nil, n.failed(ctx, err)
+		return nil, fmt.Errorf("load: %s from %s: %w", operation, nameOf(place), err)
 	}
 	remote, err := far.Start(ctx, Job{Kind: kind, Token: n.token, Within: d + 4*grace})
 	if err != nil {
@@ -53,6 +54,19 @@ func (n *near) finish(ctx context.Context, err *error) Tally {
 // dial opens a TCP connection and gives the token. The socket is interrupted when ctx ends, until release is called, which
 // also closes it.
 func (n *near) dial(ctx context.Context) (s *socket, release func(), err error) {
+	s, release, err = n.connectTCP(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := s.sendAll(n.token[:]); err != nil || ctx.Err() != nil {
+		release()
+		return nil, nil, n.failed(ctx, err)
+	}
+	return s, release, nil
+}
+
+// connectTCP opens a TCP connection, with the same rules as dial. It must give the token within tokenTime.
+func (n *near) connectTCP(ctx context.Context) (s *socket, release func(), err error) {
 	s, err = newSocket(n.place, unix.SOCK_STREAM, n.to.Addr().Is6())
 	if err != nil {
 		return nil, nil, n.failed(ctx, err)
@@ -62,9 +76,6 @@ func (n *near) dial(ctx context.Context) (s *socket, release func(), err error) 
 	err = errors.Join(s.limit(unix.SO_SNDTIMEO, grace), s.set(unix.IPPROTO_TCP, unix.TCP_NODELAY, 1))
 	if err == nil {
 		err = s.connect(n.to)
-	}
-	if err == nil {
-		_, err = s.sendAll(n.token[:])
 	}
 	if err == nil {
 		err = errors.Join(s.limit(unix.SO_SNDTIMEO, 0), ctx.Err())

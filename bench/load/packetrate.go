@@ -46,7 +46,8 @@ func PacketRate(ctx context.Context, place Place, far Far, o PacketRateOptions) 
 	if err != nil {
 		return PacketRateResult{}, err
 	}
-	if err := reach(ctx, place, far, o.Payload); err != nil {
+	to, err := reach(ctx, place, far, o.Payload)
+	if err != nil {
 		return PacketRateResult{}, err
 	}
 	var result PacketRateResult
@@ -63,9 +64,7 @@ func PacketRate(ctx context.Context, place Place, far Far, o PacketRateOptions) 
 		result.SenderBound = result.SenderBound || s.over && s.high == 0
 	}
 	if result.PPS == 0 {
-		last := result.Trials[len(result.Trials)-1]
-		return result, fmt.Errorf("load: packet rate from %s: in %d trials no rate had a loss below %.3g %%: of %.0f packets/s were lost %.3g %%",
-			nameOf(place), len(result.Trials), o.MaxLoss*100, last.Offered, last.Loss*100)
+		return result, failed(ctx, rateOf(o.Payload), place, to, result.none(o.MaxLoss))
 	}
 	return result, nil
 }
@@ -87,6 +86,16 @@ func (o PacketRateOptions) withDefaults() (PacketRateOptions, error) {
 	}
 	return o, nil
 }
+
+// none says that no rate passed.
+func (r *PacketRateResult) none(most float64) error {
+	last := r.Trials[len(r.Trials)-1]
+	return fmt.Errorf("in %d trials no rate had a loss below %.3g %%: of %.0f packets/s the path lost %.3g %%",
+		len(r.Trials), most*100, last.Offered, last.Loss*100)
+}
+
+// rateOf is what errors call the measurement.
+func rateOf(payload int) string { return fmt.Sprintf("packet rate of %d bytes", payload) }
 
 // add takes a trial into the result.
 func (r *PacketRateResult) add(t Trial, passed bool) {

@@ -100,7 +100,7 @@ func (s *socket) bind(to netip.AddrPort) error {
 	return unix.Bind(s.fd, address)
 }
 
-// connect waits for the other end, for TCP at most as long as timeout (5 s) or the socket's own limit allow.
+// connect waits for the other end, for TCP at most as long as the limit of unix.SO_SNDTIMEO.
 func (s *socket) connect(to netip.AddrPort) error {
 	address, err := s.sockaddr(to)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 const (
 	chunkLen     = 128 << 10 // bytes of one read or write of bulk, as iperf3's
-	acceptorsNum = 8         // threads that answer connections: more than cores, since a stranger may hold one for tokenTime
+	acceptorsNum = 8         // threads that answer connections: more than cores, since a stranger may hold one for answerTime
 )
 
 // sink takes bytes until the connection ends.
@@ -92,7 +92,7 @@ func (j *job) answerAll() {
 // answer takes the token and one byte, and sends one byte back. The near end closes by a reset; it is not waited for.
 func (j *job) answer(c *socket) {
 	var b [len(Token{}) + 1]byte
-	if err := c.limit(unix.SO_RCVTIMEO, tokenTime/2); err != nil {
+	if err := c.limit(unix.SO_RCVTIMEO, answerTime); err != nil {
 		return
 	}
 	if c.recvAll(b[:]) != nil || subtle.ConstantTimeCompare(b[:len(Token{})], j.Token[:]) != 1 {

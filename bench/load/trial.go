@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 )
 
@@ -21,7 +22,7 @@ type Trial struct {
 // trial sends at one rate, waits for what is under way, and counts. It is a job of its own at the far end, so that nothing
 // of the trial before is counted in it.
 func trial(ctx context.Context, place Place, far Far, o PacketRateOptions, asked float64) (result Trial, err error) {
-	n, err := begin(ctx, fmt.Sprintf("packet rate of %d bytes", o.Payload), place, far, SinkUDP, o.Trial)
+	n, err := begin(ctx, rateOf(o.Payload), place, far, SinkUDP, o.Trial)
 	if err != nil {
 		return result, err
 	}
@@ -89,16 +90,17 @@ func (n *near) drain(ctx context.Context, sent uint64) (Tally, error) {
 	}
 }
 
-// reach sends a few datagrams until one has arrived, so that a path that does not carry them at all is named as such.
-func reach(ctx context.Context, place Place, far Far, size int) (err error) {
-	n, err := begin(ctx, fmt.Sprintf("packet rate of %d bytes", size), place, far, SinkUDP, grace)
+// reach sends a few datagrams until one has arrived, so that a path that does not carry them at all is named as such. It
+// returns the address that took them.
+func reach(ctx context.Context, place Place, far Far, size int) (to netip.AddrPort, err error) {
+	n, err := begin(ctx, rateOf(size), place, far, SinkUDP, grace)
 	if err != nil {
-		return err
+		return to, err
 	}
 	defer func() { n.finish(ctx, &err) }()
 	s, release, err := n.dialUDP(ctx)
 	if err != nil {
-		return err
+		return to, err
 	}
 	defer release()
 	b := newBlaster(s, n.token, size)
@@ -106,17 +108,17 @@ func reach(ctx context.Context, place Place, far Far, size int) (err error) {
 	defer poll.Stop()
 	for end := time.Now().Add(grace); time.Now().Before(end); {
 		if _, err := b.send(1); err != nil {
-			return n.failed(ctx, err)
+			return to, n.failed(ctx, err)
 		}
 		t, err := n.remote.Tally(ctx)
 		if err != nil || t.Datagrams > 0 {
-			return n.failed(ctx, err)
+			return n.to, n.failed(ctx, err)
 		}
 		select {
 		case <-poll.C:
 		case <-ctx.Done():
-			return n.failed(ctx, ctx.Err())
+			return to, n.failed(ctx, ctx.Err())
 		}
 	}
-	return n.failed(ctx, fmt.Errorf("%w: %d datagrams of %d bytes in %v", ErrUnreachable, b.next, size, grace))
+	return to, n.failed(ctx, fmt.Errorf("%w: %d datagrams of %d bytes in %v", ErrUnreachable, b.next, size, grace))
 }
