@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/packet"
 )
 
 // virtioHeaderLen is the length of struct virtio_net_hdr (include/uapi/linux/virtio_net.h), which comes before each packet
@@ -42,8 +44,9 @@ func (q *queue) probe() (abilities, error) {
 	return a, nil
 }
 
-// probeWrite writes a superpacket that the kernel looks at and then throws away: its IPv4 header checksum is wrong. While
-// the interface is down the kernel says EIO instead, but only after it has taken the virtio-net header (tun_get_user).
+// probeWrite writes a superpacket that the kernel looks at and then throws away without a word or an error counter: it goes
+// to a multicast group for documentation (MCAST-TEST-NET, RFC 5771), which nobody has joined, with a TTL of 1. While the
+// interface is down the kernel says EIO instead, but only after it has taken the virtio-net header (tun_get_user).
 func (q *queue) probeWrite(gsoType, proto uint8, headerLen, checksumOffset int) error {
 	const ipLen, segment = 20, 100
 	b := make([]byte, virtioHeaderLen+ipLen+headerLen+2*segment)
@@ -56,7 +59,8 @@ func (q *queue) probeWrite(gsoType, proto uint8, headerLen, checksumOffset int) 
 	ip := b[virtioHeaderLen:]
 	ip[0], ip[8], ip[9] = 0x45, 1, proto
 	binary.BigEndian.PutUint16(ip[2:], uint16(len(ip)))
-	binary.BigEndian.PutUint16(ip[10:], 0xffff) // cannot be right: no header of non-zero words has this checksum
+	copy(ip[12:], []byte{192, 0, 2, 1, 233, 252, 0, 1})
+	binary.BigEndian.PutUint16(ip[10:], ^packet.Fold(packet.Sum(ip[:ipLen], 0)))
 	if proto == unix.IPPROTO_TCP {
 		ip[ipLen+12] = 5 << 4
 	} else {
