@@ -8,7 +8,7 @@ import (
 )
 
 // verifyCost is what a verification is taken to last until one has been made.
-const verifyCost = 1500 * time.Millisecond
+const verifyCost = 500 * time.Millisecond
 
 // estimate tells how long steps will take: as long as the same measure took on the same subject on average; before that, on
 // any subject; before that, what the measure says.

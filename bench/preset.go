@@ -26,10 +26,10 @@ type preset struct {
 	lengths  measure.Lengths
 }
 
-// quickLengths keep three subjects with three measures in five rounds under 90 s with set-up: 45 steps in about a minute.
+// quickLengths keep three subjects with three measures in five rounds under 90 s with set-up: 45 steps in a minute and a quarter.
 // iperf3 takes whole seconds only.
 var quickLengths = measure.Lengths{
-	Bulk: time.Second, Trial: 200 * time.Millisecond, Trials: 6,
+	Bulk: 2 * time.Second, Trial: 300 * time.Millisecond, Trials: 6,
 	Latency: 700 * time.Millisecond, Connect: 500 * time.Millisecond,
 }
 
