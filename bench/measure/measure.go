@@ -1,5 +1,16 @@
 // Package measure holds what the bench does to a subject: each measure has a file of its own, takes two places that
 // reach each other, and returns figures.
+//
+// Words. A target is a subject that is up. A reading is one figure; its details stand beside it. A watch is what looks at
+// the machine and at the kernel's counters around a measure; what it saw is an observation, and a finding is what follows
+// from it, or from the transfer that verifies the payload, for the subject's checks.
+//
+// Ownership. Measures are values without state, and one is run at a time on a machine: a second would be measured with the
+// first. A round runs them in the order of All. What a measure starts has ended when Run returns, also after an error or
+// the end of its context.
+//
+// Always. A figure was measured, or there is none: a measure fails, or it leaves out a reading that the subject cannot have, as
+// that of the memory of a router when the kernel forwards. An error is one line that names both ends.
 package measure
 
 import (
@@ -38,6 +49,9 @@ type Reading struct {
 }
 
 // Measure is one thing that is done to a subject.
+//
+// Run returns at most one reading for each of the Metrics. One that is missing without an error does not exist for this
+// subject, and is no failure. Run may take longer than Cost, by what a path that does not answer is waited for.
 type Measure interface {
 	ID() string                 // "tcp1"
 	About() string              // one line

@@ -2,6 +2,7 @@ package measure
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"os"
 	"runtime"
@@ -31,8 +32,8 @@ func TestEveryMeasureGivesItsFigures(t *testing.T) {
 		t.Run(m.ID(), func(t *testing.T) {
 			readings, err := m.Run(soon(t), target, short)
 			if err != nil {
-				if strings.Contains(err.Error(), "no rate had a loss below") { // three short trials beside other work
-					t.Skip(err)
+				if errors.Is(err, errLoadEnded) || strings.Contains(err.Error(), "no rate had a loss below") {
+					t.Skip("the machine is too busy: ", err)
 				}
 				t.Fatal(err)
 			}
