@@ -1,0 +1,173 @@
+package between
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/weftnet/weft/bench/report"
+)
+
+const (
+	titleWidth = 24 // "UDP, 1350 bytes, there"
+	cellWidth  = 24 // "9.41 Gbit/s 9.12–9.60 !"
+)
+
+// Table writes the report for a terminal: a line for each metric with its median, lowest and highest figure over each path,
+// and the median of the rounds' ratios.
+func Table(w io.Writer, r *Report) error {
+	t := &table{report: r}
+	t.head()
+	t.paths()
+	t.rows()
+	t.notes()
+	_, err := io.WriteString(w, t.text.String())
+	return err
+}
+
+// table is a text under way.
+type table struct {
+	report *Report
+	text   strings.Builder
+	failed bool // a row has rounds without figure
+	bound  bool // a row is bound by the sender
+}
+
+func (t *table) line(format string, args ...any) {
+	t.text.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
+}
+
+func (t *table) head() {
+	r := t.report
+	t.line("from  %s", r.Here.text())
+	t.line("to    %s", r.There.text())
+	unfinished := ""
+	if !r.Complete {
+		unfinished = "; not complete"
+	}
+	t.line("%s%s, TCP transfers of %g s%s", r.Started.UTC().Format("2006-01-02 15:04 UTC, "), count(r.Rounds, "round"), r.Duration, unfinished)
+	t.line("")
+}
+
+// text is "vm-1 (weft v1.0.0; Linux 6.18, amd64, 2 cores)".
+func (s Side) text() string {
+	node := s.Node
+	if node == "" {
+		node = "a host without daemon"
+	}
+	return fmt.Sprintf("%s (weft %s; %s)", printable(node), printable(s.Weft), printable(s.Host))
+}
+
+func (t *table) paths() {
+	for _, p := range t.report.Paths {
+		if p.Unavailable != "" {
+			t.line("%-10s not measured: %s", p.Name, printable(p.Unavailable))
+			continue
+		}
+		t.line("%-10s %s by %s, MTU %d", p.Name, p.Address, printable(p.Device), p.MTU)
+		if p.TCP != "" {
+			t.line("%-10s TCP not measured: %s", "", printable(p.TCP))
+		}
+		if p.UDP != "" {
+			t.line("%-10s UDP not measured: %s", "", printable(p.UDP))
+		}
+	}
+	t.line("")
+}
+
+func (t *table) rows() {
+	t.line("%s", pad("", titleWidth)+t.columns(func(p *Path) string { return p.Name })+t.ratioTitle())
+	for _, m := range t.report.Metrics {
+		cells := t.columns(func(p *Path) string { return t.cell(p, m) })
+		t.line("%s", pad(m.Title, titleWidth)+cells+t.ratio(m))
+	}
+}
+
+// columns are the cells of a line, one for each path.
+func (t *table) columns(cell func(*Path) string) string {
+	var text strings.Builder
+	for _, p := range t.report.Paths {
+		text.WriteString(pad(cell(p), cellWidth) + "  ")
+	}
+	return text.String()
+}
+
+func (t *table) ratioTitle() string {
+	if len(t.report.Paths) < 2 {
+		return ""
+	}
+	return "overlay/underlay"
+}
+
+// cell is "9.41 Gbit/s 9.12–9.60" with marks.
+func (t *table) cell(p *Path, m report.Metric) string {
+	row := t.report.row(p.Name, m.ID)
+	if row == nil || row.Stats == nil {
+		if row != nil && len(row.Rounds) > 0 {
+			t.failed = true
+			return "failed"
+		}
+		return "–"
+	}
+	text := figure(m.Unit, row.Stats.Median)
+	if row.Stats.Count > 1 {
+		text += " " + span(m.Unit, *row.Stats)
+	}
+	if row.Stats.Count < len(row.Rounds) {
+		t.failed = true
+		text += " !"
+	}
+	if bound := row.Detail["sender-bound"]; bound.Count > 0 {
+		t.bound = true
+		text += " +"
+	}
+	return text
+}
+
+func (t *table) ratio(m report.Metric) string {
+	row := t.report.row(Overlay, m.ID)
+	if row == nil {
+		return ""
+	}
+	ratio, ok := row.Ratios[Underlay]
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%.2f", ratio.Median)
+}
+
+func (t *table) notes() {
+	var notes []string
+	if t.failed {
+		notes = append(notes, "!  rounds failed: "+t.firstError())
+	}
+	if t.bound {
+		notes = append(notes, "+  in some rounds the sender or the limit was reached before the path was")
+	}
+	if t.report.MaxRate > 0 {
+		notes = append(notes, fmt.Sprintf("The other side allows %s; TCP from here cannot be held to it and is left out.",
+			figure("bit/s", float64(t.report.MaxRate))))
+	}
+	for _, c := range t.report.Checks {
+		if !c.OK {
+			notes = append(notes, fmt.Sprintf("FAILED: %s: %s", c.Subject, c.Detail))
+		}
+	}
+	if len(notes) > 0 {
+		t.line("")
+	}
+	for _, n := range notes {
+		t.line("%s", printable(n))
+	}
+}
+
+// firstError is the one that the first failed round gives.
+func (t *table) firstError() string {
+	for _, row := range t.report.Rows {
+		if i := slices.IndexFunc(row.Rounds, func(s report.Sample) bool { return s.Error != "" }); i >= 0 {
+			return fmt.Sprintf("%s, %s, round %d: %s", row.Subject, row.Metric, row.Rounds[i].Round, row.Rounds[i].Error)
+		}
+	}
+	return "the report says which"
+}
