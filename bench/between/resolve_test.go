@@ -1,0 +1,158 @@
+package between
+
+import (
+	"errors"
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/weftnet/weft/node/api"
+)
+
+func peers() *api.Status {
+	return &api.Status{Node: api.Node{Name: "vm-1"}, Peers: []api.Peer{
+		{
+			Name: "vm-2", State: api.StateUp, Path: "udp", Endpoint: "127.0.0.2:9338",
+			Subnets: []netip.Prefix{netip.MustParsePrefix("127.90.2.0/24")},
+			Addrs:   []netip.Addr{netip.MustParseAddr("fd10::2"), netip.MustParseAddr("127.90.2.1")},
+		},
+		{Name: "vm-3", State: api.StateUp, Path: "udp", Endpoint: "127.0.0.3:9338", Addrs: []netip.Addr{netip.MustParseAddr("127.90.3.1")}},
+		{Name: "vm-4", State: api.StateUp, Path: "udp", Endpoint: "127.0.0.3:1024", Addrs: []netip.Addr{netip.MustParseAddr("127.90.4.1")}},
+	}}
+}
+
+func TestAPeerIsFoundByNameOverlayAndUnderlayAddress(t *testing.T) {
+	cases := map[string]struct{ peer, addr string }{
+		"vm-2":        {"vm-2", ""},
+		"127.90.2.1":  {"vm-2", "127.90.2.1"},
+		"127.90.2.77": {"vm-2", "127.90.2.77"}, // behind the peer
+		"fd10::2":     {"vm-2", "fd10::2"},
+		"127.0.0.2":   {"vm-2", ""},
+		"127.0.0.9":   {"", "127.0.0.9"},
+	}
+	for host, want := range cases {
+		peer, addr, err := find(t.Context(), host, peers())
+		if err != nil {
+			t.Errorf("%s: %v", host, err)
+			continue
+		}
+		name, text := "", ""
+		if peer != nil {
+			name = peer.Name
+		}
+		if addr.IsValid() {
+			text = addr.String()
+		}
+		if name != want.peer || text != want.addr {
+			t.Errorf("%s is peer %q at %q, want %+v", host, name, text, want)
+		}
+	}
+}
+
+func TestAnAddressOfSeveralPeersNamesThem(t *testing.T) {
+	_, _, err := find(t.Context(), "127.0.0.3", peers())
+	if err == nil || !strings.Contains(err.Error(), "vm-3, vm-4") {
+		t.Errorf("an address that two peers share: %v", err)
+	}
+}
+
+func TestAnUnknownNameListsThePeers(t *testing.T) {
+	_, _, err := find(t.Context(), "vm-9.invalid", peers()) // RFC 6761: never in the DNS
+	if err == nil || !strings.Contains(err.Error(), "known are vm-2, vm-3, vm-4") {
+		t.Errorf("an unknown name: %v", err)
+	}
+}
+
+func TestBothPathsOfAPeerAreKnownOrTheReasonIs(t *testing.T) {
+	var w way
+	p := &peers().Peers[0]
+	if err := w.through(p, netip.Addr{}); err != nil {
+		t.Fatal(err)
+	}
+	if w.paths[0].Address.String() != "127.90.2.1" || w.paths[1].Address.String() != "127.0.0.2" || w.paths[1].Device != "lo" {
+		t.Errorf("paths %+v and %+v", w.paths[0], w.paths[1])
+	}
+	p.Via, p.Endpoint = "vm-3", ""
+	if err := w.through(p, netip.Addr{}); err != nil || !strings.Contains(w.paths[1].Unavailable, "relay vm-3") {
+		t.Errorf("through a relay: %+v, %v", w.paths[1], err)
+	}
+	p.State, p.Reason = api.StateDown, "no answer"
+	if err := w.through(p, netip.Addr{}); err == nil || !strings.Contains(err.Error(), "no answer") {
+		t.Errorf("a peer that is down: %v", err)
+	}
+}
+
+func TestOnlyPeersThatAreUpAndWhatIsAllowedMayMeasure(t *testing.T) {
+	down := peers().Peers[1]
+	down.State = api.StateDown
+	list := []api.Peer{peers().Peers[0], down}
+	for addr, want := range map[string]string{"127.90.2.1": "vm-2", "127.90.2.9": "vm-2", "fd10::2": "vm-2", "127.90.3.1": "", "127.0.0.2": ""} {
+		if got := ownerOf(list, netip.MustParseAddr(addr)); got != want {
+			t.Errorf("%s belongs to %q, want %q", addr, got, want)
+		}
+	}
+}
+
+func TestOptionsThatCannotBeAreRefusedBeforeAnythingStarts(t *testing.T) {
+	for _, o := range []Options{
+		{}, {Address: ":9340"}, {Address: "vm-2:0"}, {Address: "vm-2:70000"}, {Address: "vm-2:x"},
+		{Address: "vm-2", Duration: 1}, {Address: "vm-2", Rounds: -1}, {Address: "vm-2", Rounds: maxRounds + 1},
+		{Address: "vm-2", MTU: 67}, {Address: "vm-2", MTU: maxMTU + 1},
+	} {
+		if r, err := Run(t.Context(), o); r != nil || !errors.Is(err, ErrUsage) {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	allow := []netip.Prefix{loopback}
+	for _, o := range []ServeOptions{
+		{}, {Allow: []netip.Prefix{{}}}, {Allow: allow, Listen: "9340"}, {Allow: allow, Listen: "vm-1:9340"}, {Allow: allow, Listen: ":x"},
+		{Allow: allow, MaxTime: time1}, {Allow: allow, MaxTime: maxMaxTime + 1}, {Allow: allow, MaxRate: minRate - 1},
+	} {
+		if err := Serve(t.Context(), o); !errors.Is(err, ErrUsage) {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+}
+
+const time1 = minMaxTime - 1
+
+func TestAnMTULargerThanTheLinkIsRefusedBeforeAnythingStarts(t *testing.T) {
+	err := checkMTU(9000, &Path{Device: "weft0", MTU: 1500})
+	if !errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), "MTU 9000 on a link of 1500 (weft0)") {
+		t.Errorf("MTU 9000: %v", err)
+	}
+	if err := checkMTU(1500, &Path{MTU: 1500}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAHostMayBeWrittenWithOrWithoutPort(t *testing.T) {
+	for text, want := range map[string]string{
+		"vm-2": "vm-2 9340", "vm-2:7": "vm-2 7", "10.90.2.1": "10.90.2.1 9340", "fd00::1": "fd00::1 9340", "[fd00::1]:7": "fd00::1 7",
+	} {
+		host, port, err := splitAddress(text)
+		if got := host + " " + strconv.Itoa(int(port)); err != nil || got != want {
+			t.Errorf("%s is %s, %v", text, got, err)
+		}
+	}
+}
+
+func TestWithoutAServerTheUserIsToldWhatToStart(t *testing.T) {
+	s := start(t, ServeOptions{Allow: []netip.Prefix{loopback}})
+	s.stop()
+	_, err := Run(t.Context(), Options{Address: s.address.String()})
+	if err == nil || !strings.Contains(err.Error(), "start 'weft bench --serve' there") {
+		t.Errorf("nothing listens: %v", err)
+	}
+}
+
+func TestADaemonThatDoesNotRunIsNeededOnlyWhereNobodyIsAllowed(t *testing.T) {
+	socket := t.TempDir() + "/weft.sock"
+	if err := Serve(t.Context(), ServeOptions{Socket: socket, Listen: "127.0.0.1:0"}); !errors.Is(err, api.ErrNotRunning) {
+		t.Errorf("without daemon and --allow: %v", err)
+	}
+	s := start(t, ServeOptions{Socket: socket, Allow: []netip.Prefix{loopback}})
+	s.out.await(t, "no daemon answers: only 127.0.0.0/8")
+	dialTest(t, s.address)
+}
