@@ -24,7 +24,7 @@ const (
 )
 
 // ErrUsage marks options that cannot be.
-var ErrUsage = errors.New("between: usage")
+var ErrUsage = errors.New("between")
 
 // ServeOptions say who may measure, and how much.
 type ServeOptions struct {

@@ -12,6 +12,7 @@ import (
 const (
 	titleWidth = 24 // "UDP, 1350 bytes, there"
 	cellWidth  = 24 // "9.41 Gbit/s 9.12–9.60 !"
+	ratioWidth = 18 // "overlay/underlay", and room
 )
 
 // Table writes the report for a terminal: a line for each metric with its median, lowest and highest figure over each path,
@@ -80,7 +81,7 @@ func (t *table) rows() {
 	t.line("%s", pad("", titleWidth)+t.columns(func(p *Path) string { return p.Name })+t.ratioTitle())
 	for _, m := range t.report.Metrics {
 		cells := t.columns(func(p *Path) string { return t.cell(p, m) })
-		t.line("%s", pad(m.Title, titleWidth)+cells+t.ratio(m))
+		t.line("%s", pad(m.Title, titleWidth)+cells+pad(t.ratio(m), ratioWidth)+t.beside(m))
 	}
 }
 
@@ -134,7 +135,37 @@ func (t *table) ratio(m report.Metric) string {
 	if !ok {
 		return ""
 	}
+	if ratio.Median < 0.1 {
+		return fmt.Sprintf("%.3f", ratio.Median)
+	}
 	return fmt.Sprintf("%.2f", ratio.Median)
+}
+
+// beside is what went wrong on the way, in the order of the paths: "retransmits 12 and 0". It is empty where nothing did.
+func (t *table) beside(m report.Metric) string {
+	for _, name := range []string{"retransmits", "loss", "lost"} {
+		var texts []string
+		seen := false
+		for _, p := range t.report.Paths {
+			text := "–"
+			if d, ok := t.report.row(p.Name, m.ID).Detail[name]; ok && d.Count > 0 {
+				text, seen = besideText(name, d.Median), seen || d.High > 0
+			}
+			texts = append(texts, text)
+		}
+		if seen {
+			return name + " " + strings.Join(texts, " and ")
+		}
+	}
+	return ""
+}
+
+// besideText writes a count, or a share as percent.
+func besideText(name string, v float64) string {
+	if name == "loss" {
+		return fmt.Sprintf("%.2g %%", v*100)
+	}
+	return fmt.Sprintf("%.0f", v)
 }
 
 func (t *table) notes() {

@@ -48,7 +48,7 @@ underlay   192.0.2.11 by eth0, MTU 1500
            UDP not measured: no answer
 
                         overlay                   underlay                  overlay/underlay
-TCP, 1 stream, there    2.20 Gbit/s 2.10–2.30     8.90 Gbit/s 8.40–9.40     0.25
+TCP, 1 stream, there    2.20 Gbit/s 2.10–2.30     8.90 Gbit/s 8.40–9.40     0.25              retransmits 3 and –
 TCP, 1 stream, back     –                         –
 TCP, 4 streams, there   –                         –
 TCP, 4 streams, back    –                         –
