@@ -58,7 +58,7 @@ func StartStream(ctx context.Context, place Place, far Far, o StreamOptions) (*S
 		n.finish(ctx, &err)
 		return nil, err
 	}
-	if err := s.socket.limit(unix.SO_SNDTIMEO, o.Settle); err != nil {
+	if err := s.socket.limit(unix.SO_SNDTIMEO, maxStreamLife); err != nil {
 		s.done <- err
 	} else {
 		go locked(func() { s.done <- s.write() })

@@ -12,7 +12,7 @@ import (
 
 const (
 	steady     = time.Second      // of the stream before and after the restart
-	resumption = 15 * time.Second // for what was sent to arrive, when all is over
+	resumption = 40 * time.Second // for what was sent to arrive, when all is over: wireguard-go needs 15 s to notice, then TCP tries again at its own pace
 )
 
 // restart is how long a running TCP stream stands still when the router beside its receiver is restarted: the longest time
@@ -44,6 +44,9 @@ func (m restart) Run(ctx context.Context, t Target, _ Lengths) ([]Reading, error
 	result, lost := stream.Stop()
 	if err := errors.Join(err, lost); err != nil {
 		return nil, fmt.Errorf("measure: %s: %w", m.ID(), err)
+	}
+	if !result.Survived && result.LongestGap < resumption {
+		return nil, fmt.Errorf("measure: %s: the stream broke when the router restarted", m.ID())
 	}
 	detail := map[string]float64{"survived": 0}
 	if result.Survived {

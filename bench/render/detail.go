@@ -14,8 +14,8 @@ const (
 	detailDrops       = "drops"
 )
 
-// detailTexts say in words what stands beside a figure. Details that are not named here are shown with their
-// key and without unit.
+// detailTexts say in words what stands beside a figure; nothing, where there is nothing to say. Details that are not named
+// here are shown with their key and without unit.
 var detailTexts = map[string]func(report.Stats) string{
 	"loss":    func(s report.Stats) string { return "loss " + percent(s.Median) },
 	"offered": func(s report.Stats) string { return "offered " + figure("packets/s", s.Median) },
@@ -25,6 +25,21 @@ var detailTexts = map[string]func(report.Stats) string{
 		}
 		return "the stream survived"
 	},
+	"sender-bound": func(s report.Stats) string { return when(s.Median > 0, "sender-bound") },
+	"samples":      func(s report.Stats) string { return figure(anyUnit, s.Median) + " samples" },
+	"load":         func(s report.Stats) string { return "load " + figure("bit/s", s.Median) },
+	"up":           func(s report.Stats) string { return "there " + figure("bit/s", s.Median) },
+	"down":         func(s report.Stats) string { return "back " + figure("bit/s", s.Median) },
+	"rss":          func(s report.Stats) string { return "afterwards " + figure("bytes", s.Median) },
+	"lost":         func(s report.Stats) string { return when(s.High > 0, "lost up to "+count(s.High)) },
+	"failed":       func(s report.Stats) string { return when(s.High > 0, "failed up to "+count(s.High)) },
+}
+
+func when(holds bool, text string) string {
+	if holds {
+		return text
+	}
+	return ""
 }
 
 // notes says what stands beside a figure in words, without what has a column of its own.
@@ -34,7 +49,9 @@ func notes(detail map[string]report.Stats) string {
 		if key == detailRetransmits || key == detailDrops || detail[key].Count == 0 {
 			continue
 		}
-		texts = append(texts, note(key, detail[key]))
+		if text := note(key, detail[key]); text != "" {
+			texts = append(texts, text)
+		}
 	}
 	return strings.Join(texts, ", ")
 }

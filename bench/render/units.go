@@ -37,6 +37,9 @@ func scaleFor(unit string, v float64) scale {
 		return scale{1, unit}
 	}
 	last := ladder[len(ladder)-1]
+	if v == 0 && unit == anyUnit {
+		return scale{1, ""}
+	}
 	if v == 0 || !finite(v) || unit == "bytes" && math.Abs(v) < plainBytes {
 		return last
 	}
