@@ -1,5 +1,6 @@
 # make build   bin/weft
 # make demo    three virtual hosts of this machine become one network (needs root: asks sudo)
+# make bench   overlays side by side on this machine; BENCH=--quick or --full, OUT=where the report goes (needs root)
 # make test    all tests; those in network namespaces run as root only: sudo env PATH="$PATH" make test
 # make lint    gofmt, go vet, staticcheck
 # make fuzz    every fuzz target for FUZZTIME
@@ -7,6 +8,8 @@
 
 GO       ?= go
 FUZZTIME ?= 10s
+BENCH    ?=
+OUT      ?= weft-bench
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS  := -X github.com/weftnet/weft/node/version.version=$(VERSION)
@@ -15,7 +18,7 @@ LDFLAGS  := -X github.com/weftnet/weft/node/version.version=$(VERSION)
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
 .DEFAULT_GOAL := build
-.PHONY: build setup demo test lint fuzz clean
+.PHONY: build setup demo bench test lint fuzz clean
 .NOTPARALLEL:
 
 build:
@@ -26,6 +29,9 @@ setup:
 
 demo: setup build
 	@$(SUDO) bin/weft demo
+
+bench: setup build
+	@$(SUDO) bin/weft bench --out '$(OUT)' $(BENCH)
 
 # Tests that miss a package or root say so and are skipped; so a machine where nothing can be installed still tests the rest.
 test:

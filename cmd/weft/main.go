@@ -11,10 +11,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/weftnet/weft/bench"
+	"github.com/weftnet/weft/bench/between"
 	"github.com/weftnet/weft/node"
 )
 
@@ -51,11 +54,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = errors.New("interrupted")
 	}
 	fmt.Fprintln(stderr, "weft: "+oneLine(err))
-	if errors.Is(err, node.ErrConfig) || errors.Is(err, errUsage) {
+	if slices.ContainsFunc(misuses, func(misuse error) bool { return errors.Is(err, misuse) }) {
 		return 2
 	}
 	return 1
 }
+
+// misuses are the errors of which the caller can be told: ask otherwise.
+var misuses = []error{errUsage, node.ErrConfig, bench.ErrUsage, between.ErrUsage}
 
 // errUsage marks a command line that cannot be understood.
 var errUsage = errors.New("usage")
@@ -74,7 +80,7 @@ func newRoot() *cobra.Command {
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newInit(), newJoin(), newUp(), newDown(), newStatus(), newPeers(), newRoutes(), newSecret(), newToken(),
-		newDemo(), newVersion())
+		newDemo(), newBench(), newBenchWireGuard(), newVersion())
 	for _, cmd := range root.Commands() {
 		markUsage(cmd)
 	}
