@@ -6,10 +6,7 @@ import (
 	"io"
 )
 
-const (
-	defaultRounds = 5
-	maxRounds     = 100
-)
+const maxRounds = 100
 
 // ErrUsage marks what is wrong with the options themselves, in contrast to what is wrong with the machine.
 var ErrUsage = errors.New("usage")
@@ -28,7 +25,7 @@ func usage(format string, args ...any) error {
 type Options struct {
 	Preset     string    // "quick", "standard" (the default) or "full"
 	Only       []string  // names of subjects and measures; each kind that is not named is the preset's
-	Rounds     int       // 1 to 100; 0: 5
+	Rounds     int       // 1 to 100; 0: the preset's, 5 or 10
 	MTU        int       // bytes, of the underlay; 0: 1500
 	OverlayMTU int       // bytes, of the pods' interfaces; 0: what each subject leaves
 	Rate       uint64    // bit/s of each host's cable; 0: unlimited
@@ -46,9 +43,6 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Preset == "" {
 		o.Preset = Standard
 	}
-	if o.Rounds == 0 {
-		o.Rounds = defaultRounds
-	}
 	if o.MTU == 0 {
 		o.MTU = 1500
 	}
@@ -56,7 +50,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Progress = io.Discard
 	}
 	switch {
-	case o.Rounds < 1 || o.Rounds > maxRounds:
+	case o.Rounds < 0 || o.Rounds > maxRounds:
 		return o, usage("%d rounds: want 1 to %d", o.Rounds, maxRounds)
 	case o.Out == "":
 		return o, usage("no folder for the report")

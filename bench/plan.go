@@ -40,6 +40,9 @@ func newPlan(o Options, m machine) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
+	if o.Rounds == 0 {
+		o.Rounds = pre.rounds
+	}
 	subjects, measures, err := split(o.Only, m)
 	if err != nil {
 		return plan{}, err

@@ -24,13 +24,14 @@ type preset struct {
 	subjects []string // empty: all
 	measures []string // empty: all
 	lengths  measure.Lengths
+	rounds   int
 }
 
-// quickLengths keep three subjects with three measures in five rounds under 90 s with set-up: 45 steps in a minute and a quarter.
-// iperf3 takes whole seconds only.
+// quickLengths keep three subjects with three measures in ten rounds under 90 s with set-up. On a shared machine many short
+// rounds give ratios that vary less than few long ones do: what disturbs lasts for seconds. iperf3 takes whole seconds only.
 var quickLengths = measure.Lengths{
-	Bulk: 2 * time.Second, Trial: 300 * time.Millisecond, Trials: 6,
-	Latency: 700 * time.Millisecond, Connect: 500 * time.Millisecond,
+	Bulk: time.Second, Trial: 300 * time.Millisecond, Trials: 6,
+	Latency: 400 * time.Millisecond, Connect: 500 * time.Millisecond,
 }
 
 // longLengths are the same for standard and full, so that their reports can be compared. Five rounds of nine subjects have 45
@@ -45,12 +46,14 @@ var presets = map[string]preset{
 		subjects: []string{"vxlan", "weft-batch-clear", "weft-batch-sealed"},
 		measures: []string{"tcp1", "tcp4", "rr-tcp"}, // tcp4 gives the CPU's figures as well
 		lengths:  quickLengths,
+		rounds:   10,
 	},
 	Standard: {
 		measures: []string{"tcp1", "tcp4", "udp1350", "rr-tcp", "memory", "mtu"},
 		lengths:  longLengths,
+		rounds:   5,
 	},
-	Full: {lengths: longLengths},
+	Full: {lengths: longLengths, rounds: 5},
 }
 
 func presetByName(name string) (preset, error) {

@@ -15,7 +15,7 @@ const (
 )
 
 // iperfStart is about what starting and ending iperf3 takes.
-const iperfStart = 300 * time.Millisecond
+const iperfStart = 100 * time.Millisecond
 
 // bulk is the payload rate of TCP, by iperf3 with the kernel's own settings: one process at each end, which up to 3.15 has one
 // thread for all streams. The rate is what the receivers took; beside it stand the segments that were sent again.

@@ -71,7 +71,7 @@ func (m roundTrips) needs() []string {
 func (m roundTrips) Run(ctx context.Context, t Target, l Lengths) ([]Reading, error) {
 	if !m.loaded {
 		r, err := m.series(ctx, t, l)
-		return m.readings(r, nil), err
+		return m.readings(r, nil, l.Latency), err
 	}
 	var r load.LatencyResult
 	done, err := m.load(l).during(ctx, t, func(ctx context.Context) (err error) {
@@ -81,7 +81,7 @@ func (m roundTrips) Run(ctx context.Context, t Target, l Lengths) ([]Reading, er
 	if err != nil {
 		return nil, err
 	}
-	return m.readings(r, &done), nil
+	return m.readings(r, &done, l.Latency), nil
 }
 
 func (m roundTrips) series(ctx context.Context, t Target, l Lengths) (load.LatencyResult, error) {
@@ -94,13 +94,20 @@ func (m roundTrips) series(ctx context.Context, t Target, l Lengths) (load.Laten
 	return r, nil
 }
 
-// readings are one for each metric, in their order.
-func (m roundTrips) readings(r load.LatencyResult, by *transfer) []Reading {
+// tail is the length of a series from which it has a p99.9: of a shorter one it would rest on a handful of round trips.
+const tail = time.Second
+
+// readings are one for each metric, in their order; without the last for a series that was too short for it.
+func (m roundTrips) readings(r load.LatencyResult, by *transfer, length time.Duration) []Reading {
 	if r.Count == 0 {
 		return nil
 	}
+	percentiles := []time.Duration{r.P50, r.P99, r.P999}
+	if length < tail {
+		percentiles = percentiles[:2]
+	}
 	var readings []Reading
-	for i, d := range []time.Duration{r.P50, r.P99, r.P999} {
+	for i, d := range percentiles {
 		detail := map[string]float64{"samples": float64(r.Count)}
 		if m.proto == load.UDP {
 			detail[DetailLost] = float64(r.Lost)

@@ -70,7 +70,7 @@ func (f *benchFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.quick, "quick", false, "under 90 s: vxlan and weft sealed and not; TCP x1, x4, latency, CPU")
 	flags.BoolVar(&f.full, "full", false, "everything, up to 45 min")
 	flags.StringSliceVar(&f.lab.Only, "only", nil, "subjects and measures to take, by name, as vxlan,weft-batch-sealed,tcp1")
-	flags.IntVar(&f.rounds, "rounds", 0, "how often everything is measured (default 5)")
+	flags.IntVar(&f.rounds, "rounds", 0, "how often everything is measured (default 5; with --quick 10)")
 	flags.IntVar(&f.mtu, "mtu", 0, "of the virtual hosts' cables, in bytes (default 1500); with --between, what the overlay must carry")
 	flags.IntVar(&f.lab.OverlayMTU, "overlay-mtu", 0, "of the pods, the same for all subjects, in bytes (default: what each leaves)")
 	flags.StringVar(&f.rate, "rate", "", "of the virtual hosts' cables, in bit/s: 100M, 1G (default: unlimited)")
