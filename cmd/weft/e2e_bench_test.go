@@ -226,3 +226,38 @@ func TestBadBenchesAreRefusedInOneLine(t *testing.T) {
 		})
 	}
 }
+
+func TestTwoMachinesAreMeasuredThroughOverlayAndUnderlay(t *testing.T) {
+	c := newCluster(t, 2)
+	startAll(t, c)
+	near, far := c.Nodes[0], c.Nodes[1]
+	server, err := far.Start(weftBinary(t), "bench", "--serve", "--socket", far.Socket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() (bool, string) {
+		said, err := server.Stdout()
+		return err == nil && strings.Contains(said, "9340"), "the server does not listen: " + said
+	})
+	out := filepath.Join(t.TempDir(), "report")
+	table, err := near.Weft(within(t, 2*patience), "bench", "--between", "vm-2:9340", "--socket", near.Socket(),
+		"--rounds", "1", "--duration", "200ms", "--out", out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"overlay", "underlay", "TCP, 1 stream", "MTU"} {
+		if !strings.Contains(table, want) {
+			t.Errorf("the table lacks %q:\n%s", want, table)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(out, "between.json")); err != nil {
+		t.Error(err)
+	}
+	if err := server.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Wait(within(t, patience)); err != nil {
+		t.Errorf("the server that is stopped: %v", err)
+	}
+	t.Log(table)
+}
