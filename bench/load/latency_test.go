@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,26 +39,76 @@ func TestUDPRequestsWithoutAnAnswerAreLostAndLateAnswersAreNotTaken(t *testing.T
 	var late []byte
 	far := relayed{Far: testServer(t), forward: func(b []byte, out func([]byte)) {
 		switch n++; n {
-		case warmUp + 2: // held back until the next request comes, whose answer it must not be
+		case 2: // held back until the next request comes, whose answer it must not be
 			late = append(late, b...)
-		case warmUp + 3:
+		case 3:
 			out(late)
 			out(b)
-		case warmUp + 5: // never answered
+		case 5: // never answered
 		default:
 			out(b)
 		}
 	}}
-	r, err := Latency(soon(t), Here{}, far, LatencyOptions{Proto: UDP, Duration: 20 * time.Second, MaxSamples: 6})
+	r, err := Latency(soon(t), Here{}, far, LatencyOptions{Proto: UDP, Duration: 20 * time.Second, MaxSamples: 8, WarmUp: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Count != 6 || r.Lost < 2 {
-		t.Errorf("%+v; want 6 samples and at least the 2 that were lost", r)
+	if r.Count != 8 || r.Lost < 2 || n != 8 {
+		t.Errorf("%+v of %d requests; want 8 samples, of which at least 2 were lost", r, n)
 	}
-	if n < warmUp+8 {
-		t.Errorf("%d requests; want %d", n, warmUp+8)
+}
+
+func TestALostRequestIsASampleOfAtLeastTheTimeThatWasWaited(t *testing.T) {
+	n := 0
+	far := relayed{Far: testServer(t), forward: func(b []byte, out func([]byte)) {
+		if n++; n%2 == 0 {
+			out(b)
+		}
+	}}
+	const wait = 300 * time.Millisecond
+	r, err := Latency(soon(t), Here{}, far, LatencyOptions{
+		Proto: UDP, Duration: 20 * time.Second, MaxSamples: 4, WarmUp: -1, LostAfter: wait,
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
+	if r.Count != 4 || r.Lost < 2 || r.P99 < wait || r.P999 < wait || r.Max < wait {
+		t.Errorf("%+v; want every other request lost, and seen in the percentiles as %v or more", r, wait)
+	}
+}
+
+// slow is a pinger of a path with that round trip.
+type slow struct {
+	rtt time.Duration
+	n   int
+}
+
+func (p *slow) ping() (time.Duration, bool, error) {
+	p.n++
+	time.Sleep(p.rtt)
+	return p.rtt, true, nil
+}
+
+func TestTheWarmUpEndsAfterATenthOfTheTimeAndMayBeNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			rtt    time.Duration
+			warmUp int
+			want   int // round trips that are not counted
+		}{
+			{time.Millisecond, warmUp, 50},
+			{300 * time.Millisecond, warmUp, 1},
+			{20 * time.Millisecond, warmUp, 5},
+			{time.Millisecond, 3, 3},
+			{time.Millisecond, -1, 0},
+		} {
+			p := &slow{rtt: c.rtt}
+			s := series{samples: make([]time.Duration, 0, 1)}
+			if err := s.run(t.Context(), p, LatencyOptions{Duration: time.Second, WarmUp: c.warmUp}); err != nil || p.n != c.want+1 {
+				t.Errorf("%+v: %d round trips before the one that counts, %v", c, p.n-1, err)
+			}
+		}
+	})
 }
 
 func TestLatencyWithoutAnyAnswerIsAnErrorThatNamesBothEnds(t *testing.T) {
@@ -78,6 +129,7 @@ func TestLatencyRefusesWhatItCannotMeasure(t *testing.T) {
 		"large":        {Proto: TCP, Size: 1<<16 + 1, Duration: time.Second},
 		"no time":      {Proto: TCP},
 		"less samples": {Proto: TCP, Duration: time.Second, MaxSamples: -1},
+		"no wait":      {Proto: UDP, Duration: time.Second, LostAfter: time.Microsecond},
 	} {
 		if _, err := Latency(soon(t), Here{}, s, o); err == nil {
 			t.Errorf("%s: no error", name)
@@ -121,7 +173,7 @@ func TestTheWholePathAllocatesNothingInARoundTrip(t *testing.T) {
 	s := testServer(t)
 	for kind, proto := range map[Kind]string{EchoTCP: TCP, EchoUDP: UDP} {
 		_, n := start(t, s, kind)
-		p, release, err := n.pinger(soon(t), LatencyOptions{Proto: proto, Size: 64})
+		p, release, err := n.pinger(soon(t), LatencyOptions{Proto: proto, Size: 64, LostAfter: lostAfter})
 		if err != nil {
 			t.Fatal(err)
 		}
