@@ -100,7 +100,7 @@ func path(asked, sender, capacity, collapse float64) Trial {
 	if offered > capacity {
 		arrived = max(capacity-collapse*(offered-capacity), capacity/20)
 	}
-	return Trial{Asked: asked, Offered: offered, Arrived: arrived, Loss: 1 - arrived/offered}
+	return Trial{Asked: asked, Offered: offered, Arrived: arrived, Sent: 1000, Loss: 1 - arrived/offered}
 }
 
 func TestTheSearchComesNearTheHighestRateThatPasses(t *testing.T) {
@@ -112,12 +112,12 @@ func TestTheSearchComesNearTheHighestRateThatPasses(t *testing.T) {
 		asked, best := 0.0, 0.0
 		for trials := 0; !s.over && trials < 12; trials++ {
 			trial := path(asked, sender, capacity, collapse)
-			passed := trial.Loss < 0.01
-			if passed {
+			v := verdictOf(trial, 0.01)
+			if v == passed {
 				best = max(best, trial.Arrived)
 			}
-			asked = s.tell(trial, passed)
-			if asked < 0 || math.IsNaN(asked) || !s.over && asked == 0 {
+			asked = s.tell(trial, v)
+			if asked < 0 || math.IsNaN(asked) || !s.over && !s.repeating && asked == 0 {
 				t.Fatalf("asks for %v", asked)
 			}
 		}
@@ -129,9 +129,55 @@ func TestTheSearchComesNearTheHighestRateThatPasses(t *testing.T) {
 
 func TestAFullTrialThatPassesEndsTheSearch(t *testing.T) {
 	var s search
-	s.tell(path(0, 1000, 2000, 0), true)
-	if !s.over || s.high != 0 {
+	s.tell(path(0, 1000, 2000, 0), passed)
+	if !s.unbounded() {
 		t.Errorf("%+v", s)
+	}
+}
+
+func TestANarrowFailureIsRepeatedOnceBeforeItCounts(t *testing.T) {
+	var s search
+	unlucky := Trial{Asked: 1000, Offered: 1000, Arrived: 980, Sent: 1000, Loss: 0.02}
+	if next := s.tell(unlucky, verdictOf(unlucky, 0.01)); next != 1000 || s.high != 0 {
+		t.Errorf("after a loss of 2 %%: %v next, %+v; want the same once more", next, s)
+	}
+	again := s
+	if again.tell(path(1000, 2000, 2000, 0), passed); !again.unbounded() {
+		t.Errorf("the second time it passed: %+v", again)
+	}
+	if next := s.tell(unlucky, narrow); next >= 1000 || s.high != 1000 {
+		t.Errorf("after the second loss: %v next, %+v; want a lower rate", next, s)
+	}
+	if next := s.tell(path(990, 2000, 2000, 0), passed); next <= 990 {
+		t.Errorf("after one that passed: %v", next)
+	}
+	if bad := (Trial{Asked: 995, Sent: 1000, Loss: 0.03}); verdictOf(bad, 0.01) != failing || s.tell(bad, failing) == 995 {
+		t.Error("a loss of three times what may be is no bad luck")
+	}
+}
+
+func TestWhatTheSenderDidNotSendHasNotPassed(t *testing.T) {
+	s := search{high: 2000}
+	s.tell(Trial{Asked: 1500, Offered: 1200, Arrived: 1200, Sent: 1000}, passed)
+	if s.low != 1200 {
+		t.Errorf("low = %v, want the 1200 that were sent of 1500 asked for", s.low)
+	}
+}
+
+func TestASenderThatDoesNotReachTheRateIsTheBound(t *testing.T) {
+	var r PacketRateResult
+	r.add(Trial{Asked: 1000, Offered: 900, Arrived: 900, Overflow: 7}, true)
+	if !r.SenderBound || r.Overflow != 7 {
+		t.Errorf("%+v; want it bound by the sender, with the overflow of the trial", r)
+	}
+	r.add(Trial{Asked: 1100, Offered: 500, Arrived: 500, Overflow: 9}, true)
+	r.add(Trial{Asked: 1100, Offered: 1000, Arrived: 950, Overflow: 8}, false)
+	if r.PPS != 900 || r.Overflow != 7 {
+		t.Errorf("%+v; want the best of those that passed", r)
+	}
+	r.add(Trial{Asked: 950, Offered: 940, Arrived: 939}, true)
+	if r.SenderBound || r.PPS != 939 || r.Overflow != 0 {
+		t.Errorf("%+v; want a rate that the sender reached", r)
 	}
 }
 

@@ -1,25 +1,54 @@
 package load
 
+// verdict says how a trial went.
+type verdict int
+
+const (
+	failing verdict = iota // too much was lost
+	narrow                 // too much, but little more: it may have been bad luck
+	passed
+)
+
+// verdictOf judges a trial. One that sent nothing has failed.
+func verdictOf(t Trial, maxLoss float64) verdict {
+	switch {
+	case t.Sent > 0 && t.Loss < maxLoss:
+		return passed
+	case t.Sent > 0 && t.Loss < narrowLoss*maxLoss:
+		return narrow
+	}
+	return failing
+}
+
 // search looks for the highest rate that passes, between what has passed and what has not. It decides and does not send.
 type search struct {
-	low, high float64 // packets/s: has passed (0: nothing has), has not passed (0: nothing tried)
+	low, high float64 // packets/s: was sent and passed (0: nothing has), has not passed (0: nothing tried)
 	failures  int     // one after the other, since nothing has passed
+	repeating bool    // the next trial is one that failed narrowly, once more
 	over      bool
 }
+
+// unbounded reports that all that the sender can has passed.
+func (s *search) unbounded() bool { return s.over && s.high == 0 }
 
 // steps are how far to go below a rate that did not pass, while nothing has passed. What arrives of too much is near what
 // can pass, but a sender at full speed also takes the processor that the routers need: the highest rate that passes may lie
 // on either side.
 var steps = []float64{0.9, 0.75, 0.5}
 
-// tell notes a trial and returns the next rate to try.
-func (s *search) tell(t Trial, passed bool) (next float64) {
+// tell notes a trial and returns the next rate to try. What a sender did not reach has not passed: low is what was sent.
+func (s *search) tell(t Trial, v verdict) (next float64) {
+	if v == narrow && !s.repeating {
+		s.repeating = true
+		return t.Asked
+	}
+	s.repeating = false
 	switch {
-	case passed && s.high == 0:
+	case v == passed && s.high == 0:
 		s.over = true // the fastest there is has passed
 		return 0
-	case passed:
-		s.low = max(s.low, t.Asked)
+	case v == passed:
+		s.low = max(s.low, sentOf(t))
 	case s.high == 0:
 		s.high = t.Offered
 		return min(max(t.Arrived, s.high/4), s.high*0.99)
@@ -32,4 +61,12 @@ func (s *search) tell(t Trial, passed bool) (next float64) {
 		return (s.low + s.high) / 2
 	}
 	return s.high * steps[min(s.failures, len(steps))-1]
+}
+
+// sentOf is the rate that a trial really had.
+func sentOf(t Trial) float64 {
+	if t.Asked == 0 {
+		return t.Offered
+	}
+	return min(t.Asked, t.Offered)
 }
