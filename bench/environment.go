@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,20 +18,22 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/weftnet/weft/bench/report"
 	"github.com/weftnet/weft/node/version"
 )
 
-// sysctls are the settings that move figures, below /proc/sys. Those of TCP belong to each network namespace, and a new one
-// takes over what is read here, in the machine's own (tcp_sk_init in net/ipv4/tcp_ipv4.c). What the lab sets itself in its
-// namespaces, such as ip_forward, is not among them.
+// sysctls are the settings that move figures, below /proc/sys. Those of TCP belong to each network namespace: they are read
+// in a new one, as the hosts of the lab are, since a new one takes over some of the machine's and has defaults for others
+// (tcp_sk_init in net/ipv4/tcp_ipv4.c). What the lab sets itself in its namespaces, such as ip_forward, is not among them.
 var sysctls = []string{
 	"kernel.sched_autogroup_enabled", "net.core.busy_poll", "net.core.busy_read", "net.core.default_qdisc",
 	"net.core.dev_weight", "net.core.netdev_budget", "net.core.netdev_budget_usecs", "net.core.netdev_max_backlog",
 	"net.core.optmem_max", "net.core.rmem_default", "net.core.rmem_max", "net.core.rps_sock_flow_entries",
 	"net.core.somaxconn", "net.core.wmem_default", "net.core.wmem_max",
-	"net.ipv4.tcp_congestion_control", "net.ipv4.tcp_limit_output_bytes", "net.ipv4.tcp_mem", "net.ipv4.tcp_mtu_probing",
-	"net.ipv4.tcp_notsent_lowat", "net.ipv4.tcp_rmem", "net.ipv4.tcp_timestamps", "net.ipv4.tcp_wmem", "net.ipv4.udp_mem",
+	"net.ipv4.tcp_autocorking", "net.ipv4.tcp_congestion_control", "net.ipv4.tcp_ecn", "net.ipv4.tcp_limit_output_bytes", "net.ipv4.tcp_mem", "net.ipv4.tcp_mtu_probing",
+	"net.ipv4.tcp_no_metrics_save", "net.ipv4.tcp_notsent_lowat", "net.ipv4.tcp_sack", "net.ipv4.tcp_slow_start_after_idle", "net.ipv4.tcp_rmem", "net.ipv4.tcp_timestamps", "net.ipv4.tcp_wmem", "net.ipv4.udp_mem",
 }
 
 // cpuFlags are those that decide which ciphers, checksums and copies are fast, on x86 and ARM.
@@ -52,7 +55,20 @@ func environment(ctx context.Context, binary string) report.Environment {
 	env.Commit, env.Binary = commit(weft.Version), checksum(binary)
 	env.Arch = runtime.GOARCH
 	env.Versions = versions(ctx)
+	inNewNamespace(func() { maps.Copy(env.Sysctls, files("/").sysctls()) }) // which does not show those of the machine
 	return env
+}
+
+// inNewNamespace calls do in a network namespace of its own; without the right to make one, in that of this process.
+func inNewNamespace(do func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good: the thread ends with this goroutine, and the namespace with it
+		_ = unix.Unshare(unix.CLONE_NEWNET)
+		do()
+	}()
+	<-done
 }
 
 // files is the root of a machine's files. It is a path and no fs.FS, since the kernel gives the rest of a number in /proc/sys

@@ -147,7 +147,7 @@ func (s *fakeStand) devices() ([]report.Device, error) {
 	return []report.Device{{Subject: s.name, Namespace: "a", Name: "eth0"}}, nil
 }
 
-func (s *fakeStand) begin() (watch, error) { return fakeWatch{s}, nil }
+func (s *fakeStand) begin(context.Context, func() []int) (watch, error) { return fakeWatch{s}, nil }
 
 func (s *fakeStand) verify(ctx context.Context) ([]measure.Finding, error) {
 	if err := s.f.work(ctx, s.name, Verify, time.Second); err != nil {
@@ -169,7 +169,7 @@ func (s *fakeStand) Close() error {
 
 type fakeWatch struct{ s *fakeStand }
 
-func (w fakeWatch) end() (sight, error) {
+func (w fakeWatch) end(context.Context) (sight, error) {
 	if w.s.f.saw != nil {
 		return w.s.f.saw(w.s.name), nil
 	}

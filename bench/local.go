@@ -119,12 +119,20 @@ func (s standing) devices() ([]report.Device, error) { return s.Devices() }
 
 func (s standing) dead() error { return s.Running.Ended() }
 
+// verify makes the checksummed transfer and asks whether the subject still is what its name says.
 func (s standing) verify(ctx context.Context) ([]measure.Finding, error) {
-	return measure.Verify(ctx, s.Target)
+	identity := measure.Finding{Check: measure.CheckIdentity, OK: true}
+	if err := s.Running.Check(ctx); err != nil {
+		identity.OK, identity.Detail = false, oneLine(err)
+	}
+	findings, err := measure.Verify(ctx, s.Target)
+	return append(findings, identity), err
 }
 
-func (s standing) begin() (watch, error) {
-	w, err := measure.Begin(s.Target)
+func (s standing) begin(ctx context.Context, others func() []int) (watch, error) {
+	t := s.Target
+	t.Others = others
+	w, err := measure.Begin(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -134,8 +142,8 @@ func (s standing) begin() (watch, error) {
 // watching is a watch of package measure.
 type watching struct{ *measure.Watch }
 
-func (w watching) end() (sight, error) {
-	saw, err := w.End()
+func (w watching) end(ctx context.Context) (sight, error) {
+	saw, err := w.End(ctx)
 	if err != nil {
 		return sight{}, err
 	}

@@ -28,7 +28,7 @@ type stand interface {
 	target() measure.Target
 	details(ctx context.Context) (map[string]string, error)
 	devices() ([]report.Device, error)
-	begin() (watch, error)
+	begin(ctx context.Context, others func() []int) (watch, error) // others: the pids of other stands' routers
 	verify(ctx context.Context) ([]measure.Finding, error)
 	dead() error // why nothing more can be measured; nil while the subject is alive
 	Close() error
@@ -36,7 +36,7 @@ type stand interface {
 
 // watch looks at the machine while something is measured.
 type watch interface {
-	end() (sight, error)
+	end(ctx context.Context) (sight, error)
 }
 
 // sight is what a watch saw.

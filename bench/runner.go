@@ -197,17 +197,30 @@ func (r *runner) attempt(ctx context.Context, s step) ([]measure.Reading, sight,
 	if reason := r.died(ctx, s.subject, at); reason != nil {
 		return nil, sight{}, reason
 	}
-	watch, err := at.begin()
+	watch, err := at.begin(ctx, r.routersBut(s.subject))
 	if err != nil {
 		return nil, sight{}, err
 	}
 	readings, findings, err := r.do(ctx, s, at)
-	saw, unseen := watch.end()
+	saw, unseen := watch.end(ctx)
 	saw.findings = append(saw.findings, findings...)
 	if err = errors.Join(err, unseen, sound(s, readings)); err == nil {
 		return measure.Merge(readings, saw.Observation), saw, nil
 	}
 	return nil, saw, errors.Join(r.died(ctx, s.subject, at), err)
+}
+
+// routersBut tells the pids of the routers of all other subjects.
+func (r *runner) routersBut(subject string) func() []int {
+	return func() []int {
+		var pids []int
+		for name, at := range r.stands {
+			if routers := at.target().Routers; name != subject && routers != nil {
+				pids = append(pids, routers()...)
+			}
+		}
+		return pids
+	}
 }
 
 // died tells why nothing more can be measured of a subject, and says it once; nil while it is alive, and when it ended because
@@ -225,8 +238,12 @@ func (r *runner) died(ctx context.Context, subject string, at stand) error {
 // do runs the measure or the verification within its time.
 func (r *runner) do(ctx context.Context, s step, at stand) ([]measure.Reading, []measure.Finding, error) {
 	limit := 2*cost(s, r.plan.lengths) + patience
+	if p, ok := s.measure.(measure.Patient); ok {
+		limit = max(limit, p.Limit())
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("broken off after %v", limit))
 	defer cancel()
+	defer quiet()()
 	var readings []measure.Reading
 	var findings []measure.Finding
 	var err error

@@ -56,6 +56,7 @@ type Running interface {
 	Routers() []int                                         // pids of those that run now; empty for kernel subjects
 	Restart(ctx context.Context) error                      // of host b's router; ErrNoRouter
 	Details(ctx context.Context) (map[string]string, error) // driver, cipher, path and the like
+	Check(ctx context.Context) error                        // whether it still runs as the subject's name says
 	Ended() error                                           // which router ended without being asked, and its last words; nil: none
 }
 
@@ -104,6 +105,9 @@ func (b *Bed) up(ctx context.Context) (err error) {
 		return err
 	}
 	b.Target.Routers = b.Running.Routers
+	if d, ok := b.Running.(dropper); ok {
+		b.Target.RouterDrops = d.drops
+	}
 	if len(b.Running.Routers()) > 0 {
 		b.Target.Restart = b.Running.Restart
 	}

@@ -25,6 +25,9 @@ func (inKernel) Restart(context.Context) error { return ErrNoRouter }
 // Details are what the kernel was told.
 func (k inKernel) Details(context.Context) (map[string]string, error) { return k.details, nil }
 
+// Check is nil: there is nothing that could change.
+func (inKernel) Check(context.Context) error { return nil }
+
 // Ended is nil: there is nothing that could.
 func (inKernel) Ended() error { return nil }
 

@@ -14,6 +14,11 @@ import (
 // stopWithin is how long a router may take to end when it is asked to.
 const stopWithin = 20 * time.Second
 
+// dropper is a Running whose routers tell how many packets they dropped since they started.
+type dropper interface {
+	drops(ctx context.Context) (uint64, error)
+}
+
 // routers are the processes of a subject in user space, that of host a and that of host b.
 type routers struct {
 	mu         sync.Mutex // guards what follows

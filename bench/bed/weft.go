@@ -75,7 +75,7 @@ func (w weft) Up(ctx context.Context, b *Bed) (Running, error) {
 	if err := r.start(ctx, c); err != nil {
 		return nil, err
 	}
-	if err := r.check(ctx); err != nil {
+	if err := r.Check(ctx); err != nil {
 		return nil, err
 	}
 	return r, r.makePods(ctx, b)
@@ -180,8 +180,8 @@ func (r *weftRunning) Details(ctx context.Context) (map[string]string, error) {
 	return details, nil
 }
 
-// check refuses daemons that came up otherwise than the subject's name says: figures would stand under the wrong name.
-func (r *weftRunning) check(ctx context.Context) error {
+// Check refuses daemons that run otherwise than the subject's name says: figures would stand under the wrong name.
+func (r *weftRunning) Check(ctx context.Context) error {
 	for _, n := range r.nodes {
 		s, err := n.Status(ctx)
 		if err != nil {
@@ -192,6 +192,20 @@ func (r *weftRunning) check(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// drops are the packets that both daemons have dropped since they started, by their own account.
+func (r *weftRunning) drops(ctx context.Context) (sum uint64, err error) {
+	for _, n := range r.nodes {
+		s, err := n.Status(ctx)
+		if err != nil {
+			return 0, err
+		}
+		for _, count := range s.Node.Drops {
+			sum += count
+		}
+	}
+	return sum, nil
 }
 
 // as checks one daemon's state.

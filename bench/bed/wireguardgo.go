@@ -112,6 +112,9 @@ func (r *wireguardGoRunning) Restart(ctx context.Context) error {
 	return r.restart(ctx, func(ctx context.Context) error { return r.start(ctx, 1) })
 }
 
+// Check is nil: there is no other way in which it could run.
+func (r *wireguardGoRunning) Check(context.Context) error { return nil }
+
 // Details are what was linked in and set.
 func (r *wireguardGoRunning) Details(context.Context) (map[string]string, error) {
 	details := map[string]string{"port": fmt.Sprint(wgPort), "cipher": "ChaCha20-Poly1305", "keepalive": "off"}

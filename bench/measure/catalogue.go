@@ -16,7 +16,7 @@ func All() []Measure {
 		packets{payload: 64}, packets{payload: 512}, packets{payload: 1350},
 		roundTrips{proto: "tcp"}, roundTrips{proto: "udp"},
 		roundTrips{proto: "tcp", loaded: true}, roundTrips{proto: "udp", loaded: true},
-		connections{}, pathMTU{}, memory{}, restart{},
+		connections{}, pathMTU{}, idle{}, memory{}, restart{},
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 func TestMeasuresAreFoundByNameInTheOrderOfARound(t *testing.T) {
-	want := "tcp1 tcp4 tcp16 tcp-both udp64 udp512 udp1350 rr-tcp rr-udp rr-tcp-load rr-udp-load conns mtu memory restart"
+	want := "tcp1 tcp4 tcp16 tcp-both udp64 udp512 udp1350 rr-tcp rr-udp rr-tcp-load rr-udp-load conns mtu idle memory restart"
 	if got := strings.Join(Names(), " "); got != want {
 		t.Errorf("names:\n%s, want\n%s", got, want)
 	}
@@ -40,7 +40,7 @@ func TestUnknownNameIsAnsweredWithTheKnownOnesInOneLine(t *testing.T) {
 }
 
 func TestMetricsHaveOneMeasureAUnitAndAnAbout(t *testing.T) {
-	units := []string{"bit/s", "packets/s", "s", "1/s", "s/GB", "bytes"}
+	units := []string{"bit/s", "packets/s", "s", "1/s", "s/GB", "bytes", "% of a core"}
 	seen := map[string]string{}
 	for _, m := range All() {
 		if m.About() == "" || m.Cost(short) <= 0 {

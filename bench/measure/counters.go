@@ -22,8 +22,10 @@ const (
 	CounterReassembly   = "IpReasmReqds"
 	CounterReassembly6  = "Ip6ReasmReqds"
 	CounterRetransmits  = "TcpRetransSegs"
+	// CounterRouter is the number of packets that the routers in user space dropped, by their own account.
+	CounterRouter = "RouterDropped"
 	// CounterDrops is the number of packets that were dropped, each once, where the kernel counts one at several places; it
-	// is the sum of the drops of devices (see devices.go), their queues, and the sockets' buffers.
+	// is the sum of the drops of devices (see devices.go), their queues, the sockets' buffers, and the routers.
 	CounterDrops = "Drops"
 )
 

@@ -8,6 +8,7 @@ import (
 // Names of the checks.
 const (
 	CheckPayload   = "payload"
+	CheckIdentity  = "identity" // made by who knows the subject
 	CheckChecksums = "checksums"
 	CheckFragments = "fragments"
 )

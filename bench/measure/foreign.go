@@ -3,23 +3,28 @@ package measure
 // foreigners are the processes whose work disturbs a measurement.
 type foreigners struct {
 	roots  map[int]bool // pids: they and what they started are ours
+	others map[int]bool // pids: they and what they started are not, although they may descend from ours
 	before map[int]proc
 	ours   map[procID]bool // all that were ever seen as ours; a process whose parent has ended stays what it was
 }
 
-// watchForeigners takes a first look. The pids are of processes that are ours, with all their descendants.
-func watchForeigners(ours ...int) (*foreigners, error) {
+// watchForeigners takes a first look. The pids are of processes that are ours, and of others among their descendants that are
+// not; each with all of its descendants.
+func watchForeigners(ours, others []int) (*foreigners, error) {
 	now, err := procs()
 	if err != nil {
 		return nil, err
 	}
-	return newForeigners(now, ours...), nil
+	return newForeigners(now, ours, others), nil
 }
 
-func newForeigners(now map[int]proc, ours ...int) *foreigners {
-	f := &foreigners{roots: map[int]bool{}, before: now, ours: map[procID]bool{}}
+func newForeigners(now map[int]proc, ours, others []int) *foreigners {
+	f := &foreigners{roots: map[int]bool{}, others: map[int]bool{}, before: now, ours: map[procID]bool{}}
 	for _, pid := range ours {
 		f.roots[pid] = true
+	}
+	for _, pid := range others {
+		f.others[pid] = true
 	}
 	f.know(now)
 	return f
@@ -37,6 +42,9 @@ func (f *foreigners) know(now map[int]proc) {
 // descends reports whether a process is ours or was started by one of ours.
 func (f *foreigners) descends(p proc, now map[int]proc) bool {
 	for range len(now) { // bounded: the pids come from several moments, and could form a ring
+		if f.others[p.pid] {
+			return false
+		}
 		if f.roots[p.pid] || f.ours[p.procID] {
 			return true
 		}

@@ -28,7 +28,7 @@ func at(pid, parent int, own, children uint64) proc {
 func TestOnlyProcessesThatAreNotOursAndNotTheKernelsAreForeign(t *testing.T) {
 	kernel := at(2, 0, 0, 0)
 	kernel.kernel = true
-	f := newForeigners(table(at(1, 0, 5, 5), kernel, at(10, 1, 0, 0), at(11, 10, 0, 0), at(12, 11, 0, 0), at(20, 1, 100, 0)), 10)
+	f := newForeigners(table(at(1, 0, 5, 5), kernel, at(10, 1, 0, 0), at(11, 10, 0, 0), at(12, 11, 0, 0), at(20, 1, 100, 0)), []int{10}, nil)
 	kernel.own = 1000
 	now := table(at(1, 0, 6, 5), kernel, at(10, 1, 100, 50), at(11, 10, 100, 0), at(12, 11, 100, 0), at(13, 12, 100, 0), at(20, 1, 107, 0))
 	if got := f.used(now); got != 1+7 {
@@ -38,7 +38,7 @@ func TestOnlyProcessesThatAreNotOursAndNotTheKernelsAreForeign(t *testing.T) {
 
 func TestForeignProcessesThatEndedCountOnceAndOnlyForTheTimeOfTheWatch(t *testing.T) {
 	before := table(at(1, 0, 0, 0), at(5, 1, 0, 1000), at(6, 5, 400, 0))
-	f := newForeigners(before, 99)
+	f := newForeigners(before, []int{99}, nil)
 	// 6 used 25 more and ended; 7 began, used 30 and ended; 5 waited for both and used 2 itself.
 	if got := f.used(table(at(1, 0, 0, 0), at(5, 1, 2, 1000+425+30))); got != 2+25+30 {
 		t.Errorf("foreign ticks = %d, want 57", got)
@@ -46,14 +46,14 @@ func TestForeignProcessesThatEndedCountOnceAndOnlyForTheTimeOfTheWatch(t *testin
 }
 
 func TestForeignProcessWhoseTimeNobodyCountedTakesNothingFromTheOthers(t *testing.T) {
-	f := newForeigners(table(at(1, 0, 0, 0), at(6, 1, 400, 0), at(8, 1, 10, 0)), 99)
+	f := newForeigners(table(at(1, 0, 0, 0), at(6, 1, 400, 0), at(8, 1, 10, 0)), []int{99}, nil)
 	if got := f.used(table(at(1, 0, 0, 0), at(8, 1, 40, 0))); got != 30 {
 		t.Errorf("foreign ticks = %d, want 30", got)
 	}
 }
 
 func TestReusedPidIsAnotherProcess(t *testing.T) {
-	f := newForeigners(table(at(10, 1, 0, 0), at(11, 10, 500, 0)), 10)
+	f := newForeigners(table(at(10, 1, 0, 0), at(11, 10, 500, 0)), []int{10}, nil)
 	later := at(11, 1, 40, 0)
 	later.start = 7
 	if got := f.used(table(at(10, 1, 0, 0), later)); got != 40 {
@@ -62,25 +62,25 @@ func TestReusedPidIsAnotherProcess(t *testing.T) {
 }
 
 func TestProcessOfOursWhoseParentEndedStaysOurs(t *testing.T) {
-	f := newForeigners(table(at(10, 1, 0, 0), at(11, 10, 0, 0), at(12, 11, 0, 0)), 10)
+	f := newForeigners(table(at(10, 1, 0, 0), at(11, 10, 0, 0), at(12, 11, 0, 0)), []int{10}, nil)
 	if got := f.used(table(at(10, 1, 0, 0), at(12, 1, 500, 0), at(13, 12, 50, 0))); got != 0 {
 		t.Errorf("foreign ticks = %d, want none", got)
 	}
 }
 
 func TestRingOfParentsEnds(t *testing.T) {
-	f := newForeigners(table(at(11, 12, 0, 0), at(12, 11, 0, 0)), 10)
+	f := newForeigners(table(at(11, 12, 0, 0), at(12, 11, 0, 0)), []int{10}, nil)
 	if got := f.used(table(at(11, 12, 3, 0), at(12, 11, 0, 0))); got != 3 {
 		t.Errorf("foreign ticks = %d, want 3", got)
 	}
 }
 
 func TestThisProcessIsOursAndForeignToOthers(t *testing.T) {
-	mine, err := watchForeigners(os.Getpid())
+	mine, err := watchForeigners([]int{os.Getpid()}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	others, err := watchForeigners(math.MaxInt)
+	others, err := watchForeigners([]int{math.MaxInt}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,5 +134,12 @@ func TestDamagedProcessTableIsAnError(t *testing.T) {
 		if p, err := parseProc([]byte(raw)); err == nil {
 			t.Errorf("%q: %+v", raw, p)
 		}
+	}
+}
+
+func TestRoutersOfOtherSubjectsAreForeignAlthoughTheBenchStartedThem(t *testing.T) {
+	f := newForeigners(table(at(10, 1, 0, 0), at(11, 10, 0, 0), at(12, 10, 0, 0), at(13, 12, 0, 0)), []int{10, 11}, []int{12})
+	if used := f.used(table(at(10, 1, 50, 0), at(11, 10, 60, 0), at(12, 10, 7, 0), at(13, 12, 3, 0))); used != 10 {
+		t.Errorf("foreign processes used %d ticks, want the 10 of the other router and its child", used)
 	}
 }

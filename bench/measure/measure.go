@@ -26,10 +26,12 @@ import (
 type Target struct {
 	From, To         *lab.Namespace
 	FromAddr, ToAddr netip.Addr
-	MTU              int                         // bytes, of the interfaces in From and To
-	Routers          func() []int                // pids of the routers in user space at this moment; empty for kernel subjects
-	Restart          func(context.Context) error // restarts the router beside To and returns when it is started; nil: there is none
-	Spaces           []*lab.Namespace            // all namespaces whose counters belong to the subject
+	MTU              int                                   // bytes, of the interfaces in From and To
+	Routers          func() []int                          // pids of the routers in user space at this moment; empty for kernel subjects
+	Restart          func(context.Context) error           // restarts the router beside To and returns when it is started; nil: there is none
+	RouterDrops      func(context.Context) (uint64, error) // packets that the routers dropped since their start; nil: they do not tell
+	Others           func() []int                          // pids of the routers of other subjects that are up: what they use is foreign; may be nil
+	Spaces           []*lab.Namespace                      // all namespaces whose counters belong to the subject
 }
 
 // Lengths say how long the parts of the measures take.
@@ -46,6 +48,11 @@ type Reading struct {
 	Metric string // ID of one of the measure's Metrics
 	Value  float64
 	Detail map[string]float64 // shown beside it: "retransmits", "loss", "drops"
+}
+
+// Patient is a Measure that may take much longer than its Cost, when the subject is slow to recover.
+type Patient interface {
+	Limit() time.Duration // after which Run is broken off
 }
 
 // Measure is one thing that is done to a subject.

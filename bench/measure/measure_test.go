@@ -48,7 +48,7 @@ func assertReadings(t *testing.T, m Measure, readings []Reading) {
 	var got []string
 	for _, r := range readings {
 		got = append(got, r.Metric)
-		if r.Value <= 0 && r.Metric != cpuRouter {
+		if r.Value <= 0 && r.Metric != cpuRouter && r.Metric != "cpu-idle" {
 			t.Errorf("%s = %v", r.Metric, r.Value)
 		}
 	}
@@ -175,7 +175,7 @@ func TestNothingIsLeftWhenAMeasureIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(soon(t))
 	cancel()
 	for _, m := range All() {
-		if r, err := m.Run(ctx, target, short); m.ID() != "memory" && (err == nil || r != nil) {
+		if r, err := m.Run(ctx, target, short); m.ID() != "memory" && m.ID() != "idle" && (err == nil || r != nil) {
 			t.Errorf("%s: %v, %v", m.ID(), r, err)
 		}
 	}

@@ -25,7 +25,7 @@ func (memory) ID() string    { return "memory" }
 func (memory) About() string { return "peak of the routers' resident memory over a round" }
 
 func (m memory) Metrics() []report.Metric {
-	return []report.Metric{{ID: "rss-peak", Title: "Memory of the routers, peak", Unit: "bytes", Better: report.Lower, Measure: m.ID()}}
+	return []report.Metric{{ID: "rss-peak", Title: "Memory of both routers, peak", Unit: "bytes", Better: report.Lower, Measure: m.ID()}}
 }
 
 func (m memory) Cost(l Lengths) time.Duration { return wholeSeconds(m.length(l)) + iperfStart }

@@ -13,9 +13,10 @@ const (
 // Observation is what happened around a measure.
 type Observation struct {
 	// Foreign is the share of the machine, 0 to 1, that was taken by processes that are neither this one, nor a router of
-	// the subject, nor descend from those, nor are the kernel's threads; and by the hypervisor (steal).
+	// the subject, nor descend from those, nor are the kernel's threads; by routers of other subjects; and by the hypervisor
+	// (steal).
 	Foreign float64
-	// Counters are the increases of the kernel's counters, summed over Target.Spaces; see the Counter constants.
+	// Counters are the increases of the kernel's counters, and of the routers' own if they tell, summed over Target.Spaces; see the Counter constants.
 	Counters map[string]uint64
 }
 

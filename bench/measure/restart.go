@@ -26,6 +26,9 @@ func (m restart) Metrics() []report.Metric {
 	return []report.Metric{{ID: "restart-gap", Title: "Gap when the router restarts", Unit: "s", Better: report.Lower, Measure: m.ID()}}
 }
 
+// Limit lets the slowest restart end by itself: stopping and starting the router, and the stream's resumption.
+func (restart) Limit() time.Duration { return 2*steady + 40*time.Second + resumption }
+
 func (restart) Cost(Lengths) time.Duration { return 2*steady + 2*time.Second }
 
 // Run returns when what the stream sent has arrived, so that the path is there again for what is measured next. When it does

@@ -44,7 +44,7 @@ func send(t *testing.T, target Target, to netip.AddrPort, size int) {
 
 func begin(t *testing.T, target Target) *Watch {
 	t.Helper()
-	w, err := Begin(target)
+	w, err := Begin(t.Context(), target)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func begin(t *testing.T, target Target) *Watch {
 
 func observe(t *testing.T, w *Watch) Observation {
 	t.Helper()
-	o, err := w.End()
+	o, err := w.End(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,10 +195,10 @@ func TestClosedLabIsAnErrorOfTheWatch(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if o, err := w.End(); err == nil {
+	if o, err := w.End(t.Context()); err == nil {
 		t.Errorf("a closed lab was observed: %v", o)
 	}
-	if _, err := Begin(target); err == nil {
+	if _, err := Begin(t.Context(), target); err == nil {
 		t.Error("a closed lab is watched")
 	}
 }

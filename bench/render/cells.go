@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/weftnet/weft/bench/report"
@@ -35,6 +36,9 @@ func (v *view) cells(row *report.Row, unit string) cells {
 		text := ""
 		if s, ok := ratioTo(row, reference); ok {
 			text = ratio(s.Median)
+			if s.Busy > row.Busy { // because of the reference; its own rounds are marked at the figure
+				text += markBusy
+			}
 		}
 		c.ratios = append(c.ratios, text)
 	}
@@ -62,13 +66,13 @@ func (v *view) explainMarks() []string {
 	var busy, failed, broken bool
 	for i := range v.Rows {
 		row := &v.Rows[i]
-		busy = busy || row.Busy > 0
+		busy = busy || row.Busy > 0 || slices.ContainsFunc(v.references, func(name string) bool { return row.Ratios[name].Busy > 0 })
 		failed = failed || failures(row) > 0
 		broken = broken || v.broken[row.Subject]
 	}
 	var lines []string
 	if busy {
-		lines = append(lines, fmt.Sprintf("%sn: in n rounds other processes took %.0f %% of the machine or more.", markBusy, report.BusyShare*100))
+		lines = append(lines, fmt.Sprintf("%sn: in n rounds other processes took %.0f %% of the machine or more; behind a ratio: in rounds of the subject that it is taken to.", markBusy, report.BusyShare*100))
 	}
 	if failed {
 		lines = append(lines, markFailed+"n: n rounds gave no figure; why is said under failed steps.")

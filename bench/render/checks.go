@@ -29,6 +29,7 @@ var checkMeanings = map[string]string{
 	"payload":   "random bytes arrived as they were sent, over TCP and UDP",
 	"checksums": "no kernel counted a wrong TCP or UDP checksum",
 	"fragments": "no packet was fragmented",
+	"identity":  "the subject ran as its name says: driver, path, sealed or not",
 }
 
 func checkMeaning(name string) string {

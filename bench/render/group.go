@@ -43,7 +43,7 @@ func groupOf(m report.Metric) int {
 		return 1
 	case strings.HasPrefix(m.ID, "rr-"):
 		return 2
-	case m.Unit == "s/GB" || strings.HasPrefix(m.ID, "rss-"):
+	case strings.HasPrefix(m.ID, "cpu-") || strings.HasPrefix(m.ID, "rss-"):
 		return 3
 	}
 	return 4

@@ -53,14 +53,20 @@ func (r *Row) ratio(name string, to *Row) {
 		return
 	}
 	var ratios []float64
+	busy := 0
 	for _, s := range r.Rounds {
 		i := slices.IndexFunc(to.Rounds, func(t Sample) bool { return t.Round == s.Round })
 		if i >= 0 && s.Error == "" && to.Rounds[i].Error == "" && to.Rounds[i].Value != 0 {
 			ratios = append(ratios, s.Value/to.Rounds[i].Value)
+			if max(s.Busy, to.Rounds[i].Busy) >= BusyShare {
+				busy++
+			}
 		}
 	}
 	if len(ratios) > 0 {
-		put(&r.Ratios, name, NewStats(ratios))
+		stats := NewStats(ratios)
+		stats.Busy = busy
+		put(&r.Ratios, name, stats)
 	}
 }
 

@@ -32,7 +32,7 @@ func TestRatiosAreTakenOverTheRoundsThatBothHave(t *testing.T) {
 }
 
 func TestReferenceHasItsOwnRatio(t *testing.T) {
-	if got := example().Rows[0].Ratios["vxlan"]; got != (Stats{3, 1, 1, 1, 0}) {
+	if got := example().Rows[0].Ratios["vxlan"]; got != (Stats{3, 1, 1, 1, 0, 0}) {
 		t.Errorf("ratio = %+v", got)
 	}
 }
@@ -59,5 +59,16 @@ func TestFillingAgainChangesNothing(t *testing.T) {
 	Fill(twice, References())
 	if !reflect.DeepEqual(once, twice) {
 		t.Errorf("%+v\n%+v", once, twice)
+	}
+}
+
+func TestARatioToADisturbedReferenceIsMarked(t *testing.T) {
+	r := &Report{Rows: []Row{
+		{Subject: "vxlan", Metric: "tcp1", Rounds: []Sample{{Round: 1, Value: 2, Busy: 0.5}, {Round: 2, Value: 2}}},
+		{Subject: "weft", Metric: "tcp1", Rounds: []Sample{{Round: 1, Value: 1}, {Round: 2, Value: 1}}},
+	}}
+	Fill(r, []string{"vxlan"})
+	if weft := r.Rows[1]; weft.Busy != 0 || weft.Ratios["vxlan"].Busy != 1 {
+		t.Errorf("busy rounds: %d of weft, %d of its ratio; want 0 and 1", weft.Busy, weft.Ratios["vxlan"].Busy)
 	}
 }

@@ -91,7 +91,8 @@ type Stats struct {
 	Median float64 `json:"median"`
 	Low    float64 `json:"low"`
 	High   float64 `json:"high"`
-	MAD    float64 `json:"mad"` // median of the distances to the median
+	MAD    float64 `json:"mad"`            // median of the distances to the median
+	Busy   int     `json:"busy,omitempty"` // of a ratio: rounds in which the machine was busy beside one of its two sides
 }
 
 // Check is one thing that must hold of a subject for its figures to count.

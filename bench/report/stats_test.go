@@ -14,11 +14,11 @@ func TestStatsOfKnownFigures(t *testing.T) {
 		want   Stats
 	}{
 		{nil, Stats{}},
-		{[]float64{7}, Stats{1, 7, 7, 7, 0}},
-		{[]float64{4, 2}, Stats{2, 3, 2, 4, 1}},
-		{[]float64{5, 1, 100}, Stats{3, 5, 1, 100, 4}},
-		{[]float64{1, 1, 2, 2, 4, 6, 9}, Stats{7, 2, 1, 9, 1}},
-		{[]float64{-1, 1, -3, 3}, Stats{4, 0, -3, 3, 2}},
+		{[]float64{7}, Stats{1, 7, 7, 7, 0, 0}},
+		{[]float64{4, 2}, Stats{2, 3, 2, 4, 1, 0}},
+		{[]float64{5, 1, 100}, Stats{3, 5, 1, 100, 4, 0}},
+		{[]float64{1, 1, 2, 2, 4, 6, 9}, Stats{7, 2, 1, 9, 1, 0}},
+		{[]float64{-1, 1, -3, 3}, Stats{4, 0, -3, 3, 2, 0}},
 	} {
 		if got := NewStats(c.values); got != c.want {
 			t.Errorf("%v: %+v, want %+v", c.values, got, c.want)
