@@ -12,6 +12,7 @@ const (
 	maxPackets = 200_000 // packets/s: a network that others use too is not filled with more
 	udpTrials  = 6       // rates that are tried in the search
 	stepTime   = 300 * time.Millisecond
+	lostAfter  = time.Second // without an answer, a UDP request is lost: the way around the earth takes 300 ms and more
 )
 
 // limits are what both sides allow.
@@ -112,7 +113,7 @@ func roundTrips(id, title, protocol string) measure {
 		protocol: protocol,
 		cost:     func(l limits) time.Duration { return l.duration/2 + stepTime },
 		run: func(ctx context.Context, far load.Far, l limits) ([]reading, error) {
-			r, err := load.Latency(ctx, load.Here{}, far, load.LatencyOptions{Proto: protocol, Duration: l.duration / 2})
+			r, err := load.Latency(ctx, load.Here{}, far, load.LatencyOptions{Proto: protocol, Duration: l.duration / 2, LostAfter: lostAfter})
 			if err != nil {
 				return nil, err
 			}

@@ -57,6 +57,7 @@ type schedule struct {
 	options Options
 	limits  limits
 	client  *client
+	far     func(*Path) load.Far
 	report  *Report
 	began   time.Time
 }
@@ -65,6 +66,7 @@ func newSchedule(o Options, c *client, w *way) *schedule {
 	return &schedule{
 		options: o, client: c, report: newReport(o, w, c), began: time.Now(),
 		limits: limits{duration: o.Duration, rate: c.server.MaxRate},
+		far:    func(p *Path) load.Far { return far{c, p.Address} },
 	}
 }
 
@@ -128,7 +130,7 @@ func (s *schedule) round(ctx context.Context, round int) error {
 			if p.closed(m.protocol) != "" || s.refused(m) != "" {
 				continue
 			}
-			readings, err := m.run(ctx, far{s.client, p.Address}, s.limits)
+			readings, err := m.run(ctx, s.far(p), s.limits)
 			if broken := s.broken(ctx); broken != nil {
 				return broken
 			}
@@ -160,16 +162,19 @@ func (s *schedule) probe(ctx context.Context) error {
 	return nil
 }
 
-// probeTime bounds each probe: longer than a connection takes to be tried again twice (1 s and 2 s, RFC 6298).
-const probeTime = 5 * time.Second
+// How long the probes of a path may take.
+const (
+	probeTime = 5 * time.Second  // longer than a connection takes to be tried again twice (1 s and 2 s, RFC 6298)
+	mtuTime   = 30 * time.Second // of load.PathMTU over round trips of 300 ms; a path that carries nothing is known after 3 s
+)
 
 func (s *schedule) probePath(ctx context.Context, p *Path) {
-	to := far{s.client, p.Address}
+	to := s.far(p)
 	bounded, cancel := context.WithTimeout(ctx, probeTime)
-	_, err := load.Latency(bounded, load.Here{}, to, load.LatencyOptions{Proto: load.TCP, Duration: time.Second, MaxSamples: 1})
+	_, err := load.Latency(bounded, load.Here{}, to, load.LatencyOptions{Proto: load.TCP, Duration: time.Second, MaxSamples: 1, WarmUp: -1})
 	cancel()
 	p.TCP = closedText(err)
-	bounded, cancel = context.WithTimeout(ctx, 2*probeTime) // every size that does not pass is tried three times
+	bounded, cancel = context.WithTimeout(ctx, mtuTime)
 	defer cancel()
 	mtu, err := load.PathMTU(bounded, load.Here{}, to, p.MTU)
 	if p.UDP = closedText(err); err == nil {
