@@ -42,7 +42,7 @@ func newFake() *fake {
 			fakeMeasure{id: "tcp1", takes: time.Second}, fakeMeasure{id: "tcp4", takes: time.Second, metrics: []string{"tcp4", "cpu-router"}},
 			fakeMeasure{id: "rr-tcp", takes: 2 * time.Second}, fakeMeasure{id: "memory", metrics: []string{"rss-peak"}},
 		},
-		env:   report.Environment{Weft: "v1", Commit: "abc1234", Kernel: "6.1", Boot: "one"},
+		env:   report.Environment{Weft: "v1", Commit: "abc1234", Kernel: "6.1", Cores: 2, Boot: "one"},
 		open_: map[string]*fakeStand{}, dead: map[string]error{}, failing: map[string]error{},
 	}
 }

@@ -38,6 +38,16 @@ func openFolder(dir string) (*folder, error) {
 	return f, nil
 }
 
+// MayWrite says why no report can be written to dir; nil: one can. It leaves nothing there.
+func MayWrite(dir string) error {
+	f, err := openFolder(dir)
+	if err != nil {
+		return err
+	}
+	f.leave()
+	return nil
+}
+
 func (f *folder) prepare() error {
 	if err := f.make(f.dir); err != nil {
 		return err
@@ -120,7 +130,8 @@ func (f *folder) keep(r *report.Report) error {
 		return err
 	}
 	if err := renameio.WriteFile(f.unfinished(), text, 0o644); err != nil {
-		return fmt.Errorf("bench: write the unfinished run: %w", err)
+		return fmt.Errorf("bench: keep the run in %s: %w; what was measured so far is kept: make room, then the same command with --resume",
+			f.dir, cause(err))
 	}
 	return nil
 }

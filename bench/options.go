@@ -32,7 +32,6 @@ type Options struct {
 	Out        string    // folder of the report, made when there is none
 	Resume     bool      // go on with the unfinished run in Out
 	Fresh      bool      // throw the unfinished run in Out away
-	Compare    string    // an older report, which must be readable before anything starts; empty: none
 	Binary     string    // weft's executable
 	Progress   io.Writer // nil: none
 	Terminal   bool      // Progress is one line that is written again and again

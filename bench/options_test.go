@@ -48,7 +48,6 @@ func TestMachineThatIsNotReadyIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 	for name, change := range map[string]func(*fake, *Options){
 		"no root":          func(f *fake, _ *Options) { f.notReady = errors.New("no root") },
 		"another bench":    func(f *fake, _ *Options) { f.busy = true },
-		"no old report":    func(_ *fake, o *Options) { o.Compare = "/nowhere/report.json" },
 		"out in a file":    func(_ *fake, o *Options) { o.Out = "/proc/version" },
 		"out not for us":   func(_ *fake, o *Options) { o.Out = "/proc/x" },
 		"under a file":     func(_ *fake, o *Options) { o.Out = "/proc/version/x" },

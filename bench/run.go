@@ -15,9 +15,6 @@ func run(ctx context.Context, o Options, m machine) (*report.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := readable(p.options.Compare); err != nil {
-		return nil, err
-	}
 	if err := m.ready(p); err != nil {
 		return nil, err
 	}
@@ -27,15 +24,6 @@ func run(ctx context.Context, o Options, m machine) (*report.Report, error) {
 	}
 	defer release()
 	return runIn(ctx, p, m)
-}
-
-// readable makes sure that the report to compare with can be read.
-func readable(path string) error {
-	if path == "" {
-		return nil
-	}
-	_, err := report.Read(path)
-	return err
 }
 
 // runIn runs in the folder of the options; folders that it made go again when nothing was written.

@@ -104,7 +104,7 @@ func (b *Bed) up(ctx context.Context) (err error) {
 	if b.Running, err = b.Subject.Up(ctx, b); err != nil {
 		return err
 	}
-	b.Target.Routers = b.Running.Routers
+	b.Target.Routers, b.Target.Rate = b.Running.Routers, b.Options.Rate
 	if d, ok := b.Running.(dropper); ok {
 		b.Target.RouterDrops = d.drops
 	}

@@ -101,8 +101,9 @@ func over(p *lab.Process) bool {
 
 // endOf is how a process that is over has ended.
 func endOf(p *lab.Process) error {
-	if err := p.Wait(context.Background()); err != nil { // at once
-		return err
+	err := p.Wait(context.Background()) // at once
+	if exit := new(lab.ExitError); err == nil || errors.As(err, &exit) && exit.Code < 0 {
+		return errors.New(p.State().String()) // by a signal: its last words tell nothing of it
 	}
-	return errors.New(p.State().String())
+	return err
 }

@@ -26,6 +26,7 @@ import (
 type Target struct {
 	From, To         *lab.Namespace
 	FromAddr, ToAddr netip.Addr
+	Rate             uint64                                // bit/s of the hosts' cables; 0: unlimited
 	MTU              int                                   // bytes, of the interfaces in From and To
 	Routers          func() []int                          // pids of the routers in user space at this moment; empty for kernel subjects
 	Restart          func(context.Context) error           // restarts the router beside To and returns when it is started; nil: there is none

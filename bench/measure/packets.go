@@ -50,14 +50,14 @@ func (m packets) Run(ctx context.Context, t Target, l Lengths) ([]Reading, error
 	if err != nil {
 		return nil, fmt.Errorf("measure: %s: %w", m.ID(), err)
 	}
-	return []Reading{{Metric: m.ID(), Value: r.PPS, Detail: rateDetail(r)}}, nil
+	return []Reading{{Metric: m.ID(), Value: r.PPS, Detail: rateDetail(r, t.Rate)}}, nil
 }
 
 // rateDetail is what stands beside the rate. The drops are those of the trial that gave it, not of the whole search, whose other
 // trials go beyond what the path can carry.
-func rateDetail(r load.PacketRateResult) map[string]float64 {
+func rateDetail(r load.PacketRateResult, rate uint64) map[string]float64 {
 	detail := map[string]float64{DetailLoss: r.Loss, DetailOffered: r.Offered, senderBound: 0}
-	if r.SenderBound {
+	if r.SenderBound && rate == 0 { // a limited cable holds the sender back by itself
 		detail[senderBound] = 1
 	}
 	for _, trial := range r.Trials {

@@ -71,7 +71,7 @@ func machine(e report.Environment) string {
 }
 
 func version(e report.Environment) string {
-	if e.Commit == "" {
+	if e.Commit == "" || e.Commit == e.Weft {
 		return "weft " + e.Weft
 	}
 	return fmt.Sprintf("weft %s (%s)", e.Weft, shortCommit(e.Commit))

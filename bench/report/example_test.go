@@ -8,7 +8,7 @@ func example() *Report {
 	r := &Report{
 		Schema: Schema, Started: began, Ended: began.Add(time.Minute), Seconds: 50, Complete: true,
 		Options: Options{Preset: "quick", Subjects: []string{"vxlan", "weft"}, Measures: []string{"tcp1", "rr-tcp"}, Rounds: 3, MTU: 1500},
-		Environment: Environment{Kernel: "6.1", Boot: "one", Devices: []Device{
+		Environment: Environment{Kernel: "6.1", Cores: 2, Boot: "one", Devices: []Device{
 			{Subject: "vxlan", Namespace: "a", Name: "eth0", Type: "veth", MTU: 1500, Offloads: map[string]bool{"tx-udp-segmentation": true}},
 			{Subject: "weft", Namespace: "a", Name: "eth0", Type: "veth", MTU: 1500, Offloads: map[string]bool{"tx-udp-segmentation": true}},
 		}},

@@ -56,7 +56,7 @@ func TestWhatIsNoReportIsRefusedInOneLine(t *testing.T) {
 		"other schema":     {`{"schema": "weft-bench/2"}`, `schema "weft-bench/2", this weft reads "weft-bench/1"`},
 		"other JSON":       {`[1]`, "cannot unmarshal"},
 		"other type":       {`{"schema": "weft-bench/1", "rows": 1}`, "cannot unmarshal"},
-		"nothing in it":    {`{"schema": "weft-bench/1"}`, "0 rounds (and 1 more)"},
+		"nothing in it":    {`{"schema": "weft-bench/1"}`, "0 rounds (and 2 more)"},
 		"changed by hand":  {strings.Replace(string(whole), `"value": 10`, `"value": 11`, 1), "do not follow from the rounds"},
 		"no JSON":          {"\x00\xff", "invalid character"},
 		"long and strange": {`{"schema": "` + strings.Repeat("é\\n", 500) + `"}`, "schema"},

@@ -49,6 +49,12 @@ func (v *validator) head() {
 	if v.r.Started.IsZero() || v.r.Ended.Before(v.r.Started) {
 		v.breach("started %v, ended %v", v.r.Started, v.r.Ended)
 	}
+	if v.r.Environment.Kernel == "" || v.r.Environment.Cores < 1 {
+		v.breach("environment: kernel %q, %d cores", v.r.Environment.Kernel, v.r.Environment.Cores)
+	}
+	if v.r.Complete && len(v.r.Rows) == 0 {
+		v.breach("a complete run without a row")
+	}
 	if !(v.r.Seconds >= 0) || math.IsInf(v.r.Seconds, 0) {
 		v.breach("%v seconds of measuring", v.r.Seconds)
 	}

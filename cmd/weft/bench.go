@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,6 +31,8 @@ type benchFlags struct {
 	mtu         int
 	rounds      int
 	out         string
+	compare     string
+	old         *report.Report // of compare; nil: none
 	list, serve bool
 	show        string
 	allow       []string
@@ -60,6 +63,9 @@ func newBench() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if err := notEmpty(cmd, "only", "out", "rate", "compare", "show", "between", "listen", "allow", "max-rate", "socket"); err != nil {
+			return err
+		}
 		return chosen.run(cmd)
 	}
 	return cmd
@@ -77,10 +83,20 @@ func (f *benchFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.out, "out", "", "directory of the report (default "+defaultReport+"; with --between: none)")
 	flags.BoolVar(&f.lab.Resume, "resume", false, "go on with the unfinished run in --out")
 	flags.BoolVar(&f.lab.Fresh, "fresh", false, "throw the unfinished run in --out away")
-	flags.StringVar(&f.lab.Compare, "compare", "", "an earlier report.json: say what changed, and whether it is beyond the noise")
+	flags.StringVar(&f.compare, "compare", "", "an earlier report.json: say what changed, and whether it is beyond the noise")
 	flags.StringVar(&f.show, "show", "", "print the report in this directory and make its pages anew, without measuring")
 	flags.BoolVar(&f.list, "list", false, "name the subjects and measures")
 	f.addBetween(cmd)
+}
+
+// notEmpty refuses flags that were given without a value, as by an empty variable of a shell.
+func notEmpty(cmd *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if f := cmd.Flags().Lookup(name); f.Changed && strings.Join(flagValues(f), "") == "" {
+			return usageError{fmt.Errorf("--%s is empty", name)}
+		}
+	}
+	return nil
 }
 
 // mode finds out what is asked for, and refuses flags that do not go with it.
@@ -119,15 +135,38 @@ func (f *benchFlags) runLab(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if err := f.readOld(); err != nil {
+		return err
+	}
 	r, failed := bench.Run(cmd.Context(), o)
 	if r == nil || !r.Complete {
 		return failed
 	}
 	if err := f.print(cmd.OutOrStdout(), r); err != nil {
-		return err
+		return errors.Join(failed, fmt.Errorf("%w (the report is in %s)", err, o.Out))
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "\nThe report: %s\n", filepath.Join(o.Out, "README.md"))
-	return failed
+	if n := failedSteps(r); n > 0 && failed == nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "weft: %d of %d steps failed: see FAILED STEPS; the figures are those of the other rounds\n", n, len(r.Schedule))
+	}
+	_, said := fmt.Fprintf(cmd.OutOrStdout(), "\nThe report: %s\n", filepath.Join(o.Out, "README.md"))
+	return errors.Join(failed, said)
+}
+
+func failedSteps(r *report.Report) (n int) {
+	for _, s := range r.Schedule {
+		if s.Error != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// readOld reads the report to compare with; before anything starts, since the new one may take its place.
+func (f *benchFlags) readOld() (err error) {
+	if f.compare != "" {
+		f.old, err = report.Read(f.compare)
+	}
+	return err
 }
 
 func (f *benchFlags) labOptions(cmd *cobra.Command) (bench.Options, error) {
@@ -146,7 +185,7 @@ func (f *benchFlags) labOptions(cmd *cobra.Command) (bench.Options, error) {
 		}
 	}
 	var err error
-	if o.Rate, err = parseRate("rate", f.rate); err != nil {
+	if o.Rate, err = parseRate("rate", f.rate, 100e3, 100e9); err != nil {
 		return o, err
 	}
 	if o.Binary, err = os.Executable(); err != nil {
@@ -162,11 +201,23 @@ func (f *benchFlags) labOptions(cmd *cobra.Command) (bench.Options, error) {
 
 // runShow prints a report that is there already.
 func (f *benchFlags) runShow(cmd *cobra.Command) error {
-	r, err := report.Read(filepath.Join(f.show, "report.json"))
+	dir := f.show
+	if filepath.Base(dir) == "report.json" {
+		dir = filepath.Dir(dir)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "report.json")); err != nil {
+		if _, err := os.Stat(filepath.Join(dir, bench.Unfinished)); err == nil {
+			return fmt.Errorf("%s has only an unfinished run: finish it with --out %s --resume", dir, dir)
+		}
+	}
+	r, err := report.Read(filepath.Join(dir, "report.json"))
 	if err != nil {
 		return err
 	}
-	if err := render.Write(f.show, r); err != nil {
+	if err := f.readOld(); err != nil {
+		return err
+	}
+	if err := render.Write(dir, r); err != nil {
 		return err
 	}
 	return f.print(cmd.OutOrStdout(), r)
@@ -177,15 +228,11 @@ func (f *benchFlags) print(out io.Writer, r *report.Report) error {
 	if err := render.Table(out, r, terminalWidth(out)); err != nil {
 		return err
 	}
-	if f.lab.Compare == "" {
+	if f.old == nil {
 		return nil
 	}
-	old, err := report.Read(f.lab.Compare)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "\nCompared with %s:\n\n", f.lab.Compare)
-	return render.Comparison(out, report.Compare(old, r))
+	fmt.Fprintf(out, "\nCompared with %s:\n\n", f.compare)
+	return render.Comparison(out, report.Compare(f.old, r))
 }
 
 // newBenchWireGuard is how the bench runs WireGuard in user space: in a process of its own, in the namespace of a host.

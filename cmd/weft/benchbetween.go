@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weftnet/weft/bench"
 	"github.com/weftnet/weft/bench/between"
 	"github.com/weftnet/weft/node"
 )
@@ -28,6 +29,9 @@ func (f *benchFlags) addBetween(cmd *cobra.Command) {
 // runServe is the far end.
 func (f *benchFlags) runServe(cmd *cobra.Command) error {
 	o := f.server
+	if o.MaxTime <= 0 {
+		return usageError{fmt.Errorf("--max-time %s: want more than none", o.MaxTime)}
+	}
 	for _, text := range f.allow {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
@@ -36,7 +40,7 @@ func (f *benchFlags) runServe(cmd *cobra.Command) error {
 		o.Allow = append(o.Allow, p)
 	}
 	var err error
-	if o.MaxRate, err = parseRate("max-rate", f.maxRate); err != nil {
+	if o.MaxRate, err = parseRate("max-rate", f.maxRate, 1e6, 1e12); err != nil {
 		return err
 	}
 	o.Out = cmd.OutOrStdout()
@@ -46,6 +50,11 @@ func (f *benchFlags) runServe(cmd *cobra.Command) error {
 // runBetween measures between this machine and another.
 func (f *benchFlags) runBetween(cmd *cobra.Command) error {
 	o := f.between
+	if f.out != "" {
+		if err := bench.MayWrite(f.out); err != nil {
+			return err
+		}
+	}
 	o.Socket, o.Rounds, o.MTU, o.Out = f.server.Socket, f.rounds, f.mtu, cmd.ErrOrStderr()
 	r, err := between.Run(cmd.Context(), o)
 	if r == nil {

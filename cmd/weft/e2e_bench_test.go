@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -201,6 +202,7 @@ func TestBadBenchesAreRefusedInOneLine(t *testing.T) {
 		"rate":                   {[]string{"--rate", "fast"}, 2, []string{"--rate", "100M"}, false},
 		"MTU of the cable":       {[]string{"--mtu", "500000"}, 2, []string{"500000"}, false},
 		"9000 on a link of 1500": {[]string{"--mtu", "1500", "--overlay-mtu", "9000"}, 2, []string{"9000", "1500"}, false},
+		"empty list":             {[]string{"--only", ""}, 2, []string{"--only"}, false},
 		"flag of the other mode": {[]string{"--serve", "--quick"}, 2, []string{"--quick", "--serve"}, false},
 		"report is a file":       {[]string{"--out", full}, 1, []string{full}, true},
 		"old report is missing":  {[]string{"--compare", full + "-not"}, 1, []string{full + "-not"}, true},
@@ -260,4 +262,25 @@ func TestTwoMachinesAreMeasuredThroughOverlayAndUnderlay(t *testing.T) {
 		t.Errorf("the server that is stopped: %v", err)
 	}
 	t.Log(table)
+}
+
+func TestABenchOverTheReportThatItComparesWithComparesWithTheOldOne(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "report")
+	const only = "vxlan,weft-batch-sealed,rr-tcp"
+	first := startBench(t, out, only)
+	first.end(t, 0)
+	old := first.report(t, "report.json")
+	second := startBench(t, out, only, "--compare", filepath.Join(out, "report.json"))
+	second.end(t, 0)
+	_, compared, found := strings.Cut(second.stdout.String(), "Compared with")
+	if !found {
+		t.Fatalf("no comparison:\n%s", second.stdout.String())
+	}
+	stats := old.Rows[0].Stats
+	if old.Rows[0].Subject != "vxlan" || stats.Median == second.report(t, "report.json").Rows[0].Stats.Median {
+		t.Skip("the two runs do not differ in a figure")
+	}
+	if want := fmt.Sprintf("%.3g µs", stats.Median*1e6); !strings.Contains(compared, want) {
+		t.Errorf("the comparison lacks the old figure %s:\n%s", want, compared)
+	}
 }
