@@ -285,6 +285,27 @@ func TestWhoSendsFasterThanAllowedIsEnded(t *testing.T) {
 	}
 }
 
+func TestTheLimitOfARunIsSharedByItsJobs(t *testing.T) {
+	s := start(t, ServeOptions{Allow: []netip.Prefix{loopback}, MaxRate: 8_000_000})
+	c := dialTest(t, s.address)
+	began := time.Now()
+	results := make(chan uint64, 2)
+	for _, host := range []string{"127.0.0.1", "127.0.0.2"} { // a station each
+		go func() {
+			r, err := load.Bulk(t.Context(), load.Here{}, far{c, netip.MustParseAddr(host)},
+				load.BulkOptions{Duration: 500 * time.Millisecond, Direction: load.Down})
+			if err != nil {
+				t.Error(err)
+			}
+			results <- r.Bytes
+		}()
+	}
+	total := <-results + <-results
+	if most := time.Since(began).Seconds()*1e6 + 3*20_000; float64(total) > most { // a chunk of 20 ms is sent ahead
+		t.Errorf("%d bytes came back of two jobs at 1 MB/s; want at most %.0f", total, most)
+	}
+}
+
 func TestWhatDoesNotSpeakTheProtocolGetsNoAnswer(t *testing.T) {
 	s := start(t, ServeOptions{Allow: []netip.Prefix{loopback}})
 	conn, err := net.Dial("tcp", s.address.String())

@@ -37,8 +37,7 @@ type server struct {
 	admission *admission
 	journal   *journal
 	listener  net.Listener
-	node      string // name of the local node; empty: there is no daemon
-	open      opener
+	node      string        // name of the local node; empty: there is no daemon
 	pending   chan struct{} // a token of each connection that is being admitted
 	busy      chan string   // holds the name of the client that measures
 }
@@ -50,7 +49,7 @@ func listen(ctx context.Context, o ServeOptions) (*server, error) {
 		return nil, err
 	}
 	s := &server{
-		options: o, admission: newAdmission(o), journal: newJournal(o.Out), open: loadStation(o.MaxRate),
+		options: o, admission: newAdmission(o), journal: newJournal(o.Out),
 		pending: make(chan struct{}, maxPending), busy: make(chan string, 1),
 	}
 	if err := s.meetDaemon(ctx); err != nil {
@@ -197,7 +196,7 @@ func (s *server) run(ctx context.Context, conn net.Conn, name string) {
 		return
 	}
 	s.journal.say("%s measures", name)
-	r := newRun(conn, s.open, s.options)
+	r := newRun(conn, s.options)
 	why := r.serve(ctx)
 	s.journal.ran("%s: %s after %s, %s", name, why, time.Since(r.began).Round(time.Second/10), count(r.started, "job"))
 }

@@ -32,7 +32,7 @@ type ServeOptions struct {
 	Allow   []netip.Prefix // who may measure besides overlay peers
 	Socket  string         // control socket of the daemon that knows the peers; empty: only Allow
 	MaxTime time.Duration  // of one client's run, 1 s to 24 h; default: DefaultMaxTime
-	MaxRate uint64         // bit/s, 1 000 000 or more; 0: unlimited
+	MaxRate uint64         // bit/s of a run in either direction, 1 000 000 or more; 0: unlimited
 	Out     io.Writer      // a line for everything that happens; default: none
 }
 

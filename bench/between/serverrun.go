@@ -22,9 +22,9 @@ const (
 // serverRun is one client's run at the server. All fields belong to the goroutine of serve.
 type serverRun struct {
 	conn     net.Conn
-	open     opener
 	maxTime  time.Duration
 	maxRate  uint64
+	throttle *load.Throttle // of all that the run makes this side send
 	began    time.Time
 	stations map[netip.Addr]station
 	jobs     map[uint32]load.Remote
@@ -36,10 +36,10 @@ type serverRun struct {
 	fast     int // looks in a row that found too much
 }
 
-func newRun(conn net.Conn, open opener, o ServeOptions) *serverRun {
+func newRun(conn net.Conn, o ServeOptions) *serverRun {
 	now := time.Now()
 	return &serverRun{
-		conn: conn, open: open, maxTime: o.MaxTime, maxRate: o.MaxRate, began: now, looked: now,
+		conn: conn, maxTime: o.MaxTime, maxRate: o.MaxRate, throttle: load.NewThrottle(o.MaxRate), began: now, looked: now,
 		stations: map[netip.Addr]station{}, jobs: map[uint32]load.Remote{},
 	}
 }
@@ -174,7 +174,7 @@ func (r *serverRun) station(addr netip.Addr) (station, error) {
 	if len(r.stations) >= maxHosts {
 		return nil, fmt.Errorf("%d addresses are in use, as many as are allowed", len(r.stations))
 	}
-	s := r.open(addr)
+	s := openStation(addr, r.throttle)
 	r.stations[addr] = s
 	return s, nil
 }

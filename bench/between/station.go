@@ -14,14 +14,10 @@ type station interface {
 	Close() error // ends all jobs
 }
 
-// opener makes a station that listens on addr, or on all addresses when addr is the zero Addr.
-type opener func(addr netip.Addr) station
-
-// loadStation opens servers of package load.
-func loadStation(maxRate uint64) opener {
-	return func(addr netip.Addr) station {
-		return load.NewLimitedServer(load.Here{}, addr, load.ServerOptions{MaxWithin: maxWithin, MaxJobs: maxJobs, MaxRate: maxRate})
-	}
+// openStation makes a station that listens on addr, or on all addresses when addr is the zero Addr. All stations of a run
+// share its throttle.
+func openStation(addr netip.Addr, rate *load.Throttle) station {
+	return load.NewLimitedServer(load.Here{}, addr, load.ServerOptions{MaxWithin: maxWithin, MaxJobs: maxJobs, Throttle: rate})
 }
 
 // listenAddr is where a job listens that the client will reach at host: there if the address is local, so that answers to

@@ -177,7 +177,7 @@ func (t *table) notes() {
 		notes = append(notes, "+  in some rounds the sender or the limit was reached before the path was")
 	}
 	if t.report.MaxRate > 0 {
-		notes = append(notes, fmt.Sprintf("The other side allows %s; TCP from here cannot be held to it and is left out.",
+		notes = append(notes, fmt.Sprintf("The other side allows %s; TCP from here cannot be held to it and is left out. Answers wait for their turn, which is in the round trips.",
 			figure("bit/s", float64(t.report.MaxRate))))
 	}
 	for _, c := range t.report.Checks {

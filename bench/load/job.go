@@ -40,7 +40,7 @@ type job struct {
 	main   *socket // the listening one, or the one of all datagrams
 	addr   netip.AddrPort
 	ledger ledger
-	rate   *throttle
+	rate   *Throttle
 	quit   chan struct{} // closed at the end
 	wait   sync.WaitGroup
 
@@ -57,7 +57,7 @@ func newJob(s *Server, what Job, how service) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{Job: what, server: s, main: main, rate: newThrottle(s.options.MaxRate), quit: make(chan struct{}),
+	j := &job{Job: what, server: s, main: main, rate: s.options.Throttle, quit: make(chan struct{}),
 		sockets: map[*socket]bool{main: true}}
 	if j.addr, err = main.local(); err != nil {
 		main.close()

@@ -137,7 +137,7 @@ func TestCloseEndsJobsWithOpenConnections(t *testing.T) {
 }
 
 func TestASourceKeepsToItsRate(t *testing.T) {
-	s := testLimited(t, ServerOptions{MaxRate: 8_000_000})
+	s := testLimited(t, ServerOptions{Throttle: NewThrottle(8_000_000)})
 	r, err := Bulk(soon(t), Here{}, s, BulkOptions{Streams: 4, Duration: 300 * time.Millisecond, Direction: Down})
 	if err != nil {
 		t.Fatal(err)
@@ -147,8 +147,41 @@ func TestASourceKeepsToItsRate(t *testing.T) {
 	}
 }
 
+func TestTheJobsOfSeveralServersKeepToTheRateThatTheyShare(t *testing.T) {
+	o := ServerOptions{Throttle: NewThrottle(8_000_000)}
+	began := time.Now()
+	results := make(chan uint64, 3)
+	for range 2 {
+		s := testLimited(t, o)
+		go func() {
+			r, err := Bulk(soon(t), Here{}, s, BulkOptions{Duration: 300 * time.Millisecond, Direction: Down})
+			if err != nil {
+				t.Error(err)
+			}
+			results <- r.Bytes
+		}()
+	}
+	total := <-results + <-results
+	if most := time.Since(began).Seconds()*1e6 + 3*20_000; float64(total) > most { // a chunk of 20 ms is sent ahead
+		t.Errorf("%d bytes of two jobs in 300 ms at 1 MB/s; want at most %.0f", total, most)
+	}
+}
+
+func TestEchosAreHeldBackToo(t *testing.T) {
+	for _, proto := range []string{TCP, UDP} {
+		s := testLimited(t, ServerOptions{Throttle: NewThrottle(8_000_000)}) // 1000 bytes in 1 ms
+		r, err := Latency(soon(t), Here{}, s, LatencyOptions{Proto: proto, Size: 10_000, Duration: 20 * time.Second, MaxSamples: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.P50 < 5*time.Millisecond && r.Lost == 0 { // 10 ms each, less what was not used
+			t.Errorf("%s: 10 kB at 1 MB/s come back in %v", proto, r.P50)
+		}
+	}
+}
+
 func TestThrottleSpreadsBytesOverTime(t *testing.T) {
-	r := newThrottle(8000) // 1000 bytes/s
+	r := NewThrottle(8000) // 1000 bytes/s
 	now := time.Now()
 	for i, want := range []time.Duration{0, 100 * time.Millisecond, 200 * time.Millisecond} {
 		if got := r.take(100, now); got != want {
@@ -161,7 +194,7 @@ func TestThrottleSpreadsBytesOverTime(t *testing.T) {
 	if got := r.chunk(1 << 20); got != 20 {
 		t.Errorf("chunk = %d, want 20", got)
 	}
-	var none *throttle
+	var none *Throttle
 	if none.take(1<<30, now) != 0 || none.chunk(7) != 7 {
 		t.Error("no throttle lets everything through")
 	}

@@ -12,5 +12,5 @@ const (
 type ServerOptions struct {
 	MaxWithin time.Duration // the longest life of a job; 0: DefaultMaxWithin
 	MaxJobs   int           // at the same time; 0: DefaultMaxJobs
-	MaxRate   uint64        // bit/s of payload that one job of kind source-tcp sends; 0: unlimited
+	Throttle  *Throttle     // holds back what all jobs send: source-tcp, echo-tcp, echo-udp; several servers may share it; nil: nothing does
 }

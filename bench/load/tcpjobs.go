@@ -32,12 +32,8 @@ func (j *job) source(c *socket) {
 	b := make([]byte, j.rate.chunk(chunkLen))
 	fill(b)
 	for {
-		if wait := j.rate.take(len(b), time.Now()); wait > 0 {
-			select {
-			case <-time.After(wait):
-			case <-j.quit:
-				return
-			}
+		if !j.rate.pass(len(b), j.quit) {
+			return
 		}
 		if _, err := c.sendAll(b); err != nil {
 			return
@@ -47,7 +43,7 @@ func (j *job) source(c *socket) {
 
 // echo sends back what it gets.
 func (j *job) echo(c *socket) {
-	b := make([]byte, chunkLen)
+	b := make([]byte, j.rate.chunk(chunkLen))
 	locked(func() {
 		for {
 			n, err := c.recv(b)
@@ -55,6 +51,9 @@ func (j *job) echo(c *socket) {
 				return
 			}
 			j.ledger.bytes(n, time.Now())
+			if !j.rate.pass(n, j.quit) {
+				return
+			}
 			if _, err := c.sendAll(b[:n]); err != nil {
 				return
 			}

@@ -58,6 +58,9 @@ func (j *job) echoDatagram(b []byte) error {
 		return nil
 	}
 	j.ledger.datagrams([]uint64{seq}, int(n), time.Now())
+	if !j.rate.pass(int(n), j.quit) { // what comes meanwhile waits in the buffer, and is lost when it is full
+		return nil
+	}
 	unix.Syscall6(unix.SYS_SENDTO, uintptr(j.main.fd), uintptr(unsafe.Pointer(&b[0])), n, unix.MSG_NOSIGNAL,
 		uintptr(unsafe.Pointer(&from)), uintptr(size))
 	return nil
