@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	maxConnections = 256         // of one job, those that have not given the token yet included
-	tokenTime      = 2 * grace   // for a connection to give it: others of the same job may still be connecting
-	answerTime     = time.Second // for one of accept-tcp, which gives it at once
+	maxConnections = 256             // of one job, those that have not given the token yet included
+	tokenTime      = 3 * time.Second // for a connection to give it: others of the same job may still be connecting
+	answerTime     = time.Second     // for one of accept-tcp, which gives it at once
 )
 
 // service says how a kind of job is done: what socket it needs, and what runs on it until the job ends.
@@ -41,6 +41,7 @@ type job struct {
 	addr   netip.AddrPort
 	ledger ledger
 	rate   *Throttle
+	guests *guests
 	quit   chan struct{} // closed at the end
 	wait   sync.WaitGroup
 
@@ -57,7 +58,8 @@ func newJob(s *Server, what Job, how service) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{Job: what, server: s, main: main, rate: s.options.Throttle, quit: make(chan struct{}),
+	j := &job{Job: what, server: s, main: main, rate: s.options.Throttle, guests: newGuests(what),
+		quit:    make(chan struct{}),
 		sockets: map[*socket]bool{main: true}}
 	if j.addr, err = main.local(); err != nil {
 		main.close()
@@ -148,18 +150,33 @@ func (j *job) discard(s *socket) {
 	s.close()
 }
 
-// serve takes connections and gives each that knows the token to do, in a goroutine of its own.
-func (j *job) serve(do func(*socket)) {
-	defer j.discard(j.main)
+// accept waits for a connection from an address that may use the job. Others are reset. An error: there are no more.
+func (j *job) accept() (*socket, error) {
 	for {
 		c, err := j.main.accept()
 		if err != nil {
 			j.fail(fmt.Errorf("accept: %w", err))
-			return
+			return nil, err
 		}
-		if !j.own(c) {
-			c.close()
-			continue
+		if j.guests.mayTry(c.peer.Addr()) && j.own(c) {
+			return c, nil
+		}
+		c.reset()
+	}
+}
+
+// knows reports whether a token is the job's, and the one who shows it a guest.
+func (j *job) knows(token []byte, from netip.Addr) bool {
+	return subtle.ConstantTimeCompare(token, j.Token[:]) == 1 && j.guests.enter(from)
+}
+
+// serve takes connections and gives each that knows the token to do, in a goroutine of its own.
+func (j *job) serve(do func(*socket)) {
+	defer j.discard(j.main)
+	for {
+		c, err := j.accept()
+		if err != nil {
+			return
 		}
 		j.wait.Go(func() {
 			defer j.discard(c)
@@ -176,7 +193,7 @@ func (j *job) greet(c *socket) error {
 	if err := errors.Join(c.limit(unix.SO_RCVTIMEO, tokenTime), c.recvAll(token[:]), c.limit(unix.SO_RCVTIMEO, 0)); err != nil {
 		return err
 	}
-	if subtle.ConstantTimeCompare(token[:], j.Token[:]) != 1 {
+	if !j.knows(token[:], c.peer.Addr()) {
 		return errStranger
 	}
 	j.ledger.connection()

@@ -41,10 +41,15 @@ const (
 type Token [16]byte
 
 // Job is one thing for the far end to do. It ends by Remote.Finish, or by itself after Within.
+//
+// From and Pin say who may use it besides having to show the token: without both, everybody. Connections of others are reset
+// at once, their datagrams are dropped.
 type Job struct {
 	Kind   Kind
 	Token  Token
 	Within time.Duration // at most the server's MaxWithin; 0: that
+	From   []netip.Addr
+	Pin    bool // the first other address that shows the token is taken as well, and then no further one
 }
 
 // Far is the far end: a Server in this process, or the client of one on another machine.

@@ -16,8 +16,9 @@ import (
 // One goroutine reads, one writes, and the one that made it (or took it over) closes it when both are done. interrupt may be
 // called from anywhere at any time: it ends the calls that wait.
 type socket struct {
-	fd  int
-	is6 bool
+	fd   int
+	is6  bool
+	peer netip.AddrPort // of a connection that was accepted
 
 	mu     sync.Mutex // guards what follows, and that nobody uses a descriptor that has been given back
 	closed bool
@@ -232,10 +233,13 @@ func (s *socket) sendAll(b []byte) (sent int, err error) {
 // accept waits for a connection.
 func (s *socket) accept() (*socket, error) {
 	for {
-		fd, _, errno := unix.Syscall6(unix.SYS_ACCEPT4, uintptr(s.fd), 0, 0, unix.SOCK_CLOEXEC, 0, 0)
+		var from sockname
+		size := uint32(sockNameLen)
+		fd, _, errno := unix.Syscall6(unix.SYS_ACCEPT4, uintptr(s.fd), uintptr(unsafe.Pointer(&from)), uintptr(unsafe.Pointer(&size)),
+			unix.SOCK_CLOEXEC, 0, 0)
 		switch errno {
 		case 0:
-			return &socket{fd: int(fd), is6: s.is6}, nil
+			return &socket{fd: int(fd), is6: s.is6, peer: from.addrPort()}, nil
 		case unix.EINTR, unix.ECONNABORTED, unix.EAGAIN:
 		default:
 			return nil, errno

@@ -1,9 +1,7 @@
 package load
 
 import (
-	"crypto/subtle"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -74,14 +72,9 @@ func (j *job) acceptors() {
 // answerAll takes connections one after the other.
 func (j *job) answerAll() {
 	for {
-		c, err := j.main.accept()
+		c, err := j.accept()
 		if err != nil {
-			j.fail(fmt.Errorf("accept: %w", err))
 			return
-		}
-		if !j.own(c) {
-			c.close()
-			continue
 		}
 		j.answer(c)
 		j.discard(c)
@@ -94,7 +87,7 @@ func (j *job) answer(c *socket) {
 	if err := c.limit(unix.SO_RCVTIMEO, answerTime); err != nil {
 		return
 	}
-	if c.recvAll(b[:]) != nil || subtle.ConstantTimeCompare(b[:len(Token{})], j.Token[:]) != 1 {
+	if c.recvAll(b[:]) != nil || !j.knows(b[:len(Token{})], c.peer.Addr()) {
 		return
 	}
 	if _, err := c.send(b[len(Token{}):]); err == nil {

@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 	"unsafe"
 
@@ -15,7 +16,7 @@ const receiveBuffer = 4 << 20
 // sinkDatagrams counts datagrams.
 func (j *job) sinkDatagrams() {
 	defer j.discard(j.main)
-	r := newReceiver(j.main, j.Token)
+	r := newReceiver(j.main, j.Token, j.guests)
 	locked(func() {
 		for !j.over() {
 			if err := r.receive(); err != nil {
@@ -27,7 +28,7 @@ func (j *job) sinkDatagrams() {
 	})
 }
 
-// echoDatagrams sends back every datagram that carries the token, to where it came from.
+// echoDatagrams sends back every datagram of a guest that carries the token, to where it came from.
 func (j *job) echoDatagrams() {
 	defer j.discard(j.main)
 	b := make([]byte, maxDatagram)
@@ -43,8 +44,8 @@ func (j *job) echoDatagrams() {
 
 // echoDatagram takes one. What cannot be sent back is not: it is the near end that counts.
 func (j *job) echoDatagram(b []byte) error {
-	var from unix.RawSockaddrInet6 // with room for either family; it goes back as it came
-	size := uint32(unsafe.Sizeof(from))
+	var from sockname // it goes back as it came
+	size := uint32(sockNameLen)
 	n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, uintptr(j.main.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0,
 		uintptr(unsafe.Pointer(&from)), uintptr(unsafe.Pointer(&size)))
 	switch {
@@ -54,7 +55,8 @@ func (j *job) echoDatagram(b []byte) error {
 		return errno
 	}
 	seq, ok := parseHead(b[:n], j.Token)
-	if !ok {
+	source := from.addrPort()
+	if !ok || j.isMe(source) || !j.guests.enter(source.Addr()) {
 		return nil
 	}
 	j.ledger.datagrams([]uint64{seq}, int(n), time.Now())
@@ -64,4 +66,10 @@ func (j *job) echoDatagram(b []byte) error {
 	unix.Syscall6(unix.SYS_SENDTO, uintptr(j.main.fd), uintptr(unsafe.Pointer(&b[0])), n, unix.MSG_NOSIGNAL,
 		uintptr(unsafe.Pointer(&from)), uintptr(size))
 	return nil
+}
+
+// isMe reports whether a datagram says that it comes from the job's own socket: an answer would be answered, for ever. When
+// the job listens on all addresses, the port alone decides.
+func (j *job) isMe(from netip.AddrPort) bool {
+	return from.Port() == j.addr.Port() && (from.Addr() == j.addr.Addr() || j.addr.Addr().IsUnspecified())
 }
