@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ type admission struct {
 
 	mu    sync.Mutex // guards what follows, and lets one goroutine ask at a time
 	peers []api.Peer
+	err   error // why peers are not known
 	asked time.Time
 }
 
@@ -32,22 +34,23 @@ func newAdmission(o ServeOptions) *admission {
 	return a
 }
 
-// who names the client at addr: a peer's name, or addr itself when its prefix is allowed. It is empty when the client may not
-// measure. An error says that the daemon could not be asked.
-func (a *admission) who(ctx context.Context, addr netip.Addr) (string, error) {
+// who is the client at addr: a peer with that overlay address of its own, or addr itself when its prefix is allowed; nil when
+// the client may not measure. An error says that the daemon could not be asked.
+func (a *admission) who(ctx context.Context, addr netip.Addr) (*guest, error) {
 	peers, err := a.current(ctx)
-	if name := ownerOf(peers, addr); name != "" {
-		return name, nil
+	if p := peerAt(peers, addr); p != nil {
+		g := peerGuest(*p)
+		return &g, nil
 	}
 	for _, p := range a.allow {
 		if p.Contains(addr) {
-			return addr.String(), nil
+			return &guest{name: addr.String(), from: []netip.Addr{addr}}, nil
 		}
 	}
-	return "", err
+	return nil, err
 }
 
-// current are the peers of now, or of a moment ago.
+// current are the peers of now, or of a moment ago. That the daemon cannot be asked is remembered as long.
 func (a *admission) current(ctx context.Context) ([]api.Peer, error) {
 	if a.ask == nil {
 		return nil, nil
@@ -55,26 +58,30 @@ func (a *admission) current(ctx context.Context) ([]api.Peer, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.asked.IsZero() && time.Since(a.asked) < peersFor {
-		return a.peers, nil
+		return a.peers, a.err
 	}
 	status, err := a.ask(ctx)
-	if err != nil {
-		a.peers, a.asked = nil, time.Time{}
-		return nil, fmt.Errorf("between: who are the peers: %w", err)
+	if ctx.Err() != nil { // the end of the server says nothing of the daemon
+		return nil, ctx.Err()
 	}
-	a.peers, a.asked = status.Peers, time.Now()
-	return a.peers, nil
+	if a.asked = time.Now(); err != nil {
+		a.peers, a.err = nil, fmt.Errorf("between: who are the peers: %w", err)
+	} else {
+		a.peers, a.err = status.Peers, nil
+	}
+	return a.peers, a.err
 }
 
-// ownerOf names the peer that is reached and owns addr; empty when there is none. A peer that is not reached has no
-// routes in the kernel, so that a packet with its address may have come past weft.
-func ownerOf(peers []api.Peer, addr netip.Addr) string {
-	for _, p := range peers {
-		if p.State == api.StateUp && owns(p, addr) {
-			return p.Name
+// peerAt is the peer that is reached and has addr as its own; nil when there is none. What is behind a peer, such as its pods,
+// is another's. A peer that is not reached has no routes in the kernel, so that a packet with its address may have come past
+// weft.
+func peerAt(peers []api.Peer, addr netip.Addr) *api.Peer {
+	for i, p := range peers {
+		if p.State == api.StateUp && slices.Contains(p.Addrs, addr) {
+			return &peers[i]
 		}
 	}
-	return ""
+	return nil
 }
 
 // owns reports whether addr is the peer's, or behind it.

@@ -151,12 +151,17 @@ func TestAHostThatIsNoPeerIsRefusedUntilItIsAllowed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A pod of the peer has an address of the peer's subnet.
-	r, err := runOn(t, pod.Namespace, Options{Address: overlay[0].String(), Duration: 100 * time.Millisecond, Rounds: 1})
-	if err != nil || r.Paths[0].Name != Direct {
-		t.Errorf("a pod of the peer: %+v, %v", r, err)
+	// A pod of the peer has an address of the peer's subnet, which is not the peer.
+	inPod := Options{Address: overlay[0].String(), Duration: 100 * time.Millisecond, Rounds: 1}
+	if r, err := runOn(t, pod.Namespace, inPod); r != nil || err == nil || !strings.Contains(err.Error(), "--allow") {
+		t.Errorf("a pod of the peer is measured: %+v, %v", r, err)
 	}
-	allowed := serveOn(t, b.Namespace, ServeOptions{Socket: b.Socket(), Listen: ":9341", Allow: []netip.Prefix{netip.PrefixFrom(a.Addr4(), 32)}})
+	allow := []netip.Prefix{netip.PrefixFrom(a.Addr4(), 32), netip.MustParsePrefix("10.90.0.0/16")}
+	allowed := serveOn(t, b.Namespace, ServeOptions{Socket: b.Socket(), Listen: ":9341", Allow: allow})
+	inPod.Address += ":9341"
+	if r, err := runOn(t, pod.Namespace, inPod); err != nil || r.Paths[0].Name != Direct {
+		t.Errorf("a pod that is allowed: %+v, %v", r, err)
+	}
 	o.Address += ":9341"
 	if _, err := runOn(t, a.Namespace, o); err != nil {
 		t.Errorf("a host that is allowed: %v", err)

@@ -285,6 +285,30 @@ func TestWhoSendsFasterThanAllowedIsEnded(t *testing.T) {
 	}
 }
 
+func TestAJobIsForTheAddressOfItsClientAlone(t *testing.T) {
+	s := start(t, ServeOptions{Allow: []netip.Prefix{loopback}})
+	token := load.Token{1, 2, 3}
+	job, err := far{dialTest(t, s.address), s.address.Addr()}.Start(t.Context(), load.Job{Kind: load.AcceptTCP, Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answered := func(from string) bool {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+		conn, err := d.Dial("tcp", job.Addr().String())
+		if err != nil {
+			return false // reset already
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(patience))
+		_, _ = conn.Write(append(token[:], 1))
+		n, _ := conn.Read(make([]byte, 1))
+		return n == 1
+	}
+	if answered("127.0.0.5") || !answered("127.0.0.1") {
+		t.Error("another address with the token is answered, or the client's own is not")
+	}
+}
+
 func TestTheLimitOfARunIsSharedByItsJobs(t *testing.T) {
 	s := start(t, ServeOptions{Allow: []netip.Prefix{loopback}, MaxRate: 8_000_000})
 	c := dialTest(t, s.address)

@@ -1,11 +1,15 @@
 package between
 
 import (
+	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/weftnet/weft/node/api"
 )
@@ -87,10 +91,52 @@ func TestOnlyPeersThatAreUpAndWhatIsAllowedMayMeasure(t *testing.T) {
 	down := peers().Peers[1]
 	down.State = api.StateDown
 	list := []api.Peer{peers().Peers[0], down}
-	for addr, want := range map[string]string{"127.90.2.1": "vm-2", "127.90.2.9": "vm-2", "fd10::2": "vm-2", "127.90.3.1": "", "127.0.0.2": ""} {
-		if got := ownerOf(list, netip.MustParseAddr(addr)); got != want {
+	// 127.90.2.9 is behind vm-2 and not its own.
+	for addr, want := range map[string]string{"127.90.2.1": "vm-2", "127.90.2.9": "", "fd10::2": "vm-2", "127.90.3.1": "", "127.0.0.2": ""} {
+		got := ""
+		if p := peerAt(list, netip.MustParseAddr(addr)); p != nil {
+			got = p.Name
+		}
+		if got != want {
 			t.Errorf("%s belongs to %q, want %q", addr, got, want)
 		}
+	}
+}
+
+func TestAPeersJobsAreForItsAddresses(t *testing.T) {
+	p := peers().Peers[0]
+	g := peerGuest(p)
+	if want := append(slices.Clone(p.Addrs), netip.MustParseAddr("127.0.0.2")); g.name != "vm-2" || g.pin || !slices.Equal(g.from, want) {
+		t.Errorf("%+v, want those in the overlay and the endpoint's", g)
+	}
+	p.Via = "vm-3"
+	if g := peerGuest(p); !g.pin || !slices.Equal(g.from, p.Addrs) {
+		t.Errorf("behind a relay: %+v, want the first that shows the token", g)
+	}
+	p.Via, p.Endpoint = "", ""
+	if g := peerGuest(p); !g.pin {
+		t.Errorf("without endpoint: %+v", g)
+	}
+	p.Name = "vm\x1b[2J"
+	if g := peerGuest(p); g.name != "vm?[2J" {
+		t.Errorf("name = %q", g.name)
+	}
+}
+
+func TestADaemonThatDoesNotAnswerIsNotAskedForEveryStranger(t *testing.T) {
+	asked := 0
+	a := &admission{ask: func(context.Context) (*api.Status, error) { asked++; return nil, api.ErrNotRunning }}
+	synctest.Test(t, func(t *testing.T) {
+		for range 3 {
+			if g, err := a.who(t.Context(), netip.MustParseAddr("127.90.2.1")); g != nil || !errors.Is(err, api.ErrNotRunning) {
+				t.Errorf("%+v, %v", g, err)
+			}
+		}
+		time.Sleep(peersFor)
+		_, _ = a.who(t.Context(), netip.MustParseAddr("127.90.2.1"))
+	})
+	if asked != 2 {
+		t.Errorf("asked %d times, want 2: at first, and when the answer was old", asked)
 	}
 }
 

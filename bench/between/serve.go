@@ -139,8 +139,8 @@ func (s *server) receive(ctx context.Context, conn *net.TCPConn, wait *sync.Wait
 
 func (s *server) handle(ctx context.Context, conn *net.TCPConn) {
 	addr := remoteAddr(conn)
-	name, err := s.admission.who(ctx, addr)
-	if name == "" {
+	g, err := s.admission.who(ctx, addr)
+	if g == nil {
 		s.journal.stranger(addr, refusalText(err))
 		hangUp(conn)
 		return
@@ -155,14 +155,14 @@ func (s *server) handle(ctx context.Context, conn *net.TCPConn) {
 	if err != nil || ctx.Err() != nil {
 		return
 	}
-	s.run(ctx, conn, name)
+	s.run(ctx, conn, *g)
 }
 
 func refusalText(err error) string {
 	if err != nil {
 		return err.Error()
 	}
-	return "neither an overlay peer that is up nor allowed"
+	return "neither an overlay address of a peer that is up nor allowed"
 }
 
 // greet exchanges prefaces and reads the hello.
@@ -181,13 +181,13 @@ func (s *server) greet(conn net.Conn) error {
 }
 
 // run gives the client the one place that there is, or says that it is taken.
-func (s *server) run(ctx context.Context, conn net.Conn, name string) {
+func (s *server) run(ctx context.Context, conn net.Conn, g guest) {
 	w := &welcome{
 		Weft: clip(version.Get().Version, maxName), Node: clip(s.node, maxName),
 		Host: clip(thisHost(), maxName), MaxTime: s.options.MaxTime, MaxWithin: maxWithin, MaxRate: s.options.MaxRate,
 	}
 	select {
-	case s.busy <- name:
+	case s.busy <- g.name:
 		defer func() { <-s.busy }()
 	default:
 		w.Refused, w.Reason = refusedBusy, "another client measures"
@@ -195,10 +195,10 @@ func (s *server) run(ctx context.Context, conn net.Conn, name string) {
 	if err := writeFrame(conn, w); err != nil || w.Refused != taken {
 		return
 	}
-	s.journal.say("%s measures", name)
-	r := newRun(conn, s.options)
+	s.journal.say("%s measures", g.name)
+	r := newRun(conn, g, s.options)
 	why := r.serve(ctx)
-	s.journal.ran("%s: %s after %s, %s", name, why, time.Since(r.began).Round(time.Second/10), count(r.started, "job"))
+	s.journal.ran("%s: %s after %s, %s", g.name, why, time.Since(r.began).Round(time.Second/10), count(r.started, "job"))
 }
 
 // remoteAddr is who is connected; an IPv4 address in its own form.

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// DefaultListen is where a server listens unless told otherwise.
+// DefaultListen is where a server listens unless told otherwise: on all addresses, since those of the overlay come and go with
+// the daemon. Whoever may not measure is reset as soon as he is connected, before a byte is read.
 const DefaultListen = ":9340"
 
 // Limits of a server.
@@ -29,7 +30,7 @@ var ErrUsage = errors.New("between")
 // ServeOptions say who may measure, and how much.
 type ServeOptions struct {
 	Listen  string         // HOST:PORT of the control connection, HOST an address or empty; default: DefaultListen
-	Allow   []netip.Prefix // who may measure besides overlay peers
+	Allow   []netip.Prefix // who may measure besides overlay peers: their own addresses, not the subnets behind them
 	Socket  string         // control socket of the daemon that knows the peers; empty: only Allow
 	MaxTime time.Duration  // of one client's run, 1 s to 24 h; default: DefaultMaxTime
 	MaxRate uint64         // bit/s of a run in either direction, 1 000 000 or more; 0: unlimited

@@ -22,6 +22,7 @@ const (
 // serverRun is one client's run at the server. All fields belong to the goroutine of serve.
 type serverRun struct {
 	conn     net.Conn
+	guest    guest
 	maxTime  time.Duration
 	maxRate  uint64
 	throttle *load.Throttle // of all that the run makes this side send
@@ -36,10 +37,10 @@ type serverRun struct {
 	fast     int // looks in a row that found too much
 }
 
-func newRun(conn net.Conn, o ServeOptions) *serverRun {
+func newRun(conn net.Conn, g guest, o ServeOptions) *serverRun {
 	now := time.Now()
 	return &serverRun{
-		conn: conn, maxTime: o.MaxTime, maxRate: o.MaxRate, throttle: load.NewThrottle(o.MaxRate), began: now, looked: now,
+		conn: conn, guest: g, maxTime: o.MaxTime, maxRate: o.MaxRate, throttle: load.NewThrottle(o.MaxRate), began: now, looked: now,
 		stations: map[netip.Addr]station{}, jobs: map[uint32]load.Remote{},
 	}
 }
@@ -156,7 +157,7 @@ func (r *serverRun) start(ctx context.Context, q *request, answer *reply) error 
 	if err != nil {
 		return err
 	}
-	remote, err := s.Start(ctx, q.job())
+	remote, err := s.Start(ctx, r.guest.limit(q.job()))
 	if err != nil {
 		return err
 	}
