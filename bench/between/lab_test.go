@@ -122,7 +122,7 @@ func checkBoth(t *testing.T, r *Report, b *cluster.Node) {
 		t.Fatalf("report of %+v", r)
 	}
 	for _, path := range []string{Overlay, Underlay} {
-		for _, metric := range []string{"tcp1", "tcp4-back", "rr-tcp-p50", "rr-udp-p999"} {
+		for _, metric := range []string{"tcp1", "tcp4-back", "rr-tcp-p50", "rr-udp-p99"} {
 			if row := r.row(path, metric); row == nil || row.Stats == nil || row.Stats.Count != 2 || row.Ratios[Underlay].Count != 2 {
 				t.Errorf("%s over %s: %+v", metric, path, row)
 			}

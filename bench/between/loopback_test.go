@@ -114,8 +114,8 @@ func TestARunOverLoopbackGivesEveryFigureOfTheOnePath(t *testing.T) {
 		t.Errorf("report of %+v, complete %v, schema %s", r.Paths, r.Complete, r.Schema)
 	}
 	for _, row := range r.Rows {
-		// On a machine that is busy with something else, no rate of datagrams may come through whole.
-		if row.Stats == nil && !strings.HasPrefix(row.Metric, "udp") {
+		// On a machine that is busy with something else, no rate of datagrams may come through whole, and few round trips.
+		if row.Stats == nil && !strings.HasPrefix(row.Metric, "udp") && !strings.HasSuffix(row.Metric, tailSuffix) {
 			t.Errorf("%s has no figure: %+v", row.Metric, row.Rounds)
 		}
 	}

@@ -9,11 +9,15 @@ import (
 )
 
 const (
-	maxPackets = 200_000 // packets/s: a network that others use too is not filled with more
-	udpTrials  = 6       // rates that are tried in the search
-	stepTime   = 300 * time.Millisecond
-	lostAfter  = time.Second // without an answer, a UDP request is lost: the way around the earth takes 300 ms and more
+	maxPackets  = 200_000 // packets/s: a network that others use too is not filled with more
+	udpTrials   = 6       // rates that are tried in the search
+	stepTime    = 300 * time.Millisecond
+	tailSamples = 1000        // with less in a series, its p99.9 would be the longest of them
+	lostAfter   = time.Second // without an answer, a UDP request is lost: the way around the earth takes 300 ms and more
 )
+
+// tailSuffix ends the names of metrics that only long series have.
+const tailSuffix = "-p999"
 
 // limits are what both sides allow.
 type limits struct {
@@ -30,7 +34,7 @@ type measure struct {
 	refused  func(limits) string // why it cannot be within the limits; nil: it always can
 }
 
-// reading is the figure of one metric, in the order of the measure's.
+// reading is the figure of one metric, in the order of the measure's. The last metrics may have none.
 type reading struct {
 	value  float64
 	detail map[string]float64
@@ -56,7 +60,7 @@ func transfer(id, title string, streams int, way load.Direction) measure {
 		cost:     func(l limits) time.Duration { return l.duration + stepTime },
 		run: func(ctx context.Context, far load.Far, l limits) ([]reading, error) {
 			r, err := load.Bulk(ctx, load.Here{}, far, load.BulkOptions{Streams: streams, Duration: l.duration, Direction: way})
-			if err != nil || way == load.Down { // what the other side sent again is not known here
+			if err != nil || !r.RetransmitsKnown { // as of what the other side sends
 				return []reading{{value: r.BitsPerSecond}}, err
 			}
 			return []reading{{r.BitsPerSecond, map[string]float64{"retransmits": float64(r.Retransmits)}}}, nil
@@ -109,7 +113,7 @@ func roundTrips(id, title, protocol string) measure {
 		return report.Metric{ID: id + suffix, Title: title + words, Unit: "s", Better: report.Lower, Measure: id}
 	}
 	return measure{
-		metrics:  []report.Metric{metric("-p50", ", median"), metric("-p99", ", 99 %"), metric("-p999", ", 99.9 %")},
+		metrics:  []report.Metric{metric("-p50", ", median"), metric("-p99", ", 99 %"), metric(tailSuffix, ", 99.9 %")},
 		protocol: protocol,
 		cost:     func(l limits) time.Duration { return l.duration/2 + stepTime },
 		run: func(ctx context.Context, far load.Far, l limits) ([]reading, error) {
@@ -121,7 +125,11 @@ func roundTrips(id, title, protocol string) measure {
 			if protocol == load.UDP {
 				detail["lost"] = float64(r.Lost)
 			}
-			return []reading{{r.P50.Seconds(), detail}, {r.P99.Seconds(), detail}, {r.P999.Seconds(), detail}}, nil
+			readings := []reading{{r.P50.Seconds(), detail}, {r.P99.Seconds(), detail}, {r.P999.Seconds(), detail}}
+			if r.Count < tailSamples {
+				readings = readings[:2]
+			}
+			return readings, nil
 		},
 	}
 }

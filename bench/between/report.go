@@ -63,9 +63,12 @@ func (r *Report) row(path, metric string) *report.Row {
 	return nil
 }
 
-// add enters the figures of one measure, or its error.
+// add enters the figures of one measure, or its error. A metric without figure gets no sample.
 func (r *Report) add(path string, m measure, round int, readings []reading, err error) {
 	for i, metric := range m.metrics {
+		if err == nil && i >= len(readings) {
+			break
+		}
 		s := report.Sample{Round: round}
 		if err != nil {
 			s.Error = err.Error()

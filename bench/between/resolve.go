@@ -64,7 +64,17 @@ func daemonStatus(ctx context.Context, socket string) (*api.Status, error) {
 	if err != nil {
 		return nil, fmt.Errorf("between: who are the peers: %w", err)
 	}
+	clean(status)
 	return status, nil
+}
+
+// clean makes what other nodes have chosen fit for a terminal.
+func clean(status *api.Status) {
+	status.Node.Name = printable(status.Node.Name)
+	for i := range status.Peers {
+		p := &status.Peers[i]
+		p.Name, p.Via, p.Reason, p.State = printable(p.Name), printable(p.Via), printable(p.Reason), printable(p.State)
+	}
 }
 
 // find is the peer that host names, or nil and the address of a host that is none. For a peer, addr is valid when host is an

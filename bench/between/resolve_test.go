@@ -68,6 +68,15 @@ func TestAnUnknownNameListsThePeers(t *testing.T) {
 	}
 }
 
+func TestNamesOfPeersArePrintedWithoutControls(t *testing.T) {
+	status := peers()
+	status.Peers[0].Name, status.Peers[0].Via, status.Peers[1].Reason = "vm\x1b]0;x\a", "vm\n3", "no\ranswer"
+	clean(status)
+	if p := status.Peers; p[0].Name != "vm?]0;x?" || p[0].Via != "vm?3" || p[1].Reason != "no?answer" || p[2].Name != "vm-4" {
+		t.Errorf("%q, %q, %q, %q", p[0].Name, p[0].Via, p[1].Reason, p[2].Name)
+	}
+}
+
 func TestBothPathsOfAPeerAreKnownOrTheReasonIs(t *testing.T) {
 	var w way
 	p := &peers().Peers[0]

@@ -70,7 +70,7 @@ func (s *server) meetDaemon(ctx context.Context) error {
 	status, err := s.admission.ask(ctx)
 	switch {
 	case err == nil:
-		s.node = status.Node.Name
+		s.node = printable(status.Node.Name)
 	case len(s.options.Allow) > 0 && errors.Is(err, api.ErrNotRunning):
 		s.journal.say("no daemon answers: only %s may measure until it runs", prefixes(s.options.Allow))
 	default:

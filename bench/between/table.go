@@ -33,6 +33,7 @@ type table struct {
 	text   strings.Builder
 	failed bool // a row has rounds without figure
 	bound  bool // a row is bound by the sender
+	short  bool // a row lacks p99.9
 }
 
 func (t *table) line(format string, args ...any) {
@@ -109,6 +110,7 @@ func (t *table) cell(p *Path, m report.Metric) string {
 			t.failed = true
 			return "failed"
 		}
+		t.short = t.short || t.isShort(p, m)
 		return "–"
 	}
 	text := figure(m.Unit, row.Stats.Median)
@@ -124,6 +126,16 @@ func (t *table) cell(p *Path, m report.Metric) string {
 		text += " +"
 	}
 	return text
+}
+
+// isShort reports whether a metric has no figure because the series, which has others, was too short for it.
+func (t *table) isShort(p *Path, m report.Metric) bool {
+	series, tail := strings.CutSuffix(m.ID, tailSuffix)
+	if !tail {
+		return false
+	}
+	median := t.report.row(p.Name, series+"-p50")
+	return median != nil && median.Stats != nil
 }
 
 func (t *table) ratio(m report.Metric) string {
@@ -175,6 +187,9 @@ func (t *table) notes() {
 	}
 	if t.bound {
 		notes = append(notes, "+  in some rounds the sender or the limit was reached before the path was")
+	}
+	if t.short {
+		notes = append(notes, fmt.Sprintf("–  99.9 %% takes series of %d round trips or more: longer transfers have them", tailSamples))
 	}
 	if t.report.MaxRate > 0 {
 		notes = append(notes, fmt.Sprintf("The other side allows %s; TCP from here cannot be held to it and is left out. Answers wait for their turn, which is in the round trips.",

@@ -97,3 +97,16 @@ func TestTheOtherSideCannotWriteToTheTerminal(t *testing.T) {
 		t.Errorf("%v: %q", err, text.String())
 	}
 }
+
+func TestASeriesTooShortForItsTailHasNoneAndTheTableSaysWhy(t *testing.T) {
+	r := sample()
+	r.add(Overlay, measures()[7], 1, []reading{{81e-6, nil}, {0.2e-3, nil}}, nil)
+	r.fill()
+	if row := r.row(Overlay, "rr-udp-p999"); len(row.Rounds) != 0 || row.Stats != nil || r.row(Overlay, "rr-udp-p99").Stats == nil {
+		t.Errorf("%+v", row)
+	}
+	var text strings.Builder
+	if err := Table(&text, r); err != nil || !strings.Contains(text.String(), "series of 1000 round trips") {
+		t.Errorf("%v: %s", err, &text)
+	}
+}

@@ -31,7 +31,10 @@ type BulkResult struct {
 	BitsPerSecond float64 // of payload, the sum of both directions
 	Bytes         uint64  // of payload, the sum of both directions
 	Up, Down      Flow
-	Retransmits   uint64 // segments that the near end sent again; those of the other end are not known
+	// Retransmits are the segments that the near end sent again, if RetransmitsKnown: it has sent, and the kernel has told of
+	// every connection. Those of the other end are not known.
+	Retransmits      uint64
+	RetransmitsKnown bool
 }
 
 // Flow is what arrived of one direction.
@@ -70,7 +73,7 @@ func Bulk(ctx context.Context, place Place, far Far, o BulkOptions) (BulkResult,
 		Bytes:         up.Up.Bytes + down.Down.Bytes,
 		Up:            up.Up,
 		Down:          down.Down,
-		Retransmits:   up.Retransmits,
+		Retransmits:   up.Retransmits, RetransmitsKnown: up.RetransmitsKnown,
 	}, nil
 }
 

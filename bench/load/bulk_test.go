@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // copyAll is a path that changes nothing.
@@ -78,5 +80,24 @@ func TestAClosedPortIsAnErrorThatNamesIt(t *testing.T) {
 	_, _ = n.remote.Finish(soon(t))
 	if _, _, err := n.dial(soon(t)); err == nil || !strings.Contains(err.Error(), n.to.String()+": connection refused") {
 		t.Errorf("error = %v", err)
+	}
+}
+
+func TestRetransmitsThatTheKernelDoesNotTellAreNotKnown(t *testing.T) {
+	r, err := Bulk(soon(t), Here{}, testServer(t), BulkOptions{Streams: 2, Duration: 10 * time.Millisecond})
+	if err != nil || !r.RetransmitsKnown {
+		t.Errorf("up: %+v, %v", r, err)
+	}
+	r, err = Bulk(soon(t), Here{}, testServer(t), BulkOptions{Duration: 100 * time.Millisecond, Direction: Down})
+	if err != nil || r.RetransmitsKnown {
+		t.Errorf("down: %+v, %v; what the other end sent again is not known", r, err)
+	}
+	udp, err := newSocket(Here{}, unix.SOCK_DGRAM, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.close()
+	if sum, known := retransmits([]*socket{udp}); sum != 0 || known {
+		t.Errorf("of a socket that has none: %d, %v", sum, known)
 	}
 }

@@ -29,9 +29,7 @@ func bulkUp(ctx context.Context, place Place, far Far, o BulkOptions) (result Bu
 	if err != nil {
 		return result, n.failed(ctx, err)
 	}
-	for _, s := range sockets {
-		result.Retransmits += s.retransmits()
-	}
+	result.Retransmits, result.RetransmitsKnown = retransmits(sockets)
 	result.Up = flow(t)
 	return result, n.failed(ctx, lacking(t.Bytes, sent))
 }
@@ -185,11 +183,14 @@ func (n *near) await(ctx context.Context, quiet time.Duration, enough func(Tally
 	}
 }
 
-// retransmits is how many segments of the connection were sent again.
-func (s *socket) retransmits() uint64 {
-	info, err := unix.GetsockoptTCPInfo(s.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
-	if err != nil {
-		return 0
+// retransmits is how many segments of the connections were sent again. Not known: the kernel does not tell of one of them.
+func retransmits(sockets []*socket) (sum uint64, known bool) {
+	for _, s := range sockets {
+		info, err := unix.GetsockoptTCPInfo(s.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err != nil {
+			return 0, false
+		}
+		sum += uint64(info.Total_retrans)
 	}
-	return uint64(info.Total_retrans)
+	return sum, true
 }
