@@ -60,6 +60,9 @@ func rateDetail(r load.PacketRateResult, rate uint64) map[string]float64 {
 	if r.SenderBound && rate == 0 { // a limited cable holds the sender back by itself
 		detail[senderBound] = 1
 	}
+	if r.Overflow > 0 { // lost by the bench, not by the subject
+		detail["receiver-drops"] = float64(r.Overflow)
+	}
 	for _, trial := range r.Trials {
 		if trial.Offered == r.Offered && trial.Loss == r.Loss {
 			detail[DetailDrops] = float64(less(trial.Sent, trial.Received))

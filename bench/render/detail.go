@@ -31,8 +31,11 @@ var detailTexts = map[string]func(report.Stats) string{
 	"up":           func(s report.Stats) string { return "there " + figure("bit/s", s.Median) },
 	"down":         func(s report.Stats) string { return "back " + figure("bit/s", s.Median) },
 	"rss":          func(s report.Stats) string { return "afterwards " + figure("bytes", s.Median) },
-	"lost":         func(s report.Stats) string { return when(s.High > 0, "lost up to "+count(s.High)) },
-	"failed":       func(s report.Stats) string { return when(s.High > 0, "failed up to "+count(s.High)) },
+	"receiver-drops": func(s report.Stats) string {
+		return "the bench's own receiver dropped " + count(s.Median)
+	},
+	"lost":   func(s report.Stats) string { return when(s.High > 0, "lost up to "+count(s.High)) },
+	"failed": func(s report.Stats) string { return when(s.High > 0, "failed up to "+count(s.High)) },
 }
 
 func when(holds bool, text string) string {
