@@ -180,7 +180,7 @@ func (r *runner) step(ctx context.Context, s step) report.Step {
 	r.look(s, saw.findings)
 	switch {
 	case s.measure == nil && err != nil:
-		r.look(s, []measure.Finding{{Check: measure.CheckPayload, Detail: done.Error}})
+		r.look(s, []measure.Finding{{Check: measure.CheckPayload, Detail: "not made: " + done.Error}})
 	case s.measure != nil:
 		r.take(s, readings, saw.Foreign, done.Error)
 	}

@@ -5,7 +5,9 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
+	"github.com/weftnet/weft/bench/render"
 	"github.com/weftnet/weft/bench/report"
 )
 
@@ -113,9 +115,9 @@ func (t *table) cell(p *Path, m report.Metric) string {
 		t.short = t.short || t.isShort(p, m)
 		return "–"
 	}
-	text := figure(m.Unit, row.Stats.Median)
+	text := render.Figure(m.Unit, row.Stats.Median)
 	if row.Stats.Count > 1 {
-		text += " " + span(m.Unit, *row.Stats)
+		text += " " + render.Span(m.Unit, row.Stats.Low, row.Stats.Median, row.Stats.High)
 	}
 	if row.Stats.Count < len(row.Rounds) {
 		t.failed = true
@@ -147,10 +149,7 @@ func (t *table) ratio(m report.Metric) string {
 	if !ok {
 		return ""
 	}
-	if ratio.Median < 0.1 {
-		return fmt.Sprintf("%.3f", ratio.Median)
-	}
-	return fmt.Sprintf("%.2f", ratio.Median)
+	return render.Ratio(ratio.Median)
 }
 
 // beside is what went wrong on the way, in the order of the paths: "retransmits 12 and 0". It is empty where nothing did.
@@ -193,7 +192,7 @@ func (t *table) notes() {
 	}
 	if t.report.MaxRate > 0 {
 		notes = append(notes, fmt.Sprintf("The other side allows %s; TCP from here cannot be held to it and is left out. Answers wait for their turn, which is in the round trips.",
-			figure("bit/s", float64(t.report.MaxRate))))
+			render.Figure("bit/s", float64(t.report.MaxRate))))
 	}
 	for _, c := range t.report.Checks {
 		if !c.OK {
@@ -216,4 +215,9 @@ func (t *table) firstError() string {
 		}
 	}
 	return "the report says which"
+}
+
+// pad fills text up to a width in characters.
+func pad(text string, width int) string {
+	return text + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(text)))
 }

@@ -13,6 +13,8 @@ const (
 	markBusy   = "†"
 	markFailed = "‡"
 	markBroken = "✗"
+
+	markAtLeast = "≥" // before a figure
 )
 
 // cells are the texts of one row, as every table shows them. An empty text: there is nothing to say.
@@ -29,13 +31,16 @@ type cells struct {
 func (v *view) cells(row *report.Row, unit string) cells {
 	c := cells{median: missing, marks: v.marks(row), notes: notes(row.Detail)}
 	if row.Stats != nil {
-		c.median = figure(unit, row.Stats.Median)
-		c.spread = span(unit, row.Stats.Low, row.Stats.Median, row.Stats.High)
+		c.median = Figure(unit, row.Stats.Median)
+		if atLeast(row) {
+			c.median = markAtLeast + c.median
+		}
+		c.spread = Span(unit, row.Stats.Low, row.Stats.Median, row.Stats.High)
 	}
 	for _, reference := range v.references {
 		text := ""
 		if s, ok := ratioTo(row, reference); ok {
-			text = ratio(s.Median)
+			text = Ratio(s.Median)
 			if s.Busy > row.Busy { // because of the reference; its own rounds are marked at the figure
 				text += markBusy
 			}
@@ -45,6 +50,9 @@ func (v *view) cells(row *report.Row, unit string) cells {
 	c.retrans, c.drops = countOf(row.Detail, detailRetransmits), countOf(row.Detail, detailDrops)
 	return c
 }
+
+// atLeast tells whether the figure of row is a lower bound in most rounds.
+func atLeast(row *report.Row) bool { return row.Detail["sender-bound"].Median > 0 }
 
 // marks are the signs behind the figure of row, each with the number of rounds that it concerns.
 func (v *view) marks(row *report.Row) string {
@@ -73,6 +81,9 @@ func (v *view) explainMarks() []string {
 	var lines []string
 	if busy {
 		lines = append(lines, fmt.Sprintf("%sn: in n rounds other processes took %.0f %% of the machine or more; behind a ratio: in rounds of the subject that it is taken to.", markBusy, report.BusyShare*100))
+	}
+	if slices.ContainsFunc(v.Rows, func(row report.Row) bool { return atLeast(&row) }) {
+		lines = append(lines, markAtLeast+": the sender could not go faster; the subject may carry more.")
 	}
 	if failed {
 		lines = append(lines, markFailed+"n: n rounds gave no figure; why is said under failed steps.")

@@ -230,7 +230,7 @@ func spokenBar(r row, reference string, s scale) string {
 	}
 	text := r.figures[0] + " " + s.suffix
 	if reference != "" {
-		text += fmt.Sprintf(", %s times %s", ratio(r.points[0].Median), reference)
+		text += fmt.Sprintf(", %s times %s", Ratio(r.points[0].Median), reference)
 	}
 	return text
 }

@@ -97,9 +97,9 @@ func (g *grid) changeHead(m report.Metric) {
 // basisText writes a median: a ratio as "0.43 ×", a value with its unit.
 func basisText(ch report.Change, m report.Metric, s report.Stats) string {
 	if ch.Basis == report.BasisRatio {
-		return ratio(s.Median) + " ×"
+		return Ratio(s.Median) + " ×"
 	}
-	return figure(m.Unit, s.Median)
+	return Figure(m.Unit, s.Median)
 }
 
 func change(share float64) string {

@@ -18,19 +18,19 @@ const (
 // here are shown with their key and without unit.
 var detailTexts = map[string]func(report.Stats) string{
 	"loss":    func(s report.Stats) string { return "loss " + percent(s.Median) },
-	"offered": func(s report.Stats) string { return "offered " + figure("packets/s", s.Median) },
+	"offered": func(s report.Stats) string { return "offered " + Figure("packets/s", s.Median) },
 	"survived": func(s report.Stats) string {
 		if s.Low < 1 {
 			return "the stream broke"
 		}
 		return "the stream survived"
 	},
-	"sender-bound": func(s report.Stats) string { return when(s.Median > 0, "sender-bound") },
-	"samples":      func(s report.Stats) string { return figure(anyUnit, s.Median) + " samples" },
-	"load":         func(s report.Stats) string { return "load " + figure("bit/s", s.Median) },
-	"up":           func(s report.Stats) string { return "there " + figure("bit/s", s.Median) },
-	"down":         func(s report.Stats) string { return "back " + figure("bit/s", s.Median) },
-	"rss":          func(s report.Stats) string { return "afterwards " + figure("bytes", s.Median) },
+	"sender-bound": func(report.Stats) string { return "" }, // markAtLeast says it
+	"samples":      func(s report.Stats) string { return Figure(anyUnit, s.Median) + " samples" },
+	"load":         func(s report.Stats) string { return "load " + Figure("bit/s", s.Median) },
+	"up":           func(s report.Stats) string { return "there " + Figure("bit/s", s.Median) },
+	"down":         func(s report.Stats) string { return "back " + Figure("bit/s", s.Median) },
+	"rss":          func(s report.Stats) string { return "afterwards " + Figure("bytes", s.Median) },
 	"receiver-drops": func(s report.Stats) string {
 		return "the bench's own receiver dropped " + count(s.Median)
 	},
@@ -63,7 +63,7 @@ func note(key string, s report.Stats) string {
 	if text, ok := detailTexts[key]; ok {
 		return text(s)
 	}
-	return strings.ReplaceAll(key, "_", " ") + " " + figure(anyUnit, s.Median)
+	return strings.ReplaceAll(key, "_", " ") + " " + Figure(anyUnit, s.Median)
 }
 
 // countOf is the median of a counted detail, empty when it was not counted.

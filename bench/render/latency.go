@@ -67,7 +67,7 @@ func (v *view) dotRow(measure, subject string) row {
 		default:
 			r.points[i] = *of.Stats
 			if i < len(r.figures) {
-				r.figures[i] = figure("s", of.Stats.Median) + signs(of)
+				r.figures[i] = Figure("s", of.Stats.Median) + signs(of)
 			}
 		}
 	}
@@ -97,7 +97,7 @@ func spokenDots(r row) string {
 	var texts []string
 	for i, s := range r.points {
 		if s.Count > 0 {
-			texts = append(texts, fmt.Sprintf("%s %s", dotNames[i], figure("s", s.Median)))
+			texts = append(texts, fmt.Sprintf("%s %s", dotNames[i], Figure("s", s.Median)))
 		}
 	}
 	return strings.Join(texts, ", ")

@@ -59,8 +59,8 @@ func (s scale) number(v float64) string {
 	return significant(v / s.divisor)
 }
 
-// figure writes v in the unit with three significant digits: "9.41 Gbit/s".
-func figure(unit string, v float64) string {
+// Figure writes v in the unit with three significant digits: "9.41 Gbit/s".
+func Figure(unit string, v float64) string {
 	if !finite(v) {
 		return missing
 	}
@@ -71,8 +71,8 @@ func figure(unit string, v float64) string {
 	return s.number(v) + " " + s.suffix
 }
 
-// span writes low to high in the scale and with the decimals of the median beside which it stands: "9.12–9.60".
-func span(unit string, low, median, high float64) string {
+// Span writes low to high in the scale and with the decimals of the median beside which it stands: "9.12–9.60".
+func Span(unit string, low, median, high float64) string {
 	if !finite(low) || !finite(median) || !finite(high) {
 		return missing
 	}
@@ -84,8 +84,8 @@ func span(unit string, low, median, high float64) string {
 	return fixed(low/s.divisor, digits) + "–" + fixed(high/s.divisor, digits)
 }
 
-// ratio writes a ratio: two decimals, more where it is small, fewer where it is large.
-func ratio(v float64) string {
+// Ratio writes a ratio: two decimals, more where it is small, fewer where it is large.
+func Ratio(v float64) string {
 	switch a := math.Abs(v); {
 	case !finite(v):
 		return missing

@@ -34,8 +34,8 @@ func TestFiguresHaveThreeSignificantDigitsAndAUnitThatFits(t *testing.T) {
 		{"s", math.Inf(1), missing},
 		{"s/GB", 1e300, "1e+300 s/GB"},
 	} {
-		if got := figure(c.unit, c.value); got != c.want {
-			t.Errorf("figure(%q, %v) = %q, want %q", c.unit, c.value, got, c.want)
+		if got := Figure(c.unit, c.value); got != c.want {
+			t.Errorf("Figure(%q, %v) = %q, want %q", c.unit, c.value, got, c.want)
 		}
 	}
 }
@@ -51,16 +51,16 @@ func TestASpreadIsInTheUnitAndWithTheDecimalsOfItsMedian(t *testing.T) {
 		{"bytes", 1450, 1450, 1450, "1450–1450"},
 		{"s", math.NaN(), 1, 2, missing},
 	} {
-		if got := span(c.unit, c.low, c.median, c.high); got != c.want {
-			t.Errorf("span(%q, %v, %v, %v) = %q, want %q", c.unit, c.low, c.median, c.high, got, c.want)
+		if got := Span(c.unit, c.low, c.median, c.high); got != c.want {
+			t.Errorf("Span(%q, %v, %v, %v) = %q, want %q", c.unit, c.low, c.median, c.high, got, c.want)
 		}
 	}
 }
 
 func TestSmallRatiosKeepDigitsThatTellThemApart(t *testing.T) {
 	for value, want := range map[float64]string{1: "1.00", 0.434: "0.43", 0.0284: "0.028", 12.04: "12.0", 0: "0.00", 123.4: "123", 9.996: "10.0", math.Inf(1): missing} {
-		if got := ratio(value); got != want {
-			t.Errorf("ratio(%v) = %q, want %q", value, got, want)
+		if got := Ratio(value); got != want {
+			t.Errorf("Ratio(%v) = %q, want %q", value, got, want)
 		}
 	}
 }

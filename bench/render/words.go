@@ -56,7 +56,7 @@ func conditions(o report.Options) string {
 		text += fmt.Sprintf(", overlay MTU %d", o.OverlayMTU)
 	}
 	if o.Rate > 0 {
-		text += ", cables of " + figure("bit/s", float64(o.Rate))
+		text += ", cables of " + Figure("bit/s", float64(o.Rate))
 	}
 	return text
 }

@@ -20,9 +20,9 @@ func (f *benchFlags) addBetween(cmd *cobra.Command) {
 	flags.StringVar(&f.between.Address, "between", "", "measure to the machine where 'weft bench --serve' runs: PEER or PEER:PORT")
 	flags.DurationVar(&f.between.Duration, "duration", between.DefaultDuration, "with --between: of one TCP transfer")
 	flags.StringVar(&f.server.Listen, "listen", between.DefaultListen, "with --serve: address and port")
-	flags.StringSliceVar(&f.allow, "allow", nil, "with --serve: prefixes that may measure besides overlay peers")
+	flags.StringSliceVar(&f.allow, "allow", nil, "with --serve: prefixes that may measure besides the peers' own addresses; those of pods, too")
 	flags.DurationVar(&f.server.MaxTime, "max-time", between.DefaultMaxTime, "with --serve: of one run")
-	flags.StringVar(&f.maxRate, "max-rate", "", "with --serve: in bit/s: 100M, 1G (default: unlimited)")
+	flags.StringVar(&f.maxRate, "max-rate", "", "with --serve: of one run, in bit/s: 100M, 1G (default: unlimited)")
 	flags.StringVar(&f.server.Socket, "socket", node.DefaultSocket, "with --serve and --between: control socket of the daemon")
 }
 
