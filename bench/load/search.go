@@ -1,5 +1,7 @@
 package load
 
+import "math"
+
 // verdict says how a trial went.
 type verdict int
 
@@ -31,9 +33,9 @@ type search struct {
 // unbounded reports that all that the sender can has passed.
 func (s *search) unbounded() bool { return s.over && s.high == 0 }
 
-// steps are how far to go below a rate that did not pass, while nothing has passed. What arrives of too much is near what
-// can pass, but a sender at full speed also takes the processor that the routers need: the highest rate that passes may lie
-// on either side.
+// steps are how far to go at least below a rate that did not pass, while nothing has passed. What arrives of too much is
+// tried first: it is what a limited link carries. A router at its limit may carry more than that, since a sender at full
+// speed takes the processor that it needs: between gives the search a way up again.
 var steps = []float64{0.9, 0.75, 0.5}
 
 // tell notes a trial and returns the next rate to try. What a sender did not reach has not passed: low is what was sent.
@@ -51,16 +53,33 @@ func (s *search) tell(t Trial, v verdict) (next float64) {
 		s.low = max(s.low, sentOf(t))
 	case s.high == 0:
 		s.high = t.Offered
-		return min(max(t.Arrived, s.high/4), s.high*0.99)
+		return s.below(t, 0.99)
 	default:
 		s.high = min(s.high, t.Asked)
 		s.failures++
 	}
 	if s.low > 0 {
 		s.over = s.high-s.low < 0.01*s.high
-		return (s.low + s.high) / 2
+		return s.between()
 	}
-	return s.high * steps[min(s.failures, len(steps))-1]
+	return s.below(t, steps[min(s.failures, len(steps))-1])
+}
+
+// below is what arrived of a trial that did not pass, but at most that share of the lowest rate that did not. Where nothing
+// arrived, it is a quarter.
+func (s *search) below(t Trial, share float64) float64 {
+	if t.Arrived <= 0 {
+		return s.high / 4
+	}
+	return min(t.Arrived, s.high*share)
+}
+
+// between is the middle of what passed and what did not; far apart, that of their orders of magnitude.
+func (s *search) between() float64 {
+	if s.high > 2*s.low {
+		return math.Sqrt(s.low * s.high)
+	}
+	return (s.low + s.high) / 2
 }
 
 // sentOf is the rate that a trial really had.
