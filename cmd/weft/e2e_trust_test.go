@@ -92,6 +92,10 @@ func TestNothingOfTheOverlayIsInClearOnTheUnderlayAlsoWhileADaemonIsDown(t *test
 	for _, addr := range to {
 		shout(t, all[0], addr, 50)
 	}
+	await(t, func() (bool, string) { // a daemon that is killed at once may have sent nothing
+		sent := status(t, c.Nodes[0]).Node.Sent.Packets
+		return sent >= 50, fmt.Sprintf("%d packets are sent", sent)
+	})
 	if err := c.Nodes[0].Kill(within(t, patience)); err != nil {
 		t.Fatal(err)
 	}
