@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,17 +17,11 @@ import (
 
 	"github.com/weftnet/weft/bench/wireguard"
 	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/labtest"
 )
 
 // interrupted ends when somebody stops the tests: the beds that stand then are closed in order, and no more are made.
 var interrupted context.Context
-
-// built is weft's executable, made once for all tests.
-var built struct {
-	once sync.Once
-	dir  string
-	err  error
-}
 
 // TestMain also plays 'weft bench-wireguard', so that a bed can start this very program.
 func TestMain(m *testing.M) {
@@ -44,9 +36,7 @@ func TestMain(m *testing.M) {
 	}
 	interrupted = ctx
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(), goleak.Cleanup(func(code int) {
-		if built.dir != "" {
-			os.RemoveAll(built.dir)
-		}
+		labtest.Remove()
 		os.Exit(code)
 	}))
 }
@@ -55,30 +45,13 @@ func TestMain(m *testing.M) {
 func binary(t *testing.T, s Subject) string {
 	t.Helper()
 	if _, ok := s.(weft); ok {
-		return weftBinary(t)
+		return labtest.Weft(t)
 	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return self
-}
-
-func weftBinary(t *testing.T) string {
-	t.Helper()
-	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "weft-bed-"); built.err != nil {
-			return
-		}
-		out, err := exec.Command("go", "build", "-o", filepath.Join(built.dir, "weft"), "../../cmd/weft").CombinedOutput()
-		if err != nil {
-			built.err = fmt.Errorf("build weft: %w: %s", err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	return filepath.Join(built.dir, "weft")
 }
 
 // soon is a context for what takes a second or so. It is no measure of speed.

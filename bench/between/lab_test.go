@@ -13,6 +13,7 @@ import (
 
 	"github.com/weftnet/weft/lab"
 	"github.com/weftnet/weft/lab/cluster"
+	"github.com/weftnet/weft/lab/labtest"
 )
 
 // pair is two hosts with a daemon each that reach each other.
@@ -21,7 +22,7 @@ func pair(t *testing.T) (a, b *cluster.Node) {
 	if err := lab.Available(); err != nil {
 		t.Skip(err)
 	}
-	c, err := cluster.New(t.Context(), cluster.Options{Binary: weftBinary(t), Hosts: 2, Network: []string{"10.90.0.0/16"}})
+	c, err := cluster.New(t.Context(), cluster.Options{Binary: labtest.Weft(t), Hosts: 2, Network: []string{"10.90.0.0/16"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,14 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/weftnet/weft/lab/labtest"
 )
 
 // asProgram makes the test binary a bench of two machines: the variable holds a programArgs.
@@ -29,9 +28,7 @@ func TestMain(m *testing.M) {
 		os.Exit(program(text))
 	}
 	code := m.Run()
-	if built.dir != "" {
-		os.RemoveAll(built.dir)
-	}
+	labtest.Remove()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -70,28 +67,4 @@ func firstOf(errs ...error) error {
 		}
 	}
 	return nil
-}
-
-var built struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-// weftBinary builds weft once for all tests.
-func weftBinary(t *testing.T) string {
-	t.Helper()
-	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "weft-between-"); built.err != nil {
-			return
-		}
-		out, err := exec.Command("go", "build", "-o", filepath.Join(built.dir, "weft"), "../../cmd/weft").CombinedOutput()
-		if err != nil {
-			built.err = fmt.Errorf("build weft: %w: %s", err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	return filepath.Join(built.dir, "weft")
 }

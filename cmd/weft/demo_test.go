@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/labtest"
 )
 
 // demoRun is a 'weft demo' that runs as a process of its own.
@@ -28,7 +29,7 @@ func startDemo(t *testing.T) *demoRun {
 	if _, err := exec.LookPath("iperf3"); err != nil {
 		t.Skip("iperf3 is not installed: run scripts/setup.sh")
 	}
-	d := &demoRun{cmd: exec.CommandContext(within(t, patience), weftBinary(t), "demo")}
+	d := &demoRun{cmd: exec.CommandContext(within(t, patience), labtest.Weft(t), "demo")}
 	d.cmd.Stderr = &d.stderr
 	stdout, err := d.cmd.StdoutPipe()
 	if err != nil {

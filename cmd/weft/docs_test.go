@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/labtest"
 	"github.com/weftnet/weft/node"
 	"github.com/weftnet/weft/node/api"
 )
@@ -94,7 +95,7 @@ func socketOf(h *lab.Host) string { return filepath.Join(h.Dir(), "weft", "run",
 
 func runBlock(t *testing.T, h *lab.Host, shared string, b block) {
 	t.Helper()
-	begin := fmt.Sprintf(prelude, h.Dir(), filepath.Dir(weftBinary(t)))
+	begin := fmt.Sprintf(prelude, h.Dir(), filepath.Dir(labtest.Weft(t)))
 	script := begin
 	for line := range strings.Lines(b.script) {
 		if strings.TrimSpace(line) != "sudo weft up" {
@@ -127,7 +128,7 @@ func start(t *testing.T, h *lab.Host, dir, script string) {
 		t.Fatal(err)
 	}
 	await(t, func() (bool, string) {
-		text, err := h.Run(within(t, patience), weftBinary(t), "status", "--socket", socketOf(h))
+		text, err := h.Run(within(t, patience), labtest.Weft(t), "status", "--socket", socketOf(h))
 		ready := err == nil && !strings.Contains(text, "none yet") && (h.Name() == "vm-1" || strings.Contains(text, " up "))
 		said, _ := p.Stderr()
 		return ready, fmt.Sprintf("%v %s\n%s", err, text, said)

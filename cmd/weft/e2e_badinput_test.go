@@ -13,6 +13,7 @@ import (
 
 	"github.com/weftnet/weft/lab"
 	"github.com/weftnet/weft/lab/cluster"
+	"github.com/weftnet/weft/lab/labtest"
 )
 
 // A machine or configuration on which weft cannot run is refused in one line, with the exit code of its kind, and the
@@ -54,7 +55,7 @@ func TestWhatTheMachineForbidsIsSaidInOneLine(t *testing.T) {
 				awaitSpoiled(t, n, test.spoil)
 			}
 			before := kernelRoutes(t, n)
-			refused(t, n, test.code, test.want, append([]string{weftBinary(t), "up", "--config", n.Config()}, test.flags...)...)
+			refused(t, n, test.code, test.want, append([]string{labtest.Weft(t), "up", "--config", n.Config()}, test.flags...)...)
 			if test.code == 2 && kernelRoutes(t, n) != before {
 				t.Errorf("routes changed from\n%s to\n%s", before, kernelRoutes(t, n))
 			}
@@ -79,7 +80,7 @@ func TestAPortInUseIsNamed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			refused(t, n, 1, []string{network, "9338", "in use"}, weftBinary(t), "up", "--config", n.Config())
+			refused(t, n, 1, []string{network, "9338", "in use"}, labtest.Weft(t), "up", "--config", n.Config())
 		})
 	}
 }
@@ -137,7 +138,7 @@ func TestAWiderForeignRouteIsNoConflict(t *testing.T) {
 
 func TestWithoutPrivilegesOrTUNTheRemedyIsNamed(t *testing.T) {
 	n := newCluster(t, 1).Nodes[0]
-	up := fmt.Sprintf("exec %s up --config %s", weftBinary(t), n.Config())
+	up := fmt.Sprintf("exec %s up --config %s", labtest.Weft(t), n.Config())
 	if _, err := exec.LookPath("setpriv"); err == nil {
 		refused(t, n, 1, []string{"root", "CAP_NET_ADMIN"}, "setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin", "sh", "-c", up)
 	}
@@ -148,7 +149,7 @@ func TestASecondDaemonIsRefusedAndTheFirstGoesOn(t *testing.T) {
 	c := newCluster(t, 2)
 	startAll(t, c)
 	n := c.Nodes[0]
-	refused(t, n, 1, []string{"running already", fmt.Sprint(n.Daemon().PID())}, weftBinary(t), "up", "--config", n.Config())
+	refused(t, n, 1, []string{"running already", fmt.Sprint(n.Daemon().PID())}, labtest.Weft(t), "up", "--config", n.Config())
 	awaitPing(t, n, status(t, c.Nodes[1]).Node.Addresses[0])
 }
 
@@ -157,15 +158,15 @@ func TestDownOfAnotherDeviceIsRefusedAndChangesNothing(t *testing.T) {
 	startAll(t, c)
 	n := c.Nodes[0]
 	before := kernelRoutes(t, n)
-	refused(t, n, 2, []string{"weft0", "weft7"}, weftBinary(t), "down", "--config", n.Config(), "--device", "weft7")
-	refused(t, n, 1, []string{"eth0", "not an interface of weft"}, weftBinary(t), "down", "--config", n.Config(), "--device", "eth0")
+	refused(t, n, 2, []string{"weft0", "weft7"}, labtest.Weft(t), "down", "--config", n.Config(), "--device", "weft7")
+	refused(t, n, 1, []string{"eth0", "not an interface of weft"}, labtest.Weft(t), "down", "--config", n.Config(), "--device", "eth0")
 	if !n.Running() || kernelRoutes(t, n) != before {
 		t.Errorf("the daemon runs: %v; routes\n%s were\n%s", n.Running(), kernelRoutes(t, n), before)
 	}
 	if err := n.Stop(within(t, patience)); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, n, 2, []string{"weft down --device weft0"}, weftBinary(t), "down", "--config", n.Config(), "--device", "weft7")
+	refused(t, n, 2, []string{"weft down --device weft0"}, labtest.Weft(t), "down", "--config", n.Config(), "--device", "weft7")
 	if routes := kernelRoutes(t, n); !strings.Contains(routes, "unreachable 10.244.0.0/16") {
 		t.Errorf("the guard of the network is gone:\n%s", routes)
 	}
@@ -192,7 +193,7 @@ func TestASecretThatOthersMayReadIsAWarning(t *testing.T) {
 
 func TestBadTokensAndSecondSetUpsAreRefusedAndOverwriteNothing(t *testing.T) {
 	c := newCluster(t, 1)
-	n, weft := c.Nodes[0], weftBinary(t)
+	n, weft := c.Nodes[0], labtest.Weft(t)
 	fresh := func(name string) []string {
 		dir := filepath.Join(n.Dir(), name)
 		return []string{"--config", dir + "/weft.yaml", "--secret-file", dir + "/secret"}

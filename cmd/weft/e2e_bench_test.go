@@ -14,6 +14,7 @@ import (
 	"github.com/weftnet/weft/bench/render"
 	"github.com/weftnet/weft/bench/report"
 	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/labtest"
 )
 
 // benchRun is a 'weft bench' that runs as a process of its own.
@@ -39,7 +40,7 @@ func startBench(t *testing.T, out, only string, flags ...string) *benchRun {
 	t.Helper()
 	needBench(t)
 	// In a network namespace of its own: on one machine only one bench may run at a time, of several tests each one.
-	args := append([]string{"--net", weftBinary(t), "bench", "--quick", "--only", only, "--rounds", "2", "--out", out}, flags...)
+	args := append([]string{"--net", labtest.Weft(t), "bench", "--quick", "--only", only, "--rounds", "2", "--out", out}, flags...)
 	b := &benchRun{cmd: exec.CommandContext(within(t, 2*patience), "unshare", args...), out: out}
 	b.cmd.Cancel = func() error { return b.cmd.Process.Signal(syscall.SIGTERM) } // so that it removes what it made
 	b.cmd.Stdout, b.cmd.Stderr = &b.stdout, &b.stderr
@@ -234,7 +235,7 @@ func TestTwoMachinesAreMeasuredThroughOverlayAndUnderlay(t *testing.T) {
 	c := newCluster(t, 2)
 	startAll(t, c)
 	near, far := c.Nodes[0], c.Nodes[1]
-	server, err := far.Start(weftBinary(t), "bench", "--serve", "--socket", far.Socket())
+	server, err := far.Start(labtest.Weft(t), "bench", "--serve", "--socket", far.Socket())
 	if err != nil {
 		t.Fatal(err)
 	}

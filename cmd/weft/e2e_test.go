@@ -2,30 +2,22 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/weftnet/weft/lab"
 	"github.com/weftnet/weft/lab/cluster"
+	"github.com/weftnet/weft/lab/labtest"
 	"github.com/weftnet/weft/node/api"
 )
 
 // The end-to-end tests run the real binary on virtual hosts: real kernels' TUN devices, routes and namespaces, real
 // sockets. They need root, and skip without it.
-
-var built struct {
-	once sync.Once
-	dir  string
-	err  error
-}
 
 // interrupted ends when somebody stops the tests: the one that runs then fails and cleans up, the others do not start.
 var interrupted context.Context
@@ -35,28 +27,8 @@ func TestMain(m *testing.M) {
 	interrupted = ctx
 	code := m.Run()
 	stop()
-	if built.dir != "" {
-		os.RemoveAll(built.dir)
-	}
+	labtest.Remove()
 	os.Exit(code)
-}
-
-// weftBinary builds weft once for all tests.
-func weftBinary(t *testing.T) string {
-	t.Helper()
-	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "weft-e2e-"); built.err != nil {
-			return
-		}
-		out, err := exec.Command("go", "build", "-o", filepath.Join(built.dir, "weft"), ".").CombinedOutput()
-		if err != nil {
-			built.err = fmt.Errorf("build weft: %w: %s", err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	return filepath.Join(built.dir, "weft")
 }
 
 func needRoot(t *testing.T) {
@@ -92,7 +64,7 @@ func newCluster(t *testing.T, hosts int, flags ...string) *cluster.Cluster {
 func newClusterOf(t *testing.T, o cluster.Options) *cluster.Cluster {
 	t.Helper()
 	needRoot(t)
-	o.Binary, o.Network = weftBinary(t), []string{"10.244.0.0/16", "fd10:244::/48"}
+	o.Binary, o.Network = labtest.Weft(t), []string{"10.244.0.0/16", "fd10:244::/48"}
 	c, err := cluster.New(interrupted, o)
 	if err != nil {
 		t.Fatal(err)
