@@ -32,7 +32,10 @@ type UDPConn struct {
 	idle []*udpSender // not in use now
 }
 
-var _ Conn = (*UDPConn)(nil)
+var (
+	_ Port = (*UDPConn)(nil)
+	_ Conn = (*UDPConn)(nil)
+)
 
 // ListenUDP opens the port. The error wraps ErrInUse if another process has it.
 func ListenUDP(o UDPOptions) (*UDPConn, error) {
@@ -54,19 +57,22 @@ func ListenUDP(o UDPOptions) (*UDPConn, error) {
 	return u, nil
 }
 
-// Port implements Conn.
+// Lanes implements Port.
+func (u *UDPConn) Lanes() []Conn { return []Conn{u} }
+
+// Port implements Port.
 func (u *UDPConn) Port() uint16 { return u.conn.LocalAddr().(*net.UDPAddr).AddrPort().Port() }
 
-// Features implements Conn.
+// Features implements Port.
 func (u *UDPConn) Features() []Feature { return u.features }
 
-// Buffers implements Conn.
+// Buffers implements Port.
 func (u *UDPConn) Buffers() (receive, send int) { return u.rcv, u.snd }
 
-// Overflow implements Conn, by SO_RXQ_OVFL.
+// Overflow implements Port, by SO_RXQ_OVFL.
 func (u *UDPConn) Overflow() uint64 { return u.overflow.Load() }
 
-// Close implements Conn.
+// Close implements Port.
 func (u *UDPConn) Close() error {
 	if err := u.conn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("encap: close port: %w", err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/packet"
 	"github.com/weftnet/weft/tun"
 )
 
@@ -23,8 +24,11 @@ func (d *fakeDevice) lose() {
 	d.Memory.Close()
 }
 
-// Read implements tun.Device.
-func (d *fakeDevice) Read() ([]tun.Superpacket, error) {
+// Queues implements tun.Device.
+func (d *fakeDevice) Queues() []tun.Queue { return []tun.Queue{d} }
+
+// Read implements tun.Queue.
+func (d *fakeDevice) Read() ([]packet.Superpacket, error) {
 	batch, err := d.Memory.Read()
 	if err != nil && d.gone.Load() && !d.closed.Load() {
 		return nil, tun.ErrGone

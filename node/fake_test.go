@@ -137,7 +137,7 @@ func (m *machine) secret(n byte) {
 func (m *machine) platform() *Platform {
 	return &Platform{
 		OpenDevice: m.openDevice,
-		ListenUDP:  func(string) (encap.Conn, error) { return m.host.ListenUDP(DefaultPort), nil },
+		ListenUDP:  func(string) (encap.Port, error) { return m.host.ListenUDP(DefaultPort), nil },
 		ListenTCP:  func(string) (net.Listener, error) { return m.host.ListenTCP(DefaultPort), nil },
 		Dialer:     m.host, Kernel: m.kernel, Random: m.random,
 	}
@@ -321,7 +321,7 @@ func (m *machine) carries(p *machine) bool {
 func (m *machine) send(from, to netip.Addr, text string) {
 	m.t.Helper()
 	packet := packettest.UDP{IP: packettest.IP{Src: from, Dst: to}, Payload: []byte(text)}.Build()
-	must(m.t, m.lastDevice().Inject(tun.Superpacket{Data: packet}))
+	must(m.t, m.lastDevice().Inject(packet.Superpacket{Data: packet}))
 }
 
 func (m *machine) lastDevice() *fakeDevice {

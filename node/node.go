@@ -35,7 +35,7 @@ type Node struct {
 
 	device  tun.Device
 	choice  *tun.Choice
-	conn    encap.Conn
+	port    encap.Port
 	local   *encap.Local
 	streams *encap.Streams
 	router  *router.Router
@@ -176,18 +176,18 @@ func (n *Node) nextEpoch() (uint64, error) {
 
 // open takes the machine's parts: the port, then the unreachable route of the network, then the device.
 func (n *Node) open() (net.Listener, error) {
-	conn, err := n.platform.ListenUDP(n.cfg.Listen)
+	port, err := n.platform.ListenUDP(n.cfg.Listen)
 	if err != nil {
 		return nil, err
 	}
 	listener, err := n.platform.ListenTCP(n.cfg.Listen)
 	if err != nil {
-		conn.Close()
+		port.Close()
 		return nil, err
 	}
-	n.conn = conn
+	n.port = port
 	if err := n.openGuarded(); err != nil {
-		conn.Close()
+		port.Close()
 		listener.Close()
 		return nil, err
 	}
@@ -219,7 +219,7 @@ func (n *Node) openDevice() error {
 
 func (n *Node) close() {
 	n.device.Close()
-	n.conn.Close()
+	n.port.Close()
 }
 
 // assemble makes router, streams and mesh and ties them together.
@@ -228,7 +228,7 @@ func (n *Node) assemble(epoch uint64) (err error) {
 		Identity: n.identity, Keys: n.keys, Settings: n.settings(), Name: n.cfg.Name, Rand: n.platform.Random,
 	}
 	n.router = router.New(router.Config{
-		Local: n.local, Boot: n.boot, Device: n.device, Conn: n.conn, Log: n.log, Events: n.onEvent,
+		Local: n.local, Boot: n.boot, Device: n.device, Port: n.port, Log: n.log, Events: n.onEvent,
 		Stamp:  encap.Stamps(epoch),
 		Gossip: func(from trust.Fingerprint, boot trust.BootNonce, packet []byte) { n.mesh.Ingest(from, boot, packet) },
 	})

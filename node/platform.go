@@ -20,7 +20,7 @@ import (
 // Platform is the machine as a node sees it.
 type Platform struct {
 	OpenDevice func(tun.Options) (tun.Device, *tun.Choice, error)
-	ListenUDP  func(listen string) (encap.Conn, error)
+	ListenUDP  func(listen string) (encap.Port, error)
 	ListenTCP  func(listen string) (net.Listener, error)
 	Dialer     encap.Dialer
 	Kernel     Kernel
@@ -48,7 +48,7 @@ func realPlatform(log *slog.Logger) (*Platform, error) {
 	}
 	return &Platform{
 		OpenDevice: tun.Open,
-		ListenUDP: func(listen string) (encap.Conn, error) {
+		ListenUDP: func(listen string) (encap.Port, error) {
 			conn, err := encap.ListenUDP(encap.UDPOptions{Listen: listen})
 			if err != nil {
 				return nil, err

@@ -85,10 +85,10 @@ func (n *Node) deviceReport(d tun.Device, c *tun.Choice) api.Device {
 }
 
 func (n *Node) socketReport() api.Socket {
-	receive, send := n.conn.Buffers()
+	receive, send := n.port.Buffers()
 	return api.Socket{
-		Port: int(n.conn.Port()), ReceiveBuffer: receive, SendBuffer: send, Overflow: n.conn.Overflow(),
-		Features: features(n.conn.Features(), func(f encap.Feature) api.Feature {
+		Port: int(n.port.Port()), ReceiveBuffer: receive, SendBuffer: send, Overflow: n.port.Overflow(),
+		Features: features(n.port.Features(), func(f encap.Feature) api.Feature {
 			return api.Feature{Name: f.Name, State: string(f.State), Reason: f.Reason}
 		}),
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/packet"
 	"github.com/weftnet/weft/trust"
 	"github.com/weftnet/weft/tun"
 )
@@ -28,10 +29,11 @@ type countingConn struct {
 	kept   [][]byte
 }
 
-// Overflow implements encap.Conn.
+// Overflow implements encap.Port.
 func (*countingConn) Overflow() uint64 { return 0 }
 
 func (c *countingConn) Receive() ([]encap.Datagram, error) { return nil, os.ErrClosed }
+func (c *countingConn) Lanes() []encap.Conn                { return []encap.Conn{c} }
 func (c *countingConn) Port() uint16                       { return testPort }
 func (c *countingConn) Features() []encap.Feature          { return nil }
 func (c *countingConn) Buffers() (int, int)                { return 0, 0 }
@@ -56,14 +58,16 @@ func (c *countingConn) Send(trains []encap.Train) encap.SendResult {
 // countingDevice is a device that takes packets and forgets them.
 type countingDevice struct{ packets, bytes int }
 
-func (d *countingDevice) Name() string                     { return "weft0" }
-func (d *countingDevice) Driver() tun.Driver               { return tun.DriverMemory }
-func (d *countingDevice) Read() ([]tun.Superpacket, error) { return nil, os.ErrClosed }
-func (d *countingDevice) Unreadable() uint64               { return 0 }
-func (d *countingDevice) Offloads() []tun.Offload          { return nil }
-func (d *countingDevice) Close() error                     { return nil }
+func (d *countingDevice) Name() string                        { return "weft0" }
+func (d *countingDevice) Queues() []tun.Queue                 { return []tun.Queue{d} }
+func (d *countingDevice) Joins() tun.Joins                    { return tun.Joins{} }
+func (d *countingDevice) Driver() tun.Driver                  { return tun.DriverMemory }
+func (d *countingDevice) Read() ([]packet.Superpacket, error) { return nil, os.ErrClosed }
+func (d *countingDevice) Unreadable() uint64                  { return 0 }
+func (d *countingDevice) Offloads() []tun.Offload             { return nil }
+func (d *countingDevice) Close() error                        { return nil }
 
-func (d *countingDevice) Write(batch []tun.Superpacket) (int, error) {
+func (d *countingDevice) Write(batch []packet.Superpacket) (int, error) {
 	for i := range batch {
 		d.bytes += batch[i].Len()
 	}
@@ -103,12 +107,12 @@ func check(t *testing.T, err error) {
 	}
 }
 
-func benchRouter(t *testing.T, i byte, sealed bool, conn encap.Conn, dev tun.Device) *Router {
+func benchRouter(t *testing.T, i byte, sealed bool, port encap.Port, dev tun.Device) *Router {
 	t.Helper()
 	identity, err := trust.NewIdentity(bytes.Repeat([]byte{i}, 32))
 	check(t, err)
 	return New(Config{
-		Device: dev, Conn: conn, Stamp: encap.Stamps(1), Log: testLogger(t),
+		Device: dev, Port: port, Stamp: encap.Stamps(1), Log: testLogger(t),
 		Local: &encap.Local{
 			Identity: identity, Keys: trust.Secret(bytes.Repeat([]byte{7}, trust.SecretLen)).Derive(), Rand: rand.NewChaCha8([32]byte{i}),
 			Settings: encap.Settings{Encryption: sealed, MinVersion: 1, MaxVersion: 1, Lanes: 1, Ciphers: encap.PreferredCiphers()},
@@ -127,22 +131,22 @@ func benchTable(self *Router, i int, peer *Router, j int) Table {
 }
 
 // loads are what goes through a lane at once.
-func loads() map[string][]tun.Superpacket {
+func loads() map[string][]packet.Superpacket {
 	superTCP, _ := super(true, pod(1), pod(2), 0)
 	superUDP, _ := super(false, pod6(1), pod6(2), 0)
-	plain := tun.Superpacket{Data: udp(pod(1), pod(2), string(make([]byte, 1200)))}
-	plain6 := tun.Superpacket{Data: udp(pod6(1), pod6(2), "small")}
-	return map[string][]tun.Superpacket{
+	plain := packet.Superpacket{Data: udp(pod(1), pod(2), string(make([]byte, 1200)))}
+	plain6 := packet.Superpacket{Data: udp(pod6(1), pod6(2), "small")}
+	return map[string][]packet.Superpacket{
 		"a packet":           {plain},
-		"a batch of packets": slices.Repeat([]tun.Superpacket{plain, plain6}, 32),
+		"a batch of packets": slices.Repeat([]packet.Superpacket{plain, plain6}, 32),
 		"a superpacket":      {superTCP},
-		"superpackets":       slices.Repeat([]tun.Superpacket{superTCP, superUDP, plain}, 20),
+		"superpackets":       slices.Repeat([]packet.Superpacket{superTCP, superUDP, plain}, 20),
 	}
 }
 
 const allocRuns = 100
 
-func eachLoad(t *testing.T, test func(t *testing.T, x *bench, load []tun.Superpacket)) {
+func eachLoad(t *testing.T, test func(t *testing.T, x *bench, load []packet.Superpacket)) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
@@ -155,7 +159,7 @@ func eachLoad(t *testing.T, test func(t *testing.T, x *bench, load []tun.Superpa
 }
 
 func TestOutboundAllocatesNothing(t *testing.T) {
-	eachLoad(t, func(t *testing.T, x *bench, load []tun.Superpacket) {
+	eachLoad(t, func(t *testing.T, x *bench, load []packet.Superpacket) {
 		if n := testing.AllocsPerRun(allocRuns, func() { x.a.lane.outbound(load) }); n != 0 {
 			t.Errorf("%v allocations", n)
 		}
@@ -167,14 +171,14 @@ func TestOutboundAllocatesNothing(t *testing.T) {
 }
 
 func TestInboundAllocatesNothing(t *testing.T) {
-	eachLoad(t, func(t *testing.T, x *bench, load []tun.Superpacket) {
+	eachLoad(t, func(t *testing.T, x *bench, load []packet.Superpacket) {
 		from := encap.Endpoint{Addr: netip.AddrPortFrom(addr4(1), testPort), Local: addr4(2)}
 		checkInbound(t, x, load, from)
 	})
 }
 
 // checkInbound takes the load at b, in frames that are new each time.
-func checkInbound(t *testing.T, x *bench, load []tun.Superpacket, from encap.Endpoint) {
+func checkInbound(t *testing.T, x *bench, load []packet.Superpacket, from encap.Endpoint) {
 	t.Helper()
 	x.sent.keep = true
 	batches := make([][]encap.Datagram, 0, allocRuns+1) // AllocsPerRun calls once more, to warm up
@@ -224,7 +228,7 @@ func TestDroppedPacketsAllocateNothing(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	x := newBench(t, true)
-	out := []tun.Superpacket{
+	out := []packet.Superpacket{
 		{Data: []byte{1}}, {Data: udp(pod(1), netip.MustParseAddr("224.0.0.1"), "")}, {Data: udp(pod(3), pod(2), "")}, {Data: udp(pod(1), pod(9), "")},
 	}
 	if n := testing.AllocsPerRun(allocRuns, func() { x.a.lane.outbound(out) }); n != 0 {
@@ -242,7 +246,7 @@ func TestATrainReceivedAsOneDatagramIsTakenApart(t *testing.T) {
 	x := newBench(t, true)
 	x.sent.keep = true
 	p, _ := super(true, pod(1), pod(2), 0)
-	x.a.lane.outbound([]tun.Superpacket{p})
+	x.a.lane.outbound([]packet.Superpacket{p})
 	size := len(x.sent.kept[0])
 	from := encap.Endpoint{Addr: netip.AddrPortFrom(addr4(1), testPort), Local: addr4(2)}
 	x.b.lane.inbound([]encap.Datagram{{From: from, Data: bytes.Join(x.sent.kept, nil), Size: size}})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/packet"
 	"github.com/weftnet/weft/packet/packettest"
 	"github.com/weftnet/weft/tun"
 )
@@ -102,13 +103,13 @@ func outboundDrops() []drop {
 			}
 		}},
 		{name: "malformed partial checksum", reason: Malformed, outbound: true, provoke: func(s *scene) {
-			if err := s.a.dev.Inject(tun.Superpacket{Data: s.good(), ChecksumStart: 20, ChecksumOffset: 4000}); err != nil {
+			if err := s.a.dev.Inject(packet.Superpacket{Data: s.good(), ChecksumStart: 20, ChecksumOffset: 4000}); err != nil {
 				s.t.Fatal(err)
 			}
 		}},
 		{name: "malformed superpacket", reason: Malformed, outbound: true, provoke: func(s *scene) {
 			icmp := packettest.IP{Src: pod(1), Dst: pod(2)}.Build(1, make([]byte, 3000))
-			if err := s.a.dev.Inject(tun.Superpacket{Data: icmp, SegmentSize: 1000}); err != nil {
+			if err := s.a.dev.Inject(packet.Superpacket{Data: icmp, SegmentSize: 1000}); err != nil {
 				s.t.Fatal(err)
 			}
 		}},

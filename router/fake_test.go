@@ -17,6 +17,7 @@ import (
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/encap/simnet"
+	"github.com/weftnet/weft/packet"
 	"github.com/weftnet/weft/packet/packettest"
 	"github.com/weftnet/weft/trust"
 	"github.com/weftnet/weft/tun"
@@ -319,7 +320,7 @@ func udp(from, to netip.Addr, payload string) []byte {
 func (s *side) inject(packets ...[]byte) {
 	s.t.Helper()
 	for _, p := range packets {
-		if err := s.dev.Inject(tun.Superpacket{Data: p}); err != nil {
+		if err := s.dev.Inject(packet.Superpacket{Data: p}); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -362,13 +363,21 @@ func (s *side) carries(p *side) bool {
 
 // tap is a port that can be listened to, held up and broken.
 type tap struct {
-	encap.Conn
+	encap.Port
 	mu     sync.Mutex          // guards what follows
 	sent   [][]byte            // all frames so far, if keep
 	keep   bool                // sent is wanted
 	take   func(f []byte) bool // true: the frame is not sent
 	broken *encap.SendResult   // what to answer instead of sending; nil: send
 }
+
+// Lanes implements encap.Port.
+func (p *tap) Lanes() []encap.Conn { return []encap.Conn{p} }
+
+func (p *tap) lane() encap.Conn { return p.Port.Lanes()[0] }
+
+// Receive implements encap.Conn.
+func (p *tap) Receive() ([]encap.Datagram, error) { return p.lane().Receive() }
 
 // Send implements encap.Conn.
 func (p *tap) Send(trains []encap.Train) encap.SendResult {
@@ -393,7 +402,7 @@ func (p *tap) Send(trains []encap.Train) encap.SendResult {
 		}
 		rest = append(rest, t)
 	}
-	r := p.Conn.Send(rest)
+	r := p.lane().Send(rest)
 	r.Sent += held
 	return r
 }
@@ -450,7 +459,7 @@ func (p *tap) frames() [][]byte {
 func (s *side) sendRaw(to *side, ecn uint8, frames ...[]byte) {
 	s.t.Helper()
 	for _, f := range frames {
-		r := s.tap.Conn.Send([]encap.Train{{To: to.endpoint(), Bufs: [][]byte{f}, ECN: ecn}})
+		r := s.tap.lane().Send([]encap.Train{{To: to.endpoint(), Bufs: [][]byte{f}, ECN: ecn}})
 		if r.Sent != 1 {
 			s.t.Fatalf("raw frame not sent: %+v", r)
 		}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/packet"
 	"github.com/weftnet/weft/tun"
 )
 
@@ -27,14 +28,15 @@ type lane struct {
 // attachment is a device while it is the lane's.
 type attachment struct {
 	tun.Device
-	lost atomic.Bool // it failed, and is closed
+	queue tun.Queue
+	lost  atomic.Bool // it failed, and is closed
 }
 
 func newLane(r *Router, dev tun.Device) *lane {
 	l := &lane{r: r, attached: make(chan struct{}, 1)}
 	l.sender.init(l)
 	l.receiver.init(l)
-	l.dev.Store(&attachment{Device: dev})
+	l.dev.Store(&attachment{Device: dev, queue: dev.Queues()[0]})
 	return l
 }
 
@@ -47,7 +49,7 @@ func (l *lane) attach(dev tun.Device) error {
 		return ErrStopped
 	default:
 	}
-	old := l.dev.Swap(&attachment{Device: dev})
+	old := l.dev.Swap(&attachment{Device: dev, queue: dev.Queues()[0]})
 	old.Close()
 	l.past += old.Unreadable()
 	select {
@@ -106,9 +108,9 @@ func (l *lane) lose(dev *attachment, err error) {
 }
 
 // drain moves batches until the device fails.
-func (l *lane) drain(dev tun.Device) error {
+func (l *lane) drain(dev *attachment) error {
 	for {
-		batch, err := dev.Read()
+		batch, err := dev.queue.Read()
 		if err != nil {
 			return err
 		}
@@ -117,7 +119,7 @@ func (l *lane) drain(dev tun.Device) error {
 }
 
 // outbound moves one drain of the device to the peers.
-func (l *lane) outbound(batch []tun.Superpacket) {
+func (l *lane) outbound(batch []packet.Superpacket) {
 	l.out.calls.Add(1)
 	table, now := l.r.table.Load(), l.r.clock()
 	for i := range batch {
@@ -129,7 +131,7 @@ func (l *lane) outbound(batch []tun.Superpacket) {
 // runInbound moves frames from the port to the device and to control until the port is closed.
 func (l *lane) runInbound() error {
 	for {
-		batch, err := l.r.cfg.Conn.Receive()
+		batch, err := l.r.conn().Receive()
 		if err != nil {
 			if closed(err) {
 				return nil

@@ -425,8 +425,16 @@ func TestStopEndsEverythingAndLaterCallsSayThatItStopped(t *testing.T) {
 
 // brokenPort is a port whose Receive fails.
 type brokenPort struct {
-	encap.Conn
+	encap.Port
 	err error
+}
+
+// Lanes implements encap.Port.
+func (p *brokenPort) Lanes() []encap.Conn { return []encap.Conn{p} }
+
+// Send implements encap.Conn.
+func (p *brokenPort) Send(trains []encap.Train) encap.SendResult {
+	return p.Port.Lanes()[0].Send(trains)
 }
 
 // Receive implements encap.Conn.
@@ -437,7 +445,7 @@ func TestAPortThatFailsEndsTheRouterWithItsError(t *testing.T) {
 		broken := errors.New("broken")
 		a := w.side(1)
 		a.stop()
-		a.start(func(c *Config) { c.Conn = &brokenPort{c.Conn, broken} })
+		a.start(func(c *Config) { c.Port = &brokenPort{c.Port, broken} })
 		if err := <-a.ended; !errors.Is(err, broken) {
 			t.Errorf("Run = %v", err)
 		}

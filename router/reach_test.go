@@ -10,8 +10,8 @@ import (
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/encap/simnet"
+	"github.com/weftnet/weft/packet"
 	"github.com/weftnet/weft/packet/packettest"
-	"github.com/weftnet/weft/tun"
 )
 
 // lan is an underlay with 1 ms between hosts.
@@ -101,14 +101,14 @@ func TestTheLongestPrefixDecides(t *testing.T) {
 }
 
 // super is a superpacket of 10 full segments and a short one, with a partial checksum.
-func super(tcp bool, from, to netip.Addr, tos uint8) (p tun.Superpacket, payload []byte) {
+func super(tcp bool, from, to netip.Addr, tos uint8) (p packet.Superpacket, payload []byte) {
 	payload = bytes.Repeat([]byte("0123456789abcdef"), (10*1200+48)/16)
 	ip := packettest.IP{Src: from, Dst: to, TOS: tos}
 	pkt := packettest.UDP{IP: ip, SrcPort: 1, DstPort: 2, Payload: payload}.Build()
 	if tcp {
 		pkt = packettest.TCP{IP: ip, SrcPort: 1, DstPort: 2, Seq: 1 << 31, Flags: packettest.ACK | packettest.PSH, Payload: payload}.Build()
 	}
-	p = tun.Superpacket{Data: pkt, SegmentSize: 1200}
+	p = packet.Superpacket{Data: pkt, SegmentSize: 1200}
 	p.ChecksumStart, p.ChecksumOffset = packettest.Partial(pkt)
 	return p, payload
 }
@@ -165,7 +165,7 @@ func TestAPlainPacketWithAPartialChecksumArrivesComplete(t *testing.T) {
 				to = pod6(2)
 			}
 			pkt := udp(from, to, "partial")
-			p := tun.Superpacket{Data: pkt}
+			p := packet.Superpacket{Data: pkt}
 			p.ChecksumStart, p.ChecksumOffset = packettest.Partial(pkt)
 			if err := a.dev.Inject(p); err != nil {
 				t.Fatal(err)
@@ -192,7 +192,7 @@ func TestASuperpacketOfTheTiniestSegmentsDoesNotHurt(t *testing.T) {
 			for _, size := range []int{1, 8, 40, 48, 536} {
 				payload := bytes.Repeat([]byte{'x'}, 60000)
 				pkt := packettest.TCP{IP: packettest.IP{Src: pod(1), Dst: pod(2)}, SrcPort: 1, DstPort: 2, Payload: payload}.Build()
-				if err := a.dev.Inject(tun.Superpacket{Data: pkt, SegmentSize: size}); err != nil {
+				if err := a.dev.Inject(packet.Superpacket{Data: pkt, SegmentSize: size}); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(10 * time.Millisecond)

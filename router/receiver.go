@@ -5,7 +5,6 @@ import (
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/packet"
-	"github.com/weftnet/weft/tun"
 )
 
 // receiver is the inbound half of a lane: it takes frames apart and writes their packets to the device in batches. Only
@@ -14,13 +13,13 @@ type receiver struct {
 	l     *lane
 	table *snapshot
 	now   int64
-	batch []tun.Superpacket // packets that wait to be written; they lie in the batch of datagrams
+	batch []packet.Superpacket // packets that wait to be written; they lie in the batch of datagrams
 	bytes int
 }
 
 func (v *receiver) init(l *lane) {
 	v.l = l
-	v.batch = make([]tun.Superpacket, 0, 256)
+	v.batch = make([]packet.Superpacket, 0, 256)
 }
 
 func (v *receiver) begin(table *snapshot, now int64) { v.table, v.now = table, now }
@@ -173,7 +172,7 @@ func (v *receiver) put(inner []byte) {
 	if len(v.batch) == cap(v.batch) {
 		v.flush()
 	}
-	v.batch = append(v.batch, tun.Superpacket{Data: inner})
+	v.batch = append(v.batch, packet.Superpacket{Data: inner})
 	v.bytes += len(inner)
 }
 
@@ -182,7 +181,7 @@ func (v *receiver) flush() {
 	if len(v.batch) == 0 {
 		return
 	}
-	written, err := v.l.dev.Load().Write(v.batch)
+	written, err := v.l.dev.Load().queue.Write(v.batch)
 	if err != nil {
 		v.l.in.drop(DeviceRefused, len(v.batch)-written)
 	}

@@ -15,12 +15,12 @@ import (
 	"github.com/weftnet/weft/tun"
 )
 
-// Config is what a Router is made of. The router closes Device and Conn when it stops.
+// Config is what a Router is made of. The router closes Device and Port when it stops.
 type Config struct {
 	Local  *encap.Local
 	Boot   trust.BootNonce
 	Device tun.Device
-	Conn   encap.Conn
+	Port   encap.Port
 	Stamp  func() encap.Stamp // of handshakes; grows with every call, across restarts too
 	Log    *slog.Logger
 	Timing Timing
@@ -98,7 +98,7 @@ func (r *Router) Run(ctx context.Context) error {
 // stop ends the loops: it closes the port and the device.
 func (r *Router) stop() {
 	r.stopOnce.Do(func() { close(r.done) })
-	r.cfg.Conn.Close()
+	r.cfg.Port.Close()
 	r.lane.leaveDevice()
 	r.loops.Wait()
 }
@@ -159,3 +159,6 @@ func (r *Router) jitter(d time.Duration) time.Duration {
 
 // closed reports whether err is the end of a device or port that was closed on purpose.
 func closed(err error) bool { return errors.Is(err, os.ErrClosed) }
+
+// conn is where control frames leave.
+func (r *Router) conn() encap.Conn { return r.cfg.Port.Lanes()[0] }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/packet"
-	"github.com/weftnet/weft/tun"
 )
 
 // sender is the outbound half of a lane: it builds frames and sends them in batches. Only the outbound loop uses it.
@@ -31,7 +30,7 @@ func (s *sender) init(l *lane) {
 }
 
 // drop counts a superpacket as dropped, by its segments: that is what would have gone out.
-func (s *sender) drop(reason Reason, p *tun.Superpacket) {
+func (s *sender) drop(reason Reason, p *packet.Superpacket) {
 	n := 1
 	if p.SegmentSize > 0 && s.segment.Reset(p.Data, p.SegmentSize, p.ChecksumStart, p.ChecksumOffset) == nil {
 		n = s.segment.Count()
@@ -40,7 +39,7 @@ func (s *sender) drop(reason Reason, p *tun.Superpacket) {
 }
 
 // route sends one superpacket to the peer that owns its destination, or drops it under one reason.
-func (s *sender) route(table *snapshot, p *tun.Superpacket, now int64) {
+func (s *sender) route(table *snapshot, p *packet.Superpacket, now int64) {
 	src, dst, ok := packet.Addrs(p.Data)
 	if !ok {
 		s.l.out.drop(Malformed, 1)
@@ -78,7 +77,7 @@ func (s *sender) owner(table *snapshot, src, dst netip.Addr) (*peer, Reason, boo
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // single sends a packet that is one segment.
-func (s *sender) single(to *peer, path *path, keys *encap.Keypair, p *tun.Superpacket) {
+func (s *sender) single(to *peer, path *path, keys *encap.Keypair, p *packet.Superpacket) {
 	if p.ChecksumOffset != 0 {
 		if err := packet.CompleteChecksum(p.Data, p.ChecksumStart, p.ChecksumOffset); err != nil {
 			s.l.out.drop(Malformed, 1)
@@ -95,7 +94,7 @@ func (s *sender) single(to *peer, path *path, keys *encap.Keypair, p *tun.Superp
 }
 
 // super sends a superpacket as a train of frames, one for each segment.
-func (s *sender) super(to *peer, path *path, keys *encap.Keypair, p *tun.Superpacket) {
+func (s *sender) super(to *peer, path *path, keys *encap.Keypair, p *packet.Superpacket) {
 	if err := s.segment.Reset(p.Data, p.SegmentSize, p.ChecksumStart, p.ChecksumOffset); err != nil {
 		s.l.out.drop(Malformed, 1)
 		return
@@ -181,7 +180,7 @@ func (s *sender) flush() {
 	if len(s.trains) == 0 {
 		return
 	}
-	result := s.l.r.cfg.Conn.Send(s.trains)
+	result := s.l.r.conn().Send(s.trains)
 	s.l.out.drop(TooBig, result.TooBig)
 	s.l.out.drop(Unreachable, result.Unreachable)
 	s.l.out.drop(SendFailed, result.Failed)

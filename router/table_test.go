@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/packet"
 	"github.com/weftnet/weft/tun"
 )
 
@@ -209,8 +210,11 @@ func (d *losable) lose() {
 	d.Memory.Close()
 }
 
-// Read implements tun.Device.
-func (d *losable) Read() ([]tun.Superpacket, error) {
+// Queues implements tun.Device.
+func (d *losable) Queues() []tun.Queue { return []tun.Queue{d} }
+
+// Read implements tun.Queue.
+func (d *losable) Read() ([]packet.Superpacket, error) {
 	batch, err := d.Memory.Read()
 	if err != nil && d.isGone() {
 		return nil, tun.ErrGone
@@ -218,8 +222,8 @@ func (d *losable) Read() ([]tun.Superpacket, error) {
 	return batch, err
 }
 
-// Write implements tun.Device.
-func (d *losable) Write(batch []tun.Superpacket) (int, error) {
+// Write implements tun.Queue.
+func (d *losable) Write(batch []packet.Superpacket) (int, error) {
 	if d.isGone() {
 		return 0, tun.ErrGone
 	}
@@ -279,11 +283,11 @@ func TestTheDeviceBeforeIsClosedByAttachAndTheLastOneByTheStop(t *testing.T) {
 		a := w.side(1)
 		first := a.dev
 		second := a.attach()
-		if err := first.Inject(tun.Superpacket{Data: udp(pod(1), pod(2), "")}); err == nil {
+		if err := first.Inject(packet.Superpacket{Data: udp(pod(1), pod(2), "")}); err == nil {
 			t.Error("the first device is open")
 		}
 		a.stop()
-		if err := second.Inject(tun.Superpacket{Data: udp(pod(1), pod(2), "")}); err == nil {
+		if err := second.Inject(packet.Superpacket{Data: udp(pod(1), pod(2), "")}); err == nil {
 			t.Error("the second device is open")
 		}
 		third := newLosable()
@@ -305,7 +309,7 @@ func TestAnAttachDuringTheStopLeavesNothingRunning(t *testing.T) {
 			if <-refused {
 				return // the caller keeps it, and closes it
 			}
-			if err := d.Inject(tun.Superpacket{Data: udp(pod(1), pod(2), "")}); err == nil {
+			if err := d.Inject(packet.Superpacket{Data: udp(pod(1), pod(2), "")}); err == nil {
 				t.Error("the device that was taken is open")
 			}
 		})

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	wgtun "golang.zx2c4.com/wireguard/tun"
+
+	"github.com/weftnet/weft/packet"
 )
 
 // readBuffers bounds the segments of one read: 64 KiB in segments of 128 bytes. A TCP maximum segment size is 536 at least
@@ -24,7 +26,7 @@ type batch struct {
 
 	bufs  [][]byte
 	sizes []int
-	in    []Superpacket
+	in    []packet.Superpacket
 
 	writer *batchWriter
 }
@@ -62,16 +64,18 @@ func (d *batch) allocate() error {
 	for i := range d.bufs {
 		d.bufs[i] = in.buffer(i)
 	}
-	d.sizes, d.in = make([]int, readBuffers), make([]Superpacket, readBuffers)
+	d.sizes, d.in = make([]int, readBuffers), make([]packet.Superpacket, readBuffers)
 	d.writer = newBatchWriter(d.lib, d.able, out)
 	return nil
 }
 
 func (d *batch) Name() string       { return d.name }
 func (d *batch) Driver() Driver     { return DriverBatch }
+func (d *batch) Queues() []Queue    { return []Queue{d} }
+func (d *batch) Joins() Joins       { return Joins{} } // the library joins
 func (d *batch) Unreadable() uint64 { return d.unreadable.Load() }
 
-func (d *batch) Read() ([]Superpacket, error) {
+func (d *batch) Read() ([]packet.Superpacket, error) {
 	for {
 		n, err := d.lib.Read(d.bufs, d.sizes, 0)
 		if err != nil {
@@ -97,7 +101,7 @@ func (d *batch) readError(err error) error {
 	return nil
 }
 
-func (d *batch) received(n int) []Superpacket {
+func (d *batch) received(n int) []packet.Superpacket {
 	for i := range n {
 		d.in[i].Data = d.bufs[i][:d.sizes[i]]
 		repair(d.in[i].Data)
@@ -105,7 +109,7 @@ func (d *batch) received(n int) []Superpacket {
 	return d.in[:n]
 }
 
-func (d *batch) Write(batch []Superpacket) (written int, err error) {
+func (d *batch) Write(batch []packet.Superpacket) (written int, err error) {
 	lost, err := d.writer.write(batch)
 	written = max(0, len(batch)-lost)
 	if err == nil {

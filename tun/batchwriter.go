@@ -38,7 +38,7 @@ func newBatchWriter(lib joiner, able abilities, out *slab) *batchWriter {
 
 // write returns how many superpackets did not go, and why the first one did not. The number is exact but for one case: where
 // the kernel refuses some of what the library has joined, a joined packet counts once, for the library does not say which.
-func (w *batchWriter) write(batch []Superpacket) (lost int, err error) {
+func (w *batchWriter) write(batch []packet.Superpacket) (lost int, err error) {
 	w.lost, w.err = 0, nil
 	for i := range batch {
 		if err := w.stage(&batch[i]); err != nil {
@@ -56,12 +56,12 @@ func (w *batchWriter) refuse(n int, err error) {
 	}
 }
 
-func (w *batchWriter) stage(p *Superpacket) error {
+func (w *batchWriter) stage(p *packet.Superpacket) error {
 	if p.SegmentSize != 0 {
 		return w.stageSegments(p)
 	}
 	buf := w.slot()
-	pkt, err := p.whole(buf[slabHeadroom:])
+	pkt, err := whole(p, buf[slabHeadroom:])
 	if err != nil {
 		return err
 	}
@@ -70,8 +70,8 @@ func (w *batchWriter) stage(p *Superpacket) error {
 	return nil
 }
 
-func (w *batchWriter) stageSegments(p *Superpacket) error {
-	pkt, err := p.contiguous(w.joinBuf)
+func (w *batchWriter) stageSegments(p *packet.Superpacket) error {
+	pkt, err := contiguous(p, w.joinBuf)
 	if err != nil {
 		return err
 	}

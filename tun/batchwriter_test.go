@@ -7,8 +7,10 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/weftnet/weft/packet/packettest"
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/packet"
+	"github.com/weftnet/weft/packet/packettest"
 )
 
 // library stands for the library: it keeps what it is asked to write, and answers from the list of refusals.
@@ -51,10 +53,10 @@ var (
 	testTCP = packettest.TCP{IP: testIP, Payload: []byte("hello")}.Build()
 )
 
-func packets(n int) []Superpacket {
-	all := make([]Superpacket, n)
+func packets(n int) []packet.Superpacket {
+	all := make([]packet.Superpacket, n)
 	for i := range all {
-		all[i] = Superpacket{Data: testUDP}
+		all[i] = packet.Superpacket{Data: testUDP}
 	}
 	return all
 }
@@ -105,7 +107,7 @@ func TestRefusedPacketsAreCounted(t *testing.T) {
 func TestSuperpacketAcrossTwoWritesIsLostOnce(t *testing.T) {
 	lib := &library{refused: func(_ int, p [][]byte) (int, error) { return 0, eio(len(p)) }}
 	pkt := packettest.UDP{IP: testIP, Payload: make([]byte, 20000)}.Build()
-	lost, err := newTestWriter(t, lib, abilities{}).write([]Superpacket{{Data: pkt, SegmentSize: 100}})
+	lost, err := newTestWriter(t, lib, abilities{}).write([]packet.Superpacket{{Data: pkt, SegmentSize: 100}})
 	if lost != 1 || err == nil || len(lib.writes) != 2 {
 		t.Errorf("lost %d in %d writes, %v; want 1 in 2", lost, len(lib.writes), err)
 	}
@@ -113,7 +115,7 @@ func TestSuperpacketAcrossTwoWritesIsLostOnce(t *testing.T) {
 
 func TestPacketThatIsNoneDoesNotHinderTheOthers(t *testing.T) {
 	lib := &library{}
-	batch := []Superpacket{
+	batch := []packet.Superpacket{
 		{},
 		{Data: testUDP},
 		{Data: make([]byte, 1<<16)},
@@ -138,8 +140,8 @@ func TestCallersPacketIsNotChanged(t *testing.T) {
 	lib := &library{}
 	w := newTestWriter(t, lib, abilities{})
 	for _, size := range []int{0, 1000} {
-		p := Superpacket{Data: pkt, SegmentSize: size, ChecksumStart: start, ChecksumOffset: offset}
-		if lost, err := w.write([]Superpacket{p}); lost != 0 || err != nil {
+		p := packet.Superpacket{Data: pkt, SegmentSize: size, ChecksumStart: start, ChecksumOffset: offset}
+		if lost, err := w.write([]packet.Superpacket{p}); lost != 0 || err != nil {
 			t.Errorf("lost %d, %v", lost, err)
 		}
 	}
@@ -166,7 +168,7 @@ func TestPacketsAreNotJoinedWhereTheKernelRefusesSuperpackets(t *testing.T) {
 		{abilities{joinUDP: refused}, true, false},
 	} {
 		lib := &library{}
-		_, _ = newTestWriter(t, lib, c.able).write([]Superpacket{{Data: testTCP}, {Data: testUDP}})
+		_, _ = newTestWriter(t, lib, c.able).write([]packet.Superpacket{{Data: testTCP}, {Data: testUDP}})
 		if lib.room[0] != c.tcp || lib.room[1] != c.udp {
 			t.Errorf("%+v: room for TCP %v, for UDP %v", c.able, lib.room[0], lib.room[1])
 		}

@@ -1,51 +1,50 @@
 package tun
 
-// Superpacket is one packet, or one packet with the size of the segments that it stands for.
-type Superpacket struct {
-	// Data begins with the IP header.
-	Data []byte
-	// Tail is payload that continues Data. Only Write looks at it; Read never sets it.
-	Tail [][]byte
-	// SegmentSize is the number of payload bytes of one segment. 0: this is one plain packet.
-	SegmentSize int
-	// ChecksumStart and ChecksumOffset say that the checksum is partial: its field lies at start+offset and is to cover
-	// everything from start to the end. Both 0: the checksum is complete.
-	ChecksumStart, ChecksumOffset int
-}
+import "github.com/weftnet/weft/packet"
 
-// Len is the length of the whole packet.
-func (p *Superpacket) Len() int {
-	n := len(p.Data)
-	for _, t := range p.Tail {
-		n += len(t)
-	}
-	return n
-}
-
-// simple reports whether the packet can be handed on byte by byte.
-func (p *Superpacket) simple() bool { return p.SegmentSize == 0 && !p.partial() }
-
-func (p *Superpacket) partial() bool { return p.ChecksumStart != 0 || p.ChecksumOffset != 0 }
-
-// Device moves superpackets between a network interface and the router.
+// Device moves superpackets between a network interface and the router, through one queue or several.
 type Device interface {
 	// Name is the interface's name.
 	Name() string
 	// Driver says how packets are moved.
 	Driver() Driver
-	// Read waits for packets and returns at least one. It returns os.ErrClosed after Close, and ErrGone when somebody
-	// deleted the interface; other errors are the kernel's. What it could not make sense of is left out and counted in
-	// Unreadable.
-	Read() ([]Superpacket, error)
-	// Write hands the batch to the kernel and goes on after a packet that is refused. It returns how many superpackets
-	// went entirely, and the first error. After Close: os.ErrClosed; without interface: ErrGone; at once.
-	Write(batch []Superpacket) (written int, err error)
-	// Unreadable is the number of packets that Read has left out. Any goroutine may ask.
+	// Queues are the device's queues, at least one, always the same. The kernel keeps a flow on one queue.
+	Queues() []Queue
+	// Joins says which superpackets are worth giving to Write; it takes others too, and cuts them itself.
+	Joins() Joins
+	// Unreadable is the number of packets that reads have left out. Any goroutine may ask.
 	Unreadable() uint64
 	// Offloads says, for people, what is left to the kernel, and why not.
 	Offloads() []Offload
-	// Close wakes Read. The interface stays.
+	// Close wakes all reads. The interface stays.
 	Close() error
+}
+
+// Joins says which packets a device takes joined.
+type Joins struct {
+	TCP, UDP bool // superpackets of these
+	Partial  bool // checksums that the kernel completes
+}
+
+// Queue is one queue of a Device. One reader and one writer use it at a time.
+type Queue interface {
+	// Read waits for packets and returns at least one. It returns os.ErrClosed after Close, and ErrGone when somebody
+	// deleted the interface; other errors are the kernel's. What it could not make sense of is left out and counted in
+	// Unreadable.
+	Read() ([]packet.Superpacket, error)
+	// Write hands the batch to the kernel and goes on after a packet that is refused. It returns how many superpackets
+	// went entirely, and the first error. After Close: os.ErrClosed; without interface: ErrGone; at once.
+	Write(batch []packet.Superpacket) (written int, err error)
+}
+
+// PolledQueue is a Queue that can be read without waiting, and waited for together with other descriptors.
+type PolledQueue interface {
+	Queue
+	// TryRead is Read that returns nothing, and no error, when nothing is there.
+	TryRead() ([]packet.Superpacket, error)
+	// Descriptor is readable when TryRead would return something. It may only be polled; after Close it may name
+	// something else.
+	Descriptor() int
 }
 
 // Driver names a way to move packets.
@@ -56,6 +55,7 @@ const (
 	DriverAuto   Driver = "auto"
 	DriverPlain  Driver = "plain"
 	DriverBatch  Driver = "batch"
+	DriverSuper  Driver = "super"
 	DriverMemory Driver = "memory"
 )
 

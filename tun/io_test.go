@@ -5,8 +5,10 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/weftnet/weft/packet/packettest"
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/packet"
+	"github.com/weftnet/weft/packet/packettest"
 )
 
 func TestWriteGoesOnAfterARefusedPacket(t *testing.T) {
@@ -17,7 +19,7 @@ func TestWriteGoesOnAfterARefusedPacket(t *testing.T) {
 			ns.up(t, "weft0", right4)
 			socket := ns.udpSocket(t, right4.Addr())
 			udp := packettest.UDP{IP: packettest.IP{Src: left4.Addr(), Dst: right4.Addr()}, SrcPort: 9, DstPort: socket.port, Payload: []byte("x")}
-			n, err := d.Write([]Superpacket{
+			n, err := d.Write([]packet.Superpacket{
 				{Data: udp.Build()},
 				{Data: make([]byte, 30)}, // no version: the kernel refuses it
 				{},
@@ -123,12 +125,12 @@ func TestMovingPacketsAllocatesNothing(t *testing.T) {
 
 // discarded are packets of all kinds that the kernel takes and then drops: their hop limit does not reach beyond us, and
 // their destination is not here.
-func discarded(t *testing.T) []Superpacket {
+func discarded(t *testing.T) []packet.Superpacket {
 	t.Helper()
 	ip := packettest.IP{Src: left4.Addr(), Dst: netip.MustParseAddr("192.0.2.1"), TTL: 1}
 	udp := packettest.UDP{IP: ip, Payload: make([]byte, 20000)}
 	tcp := packettest.TCP{IP: ip, Flags: packettest.ACK, Payload: make([]byte, 20000)}
-	return []Superpacket{
+	return []packet.Superpacket{
 		superpacket(udp.Build(), 1300, true, 100),
 		superpacket(tcp.Build(), 1300, true, 0),
 		superpacket(tcp.Build()[:20+20+1000], 0, false, 500),

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/packet"
 )
 
 const (
@@ -20,25 +22,25 @@ const (
 type Memory struct {
 	name    string
 	mtu     int
-	in, out chan Superpacket
+	in, out chan packet.Superpacket
 	closed  chan struct{}
 	once    sync.Once
-	read    []Superpacket
+	read    []packet.Superpacket
 }
 
 // NewMemory makes a device. The MTU bounds what Inject takes.
 func NewMemory(name string, mtu int) *Memory {
 	return &Memory{
 		name: name, mtu: mtu,
-		in:     make(chan Superpacket, memoryQueue),
-		out:    make(chan Superpacket, memoryQueue),
+		in:     make(chan packet.Superpacket, memoryQueue),
+		out:    make(chan packet.Superpacket, memoryQueue),
 		closed: make(chan struct{}),
 	}
 }
 
 // Inject gives a packet to the reader, copied and in one piece. It waits while the queue is full. It returns EMSGSIZE for a
 // plain packet above the MTU, and os.ErrClosed after Close.
-func (m *Memory) Inject(p Superpacket) error {
+func (m *Memory) Inject(p packet.Superpacket) error {
 	if p.SegmentSize == 0 && p.Len() > m.mtu {
 		return fmt.Errorf("tun: inject into %s: packet of %d bytes, MTU %d: %w", m.name, p.Len(), m.mtu, unix.EMSGSIZE)
 	}
@@ -48,7 +50,7 @@ func (m *Memory) Inject(p Superpacket) error {
 	default:
 	}
 	select {
-	case m.in <- p.clone():
+	case m.in <- clone(&p):
 		return nil
 	case <-m.closed:
 		return m.closedError()
@@ -56,7 +58,7 @@ func (m *Memory) Inject(p Superpacket) error {
 }
 
 // Take waits for the next packet that was written. ok is false after Close, once all are taken.
-func (m *Memory) Take() (p Superpacket, ok bool) {
+func (m *Memory) Take() (p packet.Superpacket, ok bool) {
 	select {
 	case p = <-m.out:
 		return p, true
@@ -66,18 +68,24 @@ func (m *Memory) Take() (p Superpacket, ok bool) {
 	case p = <-m.out:
 		return p, true
 	case <-m.closed:
-		return Superpacket{}, false
+		return packet.Superpacket{}, false
 	}
 }
 
 // Written is the channel of what was written: each packet in memory of its own and in one piece. It is never closed.
-func (m *Memory) Written() <-chan Superpacket { return m.out }
+func (m *Memory) Written() <-chan packet.Superpacket { return m.out }
 
 // Name implements Device.
 func (m *Memory) Name() string { return m.name }
 
 // Driver implements Device.
 func (m *Memory) Driver() Driver { return DriverMemory }
+
+// Queues implements Device.
+func (m *Memory) Queues() []Queue { return []Queue{m} }
+
+// Joins implements Device.
+func (m *Memory) Joins() Joins { return Joins{} }
 
 // Unreadable implements Device.
 func (m *Memory) Unreadable() uint64 { return 0 }
@@ -86,7 +94,7 @@ func (m *Memory) Unreadable() uint64 { return 0 }
 func (m *Memory) Offloads() []Offload { return nil }
 
 // Read returns what was injected, up to 64 superpackets at once.
-func (m *Memory) Read() ([]Superpacket, error) {
+func (m *Memory) Read() ([]packet.Superpacket, error) {
 	select {
 	case <-m.closed:
 		return nil, m.closedError()
@@ -111,7 +119,7 @@ func (m *Memory) Read() ([]Superpacket, error) {
 }
 
 // Write refuses with ENOBUFS what does not fit into the queue of what nobody has taken yet, and with EINVAL what is empty.
-func (m *Memory) Write(batch []Superpacket) (written int, err error) {
+func (m *Memory) Write(batch []packet.Superpacket) (written int, err error) {
 	for i := range batch {
 		refused := m.write(&batch[i])
 		switch {
@@ -126,7 +134,7 @@ func (m *Memory) Write(batch []Superpacket) (written int, err error) {
 	return written, err
 }
 
-func (m *Memory) write(p *Superpacket) error {
+func (m *Memory) write(p *packet.Superpacket) error {
 	if p.Len() == 0 {
 		return unix.EINVAL
 	}
@@ -136,7 +144,7 @@ func (m *Memory) write(p *Superpacket) error {
 	default:
 	}
 	select {
-	case m.out <- p.clone():
+	case m.out <- clone(p):
 		return nil
 	default:
 		return unix.ENOBUFS
@@ -152,7 +160,7 @@ func (m *Memory) Close() error {
 func (m *Memory) closedError() error { return fmt.Errorf("tun: %s: %w", m.name, os.ErrClosed) }
 
 // clone is the packet in memory of its own, with Tail behind Data.
-func (p *Superpacket) clone() Superpacket {
+func clone(p *packet.Superpacket) packet.Superpacket {
 	c := *p
 	c.Data, c.Tail = bytes.Join(append([][]byte{p.Data}, p.Tail...), nil), nil
 	return c

@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/packet"
 )
 
 var _ Device = (*Memory)(nil)
@@ -14,11 +16,11 @@ var _ Device = (*Memory)(nil)
 func TestMemoryCarriesPacketsBothWays(t *testing.T) {
 	m := NewMemory("weft0", 1400)
 	part := []byte("def")
-	p := Superpacket{Data: []byte("abc"), Tail: [][]byte{part}, SegmentSize: 2, ChecksumStart: 20, ChecksumOffset: 6}
+	p := packet.Superpacket{Data: []byte("abc"), Tail: [][]byte{part}, SegmentSize: 2, ChecksumStart: 20, ChecksumOffset: 6}
 	if err := m.Inject(p); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := m.Write([]Superpacket{p, p}); n != 2 || err != nil {
+	if n, err := m.Write([]packet.Superpacket{p, p}); n != 2 || err != nil {
 		t.Fatalf("Write: %d, %v", n, err)
 	}
 	part[0] = 'X' // it was borrowed for the call
@@ -27,7 +29,7 @@ func TestMemoryCarriesPacketsBothWays(t *testing.T) {
 		t.Fatalf("Read: %v, %v", read, err)
 	}
 	taken, _ := m.Take()
-	for _, got := range []Superpacket{read[0], taken, <-m.Written()} {
+	for _, got := range []packet.Superpacket{read[0], taken, <-m.Written()} {
 		if string(got.Data) != "abcdef" || got.Tail != nil || got.SegmentSize != 2 || got.ChecksumStart != 20 || got.ChecksumOffset != 6 {
 			t.Errorf("got %+v", got)
 		}
@@ -37,7 +39,7 @@ func TestMemoryCarriesPacketsBothWays(t *testing.T) {
 func TestMemoryReadsWhatWaitsAtOnce(t *testing.T) {
 	m := NewMemory("weft0", 1400)
 	for range 100 {
-		if err := m.Inject(Superpacket{Data: testUDP}); err != nil {
+		if err := m.Inject(packet.Superpacket{Data: testUDP}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -62,7 +64,7 @@ func TestMemoryWakesEverybodyOnClose(t *testing.T) {
 		if <-took {
 			t.Error("Take found a packet")
 		}
-		if err := m.Inject(Superpacket{Data: testUDP}); !errors.Is(err, os.ErrClosed) {
+		if err := m.Inject(packet.Superpacket{Data: testUDP}); !errors.Is(err, os.ErrClosed) {
 			t.Errorf("Inject: %v", err)
 		}
 		if n, err := m.Write(packets(3)); n != 0 || !errors.Is(err, os.ErrClosed) {
@@ -76,13 +78,13 @@ func TestMemoryWakesEverybodyOnClose(t *testing.T) {
 
 func TestMemoryRefusesWithoutWaiting(t *testing.T) {
 	m := NewMemory("weft0", 100)
-	if err := m.Inject(Superpacket{Data: make([]byte, 101)}); !errors.Is(err, unix.EMSGSIZE) {
+	if err := m.Inject(packet.Superpacket{Data: make([]byte, 101)}); !errors.Is(err, unix.EMSGSIZE) {
 		t.Errorf("beyond the MTU: %v", err)
 	}
-	if err := m.Inject(Superpacket{Data: make([]byte, 1000), SegmentSize: 60}); err != nil {
+	if err := m.Inject(packet.Superpacket{Data: make([]byte, 1000), SegmentSize: 60}); err != nil {
 		t.Errorf("superpacket: %v", err)
 	}
-	if n, err := m.Write([]Superpacket{{}, {Data: testUDP}}); n != 1 || !errors.Is(err, unix.EINVAL) {
+	if n, err := m.Write([]packet.Superpacket{{}, {Data: testUDP}}); n != 1 || !errors.Is(err, unix.EINVAL) {
 		t.Errorf("with an empty one: %d, %v", n, err)
 	}
 	if n, err := m.Write(packets(2000)); n != memoryQueue-1 || !errors.Is(err, unix.ENOBUFS) {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/weftnet/weft/packet"
 )
 
 func realDrivers() []Driver { return []Driver{DriverPlain, DriverBatch} }
@@ -75,7 +77,7 @@ func TestCloseWakesRead(t *testing.T) {
 			if err := <-got; !errors.Is(err, os.ErrClosed) {
 				t.Errorf("Read: %v, want os.ErrClosed", err)
 			}
-			if _, err := d.Write([]Superpacket{{Data: make([]byte, 20)}}); !errors.Is(err, os.ErrClosed) {
+			if _, err := d.Write([]packet.Superpacket{{Data: make([]byte, 20)}}); !errors.Is(err, os.ErrClosed) {
 				t.Errorf("Write: %v, want os.ErrClosed", err)
 			}
 			if err := d.Close(); err != nil {
@@ -103,7 +105,7 @@ func TestDeletedInterfaceIsGone(t *testing.T) {
 			if err := <-got; !errors.Is(err, ErrGone) {
 				t.Errorf("Read: %v, want ErrGone", err)
 			}
-			if _, err := d.Write([]Superpacket{{Data: make([]byte, 20)}}); !errors.Is(err, ErrGone) {
+			if _, err := d.Write([]packet.Superpacket{{Data: make([]byte, 20)}}); !errors.Is(err, ErrGone) {
 				t.Errorf("Write: %v, want ErrGone", err)
 			}
 		})

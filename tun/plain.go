@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/songgao/water"
+
 	"github.com/weftnet/weft/packet"
 )
 
@@ -15,7 +16,7 @@ import (
 type plain struct {
 	file
 	segmenter packet.Segmenter
-	in        [1]Superpacket
+	in        [1]packet.Superpacket
 	readBuf   []byte
 	joinBuf   []byte // a packet with its Tail
 	writeBuf  []byte // a packet that is made from the caller's
@@ -68,9 +69,11 @@ func openWater(name string) (*os.File, error) {
 
 func (d *plain) Name() string       { return d.name }
 func (d *plain) Driver() Driver     { return DriverPlain }
+func (d *plain) Queues() []Queue    { return []Queue{d} }
+func (d *plain) Joins() Joins       { return Joins{} }
 func (d *plain) Unreadable() uint64 { return 0 }
 
-func (d *plain) Read() ([]Superpacket, error) {
+func (d *plain) Read() ([]packet.Superpacket, error) {
 	n, err := d.os.Read(d.readBuf)
 	if err != nil {
 		if end, ok := d.ended(err); ok {
@@ -82,7 +85,7 @@ func (d *plain) Read() ([]Superpacket, error) {
 	return d.in[:], nil
 }
 
-func (d *plain) Write(batch []Superpacket) (written int, err error) {
+func (d *plain) Write(batch []packet.Superpacket) (written int, err error) {
 	for i := range batch {
 		refused := d.write(&batch[i])
 		if refused == nil {
@@ -99,14 +102,14 @@ func (d *plain) Write(batch []Superpacket) (written int, err error) {
 	return written, err
 }
 
-func (d *plain) write(p *Superpacket) error {
+func (d *plain) write(p *packet.Superpacket) error {
 	switch {
 	case p.SegmentSize != 0:
 		return d.writeSegments(p)
-	case p.simple() && len(p.Tail) == 0:
+	case p.SegmentSize == 0 && !p.Partial() && len(p.Tail) == 0:
 		return d.writeOne(p.Data)
 	}
-	pkt, err := p.whole(d.writeBuf)
+	pkt, err := whole(p, d.writeBuf)
 	if err != nil {
 		return err
 	}
@@ -114,8 +117,8 @@ func (d *plain) write(p *Superpacket) error {
 }
 
 // writeSegments goes on after a segment that is refused: the others may still be of use.
-func (d *plain) writeSegments(p *Superpacket) error {
-	pkt, err := p.contiguous(d.joinBuf)
+func (d *plain) writeSegments(p *packet.Superpacket) error {
+	pkt, err := contiguous(p, d.joinBuf)
 	if err != nil {
 		return err
 	}

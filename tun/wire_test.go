@@ -16,9 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/weftnet/weft/packet"
 	"github.com/weftnet/weft/packet/packettest"
-	"golang.org/x/sys/unix"
 )
 
 // patience bounds what could hang; no test waits for it when all is well.
@@ -80,7 +81,7 @@ func (c *cable) move(from, to Device) {
 		}
 		c.biggest.Store(max(c.biggest.Load(), int64(len(batch))))
 		for _, p := range batch {
-			if err := packettest.Verify(p.Data); err != nil || !p.simple() || len(p.Data) > c.mtu {
+			if err := packettest.Verify(p.Data); err != nil || p.SegmentSize != 0 || p.Partial() || len(p.Data) > c.mtu {
 				c.fail(fmt.Errorf("read from %s (%s): %d bytes, MTU %d, %w", from.Name(), from.Driver(), len(p.Data), c.mtu, err))
 			}
 		}
@@ -252,7 +253,7 @@ func udpSuperpackets(t *testing.T, driver Driver, to netip.Prefix, partial bool)
 	}
 	small := udp
 	small.Payload = noise(4, 333)
-	batch := []Superpacket{superpacket(udp.Build(), segment, partial, 100), superpacket(small.Build(), 0, partial, 0)}
+	batch := []packet.Superpacket{superpacket(udp.Build(), segment, partial, 100), superpacket(small.Build(), 0, partial, 0)}
 	if n, err := d.Write(batch); n != 2 || err != nil {
 		t.Fatalf("Write: %d, %v", n, err)
 	}
@@ -270,8 +271,8 @@ func udpSuperpackets(t *testing.T, driver Driver, to netip.Prefix, partial bool)
 }
 
 // superpacket makes the descriptor of pkt. With cut > 0, everything from that byte on is in three pieces of Tail.
-func superpacket(pkt []byte, segment int, partial bool, cut int) Superpacket {
-	p := Superpacket{Data: pkt, SegmentSize: segment}
+func superpacket(pkt []byte, segment int, partial bool, cut int) packet.Superpacket {
+	p := packet.Superpacket{Data: pkt, SegmentSize: segment}
 	if partial {
 		p.ChecksumStart, p.ChecksumOffset = packettest.Partial(pkt)
 	}
@@ -317,7 +318,7 @@ func tcpSuperpackets(t *testing.T, driver Driver, to netip.Prefix, partial bool)
 	}
 	write := func(segment, cut int) {
 		t.Helper()
-		if n, err := d.Write([]Superpacket{superpacket(tcp.Build(), segment, partial, cut)}); n != 1 || err != nil {
+		if n, err := d.Write([]packet.Superpacket{superpacket(tcp.Build(), segment, partial, cut)}); n != 1 || err != nil {
 			t.Fatalf("Write: %d, %v", n, err)
 		}
 	}

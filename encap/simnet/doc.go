@@ -1,4 +1,4 @@
-// Package simnet is an underlay in memory, for tests: hosts with addresses, UDP ports that are encap.Conns, and TCP.
+// Package simnet is an underlay in memory, for tests: hosts with addresses, UDP ports that are encap.Ports, and TCP.
 //
 // Words. A path leads from one host's address to another's. It is cut between hosts that Cut names, and while one of the
 // two addresses belongs to nobody. On a cut path UDP is lost, and TCP stands still until the path is back.

@@ -49,7 +49,7 @@ func (h *Host) Readdress(addrs ...netip.Addr) {
 }
 
 // ListenUDP opens a port on all addresses; 0 takes a free one. It panics if the port is taken.
-func (h *Host) ListenUDP(port uint16) encap.Conn {
+func (h *Host) ListenUDP(port uint16) encap.Port {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
 	port = h.freePort(port, func(p uint16) bool { return h.udp[p] != nil })

@@ -33,29 +33,35 @@ type arrival struct {
 	data encap.Datagram
 }
 
-var _ encap.Conn = (*udpConn)(nil)
+var (
+	_ encap.Port = (*udpConn)(nil)
+	_ encap.Conn = (*udpConn)(nil)
+)
 
 func newUDPConn(h *Host, port uint16) *udpConn {
 	return &udpConn{host: h, port: port, wake: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
-// Port implements encap.Conn.
+// Lanes implements encap.Port: there is one.
+func (c *udpConn) Lanes() []encap.Conn { return []encap.Conn{c} }
+
+// Port implements encap.Port.
 func (c *udpConn) Port() uint16 { return c.port }
 
-// Features implements encap.Conn.
+// Features implements encap.Port.
 func (c *udpConn) Features() []encap.Feature { return nil }
 
-// Buffers implements encap.Conn.
+// Buffers implements encap.Port.
 func (c *udpConn) Buffers() (receive, send int) { return queueLen * 1500, queueLen * 1500 }
 
-// Overflow implements encap.Conn.
+// Overflow implements encap.Port.
 func (c *udpConn) Overflow() uint64 {
 	c.host.net.mu.Lock()
 	defer c.host.net.mu.Unlock()
 	return c.lost
 }
 
-// Close implements encap.Conn.
+// Close implements encap.Port.
 func (c *udpConn) Close() error {
 	c.host.net.mu.Lock()
 	defer c.host.net.mu.Unlock()
