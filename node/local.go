@@ -97,7 +97,7 @@ func (n *Node) deviceOptions() tun.Options {
 
 // advertised lists where peers shall call this node, and why.
 func (n *Node) advertised() []api.Advertised {
-	port := n.conn.Port()
+	port := n.port.Port()
 	var list []api.Advertised
 	add := func(a netip.Addr, why string) {
 		at := netip.AddrPortFrom(a.Unmap(), port)

@@ -14,7 +14,7 @@ import (
 
 func (n *Node) meshConfig() mesh.Config {
 	return mesh.Config{
-		Identity: n.identity, Boot: n.boot, Name: n.cfg.Name, Started: n.started, Port: n.conn.Port(),
+		Identity: n.identity, Boot: n.boot, Name: n.cfg.Name, Started: n.started, Port: n.port.Port(),
 		Network: n.cfg.Network, Subnet: n.meshSubnet(), Bootstrap: n.cfg.Bootstrap, Routes: n.cfg.Routes, Seeds: n.cfg.Join,
 		StateDir: n.cfg.StateDir, Underlay: &underlay{n}, Logger: n.log, OnView: func(mesh.View) { n.changed() },
 		Forbidden: n.forbidden, Movable: n.movable,
@@ -38,7 +38,7 @@ func (n *Node) movable() bool {
 
 func (n *Node) newStreams() *encap.Streams {
 	return encap.NewStreams(encap.StreamsConfig{
-		Local: n.local, Boot: n.boot, Started: n.started, Port: n.conn.Port(), Dialer: n.platform.Dialer,
+		Local: n.local, Boot: n.boot, Started: n.started, Port: n.port.Port(), Dialer: n.platform.Dialer,
 		OnRefused: n.onRefused,
 	})
 }

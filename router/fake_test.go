@@ -149,9 +149,9 @@ func (s *side) start(edit ...func(*Config)) {
 	s.epoch++
 	s.boot = trust.BootNonce{byte(s.number), byte(s.epoch)}
 	s.dev = tun.NewMemory("weft0", 9000)
-	s.tap = &tap{Conn: s.host.ListenUDP(testPort)}
+	s.tap = &tap{Port: s.host.ListenUDP(testPort)}
 	cfg := Config{
-		Local: s.local, Boot: s.boot, Device: s.dev, Conn: s.tap, Stamp: encap.Stamps(s.epoch), Log: testLogger(s.t),
+		Local: s.local, Boot: s.boot, Device: s.dev, Port: s.tap, Stamp: encap.Stamps(s.epoch), Log: testLogger(s.t),
 		Timing: s.timing, Events: s.onEvent, Gossip: s.onGossip,
 	}
 	for _, e := range edit {
