@@ -320,8 +320,8 @@ func (m *machine) carries(p *machine) bool {
 
 func (m *machine) send(from, to netip.Addr, text string) {
 	m.t.Helper()
-	packet := packettest.UDP{IP: packettest.IP{Src: from, Dst: to}, Payload: []byte(text)}.Build()
-	must(m.t, m.lastDevice().Inject(packet.Superpacket{Data: packet}))
+	udp := packettest.UDP{IP: packettest.IP{Src: from, Dst: to}, Payload: []byte(text)}.Build()
+	must(m.t, m.lastDevice().Inject(packet.Superpacket{Data: udp}))
 }
 
 func (m *machine) lastDevice() *fakeDevice {

@@ -149,7 +149,7 @@ func (s *side) start(edit ...func(*Config)) {
 	s.epoch++
 	s.boot = trust.BootNonce{byte(s.number), byte(s.epoch)}
 	s.dev = tun.NewMemory("weft0", 9000)
-	s.tap = &tap{Port: s.host.ListenUDP(testPort)}
+	s.tap = &tap{port: s.host.ListenUDP(testPort)}
 	cfg := Config{
 		Local: s.local, Boot: s.boot, Device: s.dev, Port: s.tap, Stamp: encap.Stamps(s.epoch), Log: testLogger(s.t),
 		Timing: s.timing, Events: s.onEvent, Gossip: s.onGossip,
@@ -361,9 +361,12 @@ func (s *side) carries(p *side) bool {
 	return false
 }
 
+// port is embedded where a test changes some of its methods.
+type port = encap.Port
+
 // tap is a port that can be listened to, held up and broken.
 type tap struct {
-	encap.Port
+	port
 	mu     sync.Mutex          // guards what follows
 	sent   [][]byte            // all frames so far, if keep
 	keep   bool                // sent is wanted
@@ -374,7 +377,7 @@ type tap struct {
 // Lanes implements encap.Port.
 func (p *tap) Lanes() []encap.Conn { return []encap.Conn{p} }
 
-func (p *tap) lane() encap.Conn { return p.Port.Lanes()[0] }
+func (p *tap) lane() encap.Conn { return p.port.Lanes()[0] }
 
 // Receive implements encap.Conn.
 func (p *tap) Receive() ([]encap.Datagram, error) { return p.lane().Receive() }

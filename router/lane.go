@@ -131,7 +131,7 @@ func (l *lane) outbound(batch []packet.Superpacket) {
 // runInbound moves frames from the port to the device and to control until the port is closed.
 func (l *lane) runInbound() error {
 	for {
-		batch, err := l.r.conn().Receive()
+		batch, err := l.r.conn.Receive()
 		if err != nil {
 			if closed(err) {
 				return nil

@@ -425,7 +425,7 @@ func TestStopEndsEverythingAndLaterCallsSayThatItStopped(t *testing.T) {
 
 // brokenPort is a port whose Receive fails.
 type brokenPort struct {
-	encap.Port
+	port
 	err error
 }
 
@@ -434,7 +434,7 @@ func (p *brokenPort) Lanes() []encap.Conn { return []encap.Conn{p} }
 
 // Send implements encap.Conn.
 func (p *brokenPort) Send(trains []encap.Train) encap.SendResult {
-	return p.Port.Lanes()[0].Send(trains)
+	return p.port.Lanes()[0].Send(trains)
 }
 
 // Receive implements encap.Conn.

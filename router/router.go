@@ -48,6 +48,7 @@ type Router struct {
 	moved   atomic.Bool // Announce was called; control has not done it yet
 	indexes indexMap
 	lane    *lane
+	conn    encap.Conn // where control frames leave: of lane 0
 	ctl     counters // drops that control counts
 
 	calls      chan func()
@@ -73,6 +74,7 @@ func New(cfg Config) *Router {
 		gossip: encap.NewGossipSealer(cfg.Local.Keys.Gossip, cfg.Local.Identity.Fingerprint(), cfg.Boot, cfg.Local.Rand),
 	}
 	r.table.Store(newSnapshot())
+	r.conn = cfg.Port.Lanes()[0]
 	r.lane = newLane(r, cfg.Device)
 	return r
 }
@@ -159,6 +161,3 @@ func (r *Router) jitter(d time.Duration) time.Duration {
 
 // closed reports whether err is the end of a device or port that was closed on purpose.
 func closed(err error) bool { return errors.Is(err, os.ErrClosed) }
-
-// conn is where control frames leave.
-func (r *Router) conn() encap.Conn { return r.cfg.Port.Lanes()[0] }

@@ -180,7 +180,7 @@ func (s *sender) flush() {
 	if len(s.trains) == 0 {
 		return
 	}
-	result := s.l.r.conn().Send(s.trains)
+	result := s.l.r.conn.Send(s.trains)
 	s.l.out.drop(TooBig, result.TooBig)
 	s.l.out.drop(Unreachable, result.Unreachable)
 	s.l.out.drop(SendFailed, result.Failed)
