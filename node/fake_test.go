@@ -21,6 +21,7 @@ import (
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/encap/simnet"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/packet"
 	"github.com/weftnet/weft/packet/packettest"
 	"github.com/weftnet/weft/trust"
 	"github.com/weftnet/weft/tun"

@@ -49,7 +49,7 @@ type Router struct {
 	indexes indexMap
 	lane    *lane
 	conn    encap.Conn // where control frames leave: of lane 0
-	ctl     counters // drops that control counts
+	ctl     counters   // drops that control counts
 
 	calls      chan func()
 	control    chan message // control frames of known sessions
