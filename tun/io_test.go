@@ -19,7 +19,7 @@ func TestWriteGoesOnAfterARefusedPacket(t *testing.T) {
 			ns.up(t, "weft0", right4)
 			socket := ns.udpSocket(t, right4.Addr())
 			udp := packettest.UDP{IP: packettest.IP{Src: left4.Addr(), Dst: right4.Addr()}, SrcPort: 9, DstPort: socket.port, Payload: []byte("x")}
-			n, err := d.Write([]packet.Superpacket{
+			n, err := d.Queues()[0].Write([]packet.Superpacket{
 				{Data: udp.Build()},
 				{Data: make([]byte, 30)}, // no version: the kernel refuses it
 				{},
@@ -40,7 +40,7 @@ func TestWriteWhileTheInterfaceIsDownIsRefused(t *testing.T) {
 	for _, driver := range realDrivers() {
 		t.Run(string(driver), func(t *testing.T) {
 			d, _ := newNamespace(t).open(t, Options{Name: "weft0", Driver: driver, MTU: 1400})
-			if n, err := d.Write(packets(200)); n != 0 || !errors.Is(err, unix.EIO) {
+			if n, err := d.Queues()[0].Write(packets(200)); n != 0 || !errors.Is(err, unix.EIO) {
 				t.Errorf("wrote %d, %v; want 0, EIO", n, err)
 			}
 		})
@@ -97,7 +97,7 @@ func TestMovingPacketsAllocatesNothing(t *testing.T) {
 			ns.up(t, "weft0", right4)
 			batch := discarded(t)
 			if n := testing.AllocsPerRun(50, func() {
-				if n, err := d.Write(batch); n != len(batch) || err != nil {
+				if n, err := d.Queues()[0].Write(batch); n != len(batch) || err != nil {
 					t.Fatalf("wrote %d, %v", n, err)
 				}
 			}); n != 0 {
@@ -113,7 +113,7 @@ func TestMovingPacketsAllocatesNothing(t *testing.T) {
 				if _, err := unix.Write(socket.fd, payload); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := d.Read(); err != nil {
+				if _, err := d.Queues()[0].Read(); err != nil {
 					t.Fatal(err)
 				}
 			}); n != 0 {

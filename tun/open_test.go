@@ -68,7 +68,7 @@ func TestCloseWakesRead(t *testing.T) {
 			d, _ := newNamespace(t).open(t, Options{Name: "weft0", Driver: driver, MTU: 1400})
 			got := make(chan error, 1)
 			go func() {
-				_, err := d.Read()
+				_, err := d.Queues()[0].Read()
 				got <- err
 			}()
 			if err := d.Close(); err != nil {
@@ -77,7 +77,7 @@ func TestCloseWakesRead(t *testing.T) {
 			if err := <-got; !errors.Is(err, os.ErrClosed) {
 				t.Errorf("Read: %v, want os.ErrClosed", err)
 			}
-			if _, err := d.Write([]packet.Superpacket{{Data: make([]byte, 20)}}); !errors.Is(err, os.ErrClosed) {
+			if _, err := d.Queues()[0].Write([]packet.Superpacket{{Data: make([]byte, 20)}}); !errors.Is(err, os.ErrClosed) {
 				t.Errorf("Write: %v, want os.ErrClosed", err)
 			}
 			if err := d.Close(); err != nil {
@@ -97,7 +97,7 @@ func TestDeletedInterfaceIsGone(t *testing.T) {
 			go func() {
 				var err error
 				for err == nil {
-					_, err = d.Read()
+					_, err = d.Queues()[0].Read()
 				}
 				got <- err
 			}()
@@ -105,7 +105,7 @@ func TestDeletedInterfaceIsGone(t *testing.T) {
 			if err := <-got; !errors.Is(err, ErrGone) {
 				t.Errorf("Read: %v, want ErrGone", err)
 			}
-			if _, err := d.Write([]packet.Superpacket{{Data: make([]byte, 20)}}); !errors.Is(err, ErrGone) {
+			if _, err := d.Queues()[0].Write([]packet.Superpacket{{Data: make([]byte, 20)}}); !errors.Is(err, ErrGone) {
 				t.Errorf("Write: %v, want ErrGone", err)
 			}
 		})

@@ -71,7 +71,7 @@ func (c *cable) fail(err error) { c.failed.CompareAndSwap(nil, &err) }
 // move checks every packet on its way: it must be complete and within the MTU, for these drivers segment what they read.
 func (c *cable) move(from, to Device) {
 	for {
-		batch, err := from.Read()
+		batch, err := from.Queues()[0].Read()
 		if errors.Is(err, os.ErrClosed) {
 			return
 		}
@@ -85,7 +85,7 @@ func (c *cable) move(from, to Device) {
 				c.fail(fmt.Errorf("read from %s (%s): %d bytes, MTU %d, %w", from.Name(), from.Driver(), len(p.Data), c.mtu, err))
 			}
 		}
-		written, err := to.Write(batch)
+		written, err := to.Queues()[0].Write(batch)
 		// The other side may not be up yet, or closed already.
 		if written != len(batch) && !errors.Is(err, unix.EIO) && !errors.Is(err, os.ErrClosed) {
 			c.fail(fmt.Errorf("wrote %d of %d: %w", written, len(batch), err))
@@ -254,7 +254,7 @@ func udpSuperpackets(t *testing.T, driver Driver, to netip.Prefix, partial bool)
 	small := udp
 	small.Payload = noise(4, 333)
 	batch := []packet.Superpacket{superpacket(udp.Build(), segment, partial, 100), superpacket(small.Build(), 0, partial, 0)}
-	if n, err := d.Write(batch); n != 2 || err != nil {
+	if n, err := d.Queues()[0].Write(batch); n != 2 || err != nil {
 		t.Fatalf("Write: %d, %v", n, err)
 	}
 	var want [][]byte
@@ -318,7 +318,7 @@ func tcpSuperpackets(t *testing.T, driver Driver, to netip.Prefix, partial bool)
 	}
 	write := func(segment, cut int) {
 		t.Helper()
-		if n, err := d.Write([]packet.Superpacket{superpacket(tcp.Build(), segment, partial, cut)}); n != 1 || err != nil {
+		if n, err := d.Queues()[0].Write([]packet.Superpacket{superpacket(tcp.Build(), segment, partial, cut)}); n != 1 || err != nil {
 			t.Fatalf("Write: %d, %v", n, err)
 		}
 	}
@@ -351,7 +351,7 @@ func tcpSuperpackets(t *testing.T, driver Driver, to netip.Prefix, partial bool)
 func synAck(t *testing.T, d Device) uint32 {
 	t.Helper()
 	for {
-		batch, err := d.Read()
+		batch, err := d.Queues()[0].Read()
 		if err != nil {
 			t.Fatal(err)
 		}
