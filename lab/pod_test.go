@@ -99,3 +99,32 @@ func TestBadPodsAreRefused(t *testing.T) {
 		t.Errorf("%d pods, want 1", len(a.Pods()))
 	}
 }
+
+func TestGSOLimitIsOfThePodsEndAlone(t *testing.T) {
+	l := testLab(t, Options{})
+	a := testHosts(t, l, "a")[0]
+	p := testPod(t, a, "p", "10.244.1.10/24")
+	const size = 61037
+	if err := p.LimitGSO(size); err != nil {
+		t.Fatal(err)
+	}
+	if got := gsoLimits(t, p.Namespace, podInterface); got != [2]uint32{size, size} {
+		t.Errorf("the pod's end has %v, want %d for both", got, size)
+	}
+	if got := gsoLimits(t, a.Namespace, "pod1"); got != [2]uint32{65536, 65536} {
+		t.Errorf("the host's end has %v, want the kernel's default", got)
+	}
+	if err := p.LimitGSO(1); err == nil {
+		t.Error("a limit of 1 byte was taken")
+	}
+}
+
+// gsoLimits are gso_max_size and gso_ipv4_max_size of an interface.
+func gsoLimits(t *testing.T, n *Namespace, name string) [2]uint32 {
+	t.Helper()
+	link, err := n.link(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return [2]uint32{link.Attrs().GSOMaxSize, link.Attrs().GSOIPv4MaxSize}
+}
