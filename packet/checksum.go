@@ -61,13 +61,7 @@ func addWords(sum uint32, word uint16) uint32 {
 // PseudoSum is the sum of the pseudo header: addresses, protocol, and the length of transport header and payload
 // (RFC 9293 section 3.1, RFC 8200 section 8.1).
 func PseudoSum(src, dst netip.Addr, proto uint8, length int) uint32 {
-	return pseudoBase(src, dst, proto) + uint32(length)
-}
-
-// pseudoBase is the pseudo header's sum without the length; it is below 2^17, so that adding a length cannot wrap.
-func pseudoBase(src, dst netip.Addr, proto uint8) uint32 {
-	sum := uint32(Fold(sumAddr(dst, sumAddr(src, 0))))
-	return sum + uint32(proto)
+	return uint32(Fold(sumAddr(dst, sumAddr(src, 0)))) + uint32(proto) + uint32(length)
 }
 
 func sumAddr(a netip.Addr, initial uint32) uint32 {

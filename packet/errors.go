@@ -12,4 +12,5 @@ var (
 	ErrChecksum   = errors.New("packet: checksum field lies outside the packet")
 	ErrPartial    = errors.New("packet: not an unfragmented TCP or UDP packet, whose checksum may be partial")
 	ErrSegment    = errors.New("packet: not a TCP or UDP packet that can be segmented")
+	ErrFull       = errors.New("packet: the coalescer is full")
 )

@@ -15,24 +15,24 @@ const (
 // maxExtensions bounds the chain. RFC 8200 section 4.1 knows eight different places for extension headers.
 const maxExtensions = 8
 
-// skipExtensions walks the chain from L4 on, sets Proto and L4 to what stands behind it, and notes fragments and headers
+// skipExtensions walks the chain from L4 on, sets proto and l4 to what stands behind it, and notes fragments and headers
 // that pin the payload.
 func (l *layout) skipExtensions(b []byte) error {
 	for range maxExtensions {
-		if !isExtension(l.Proto) {
+		if !isExtension(l.proto) {
 			return nil
 		}
-		size, err := extensionLen(l.Proto, b[l.L4:])
+		size, err := extensionLen(l.proto, b[l.l4:])
 		if err != nil {
 			return err
 		}
-		later := l.note(b[l.L4:])
-		l.Proto, l.L4 = b[l.L4], l.L4+size
+		later := l.note(b[l.l4:])
+		l.proto, l.l4 = b[l.l4], l.l4+size
 		if later {
 			return nil // what follows is the middle of a packet
 		}
 	}
-	if isExtension(l.Proto) {
+	if isExtension(l.proto) {
 		return ErrExtensions
 	}
 	return nil
@@ -70,9 +70,9 @@ func extensionLen(proto uint8, b []byte) (int, error) {
 // note records what the extension header at the start of b means, and reports whether it is a fragment header with an
 // offset, behind which no transport header can stand.
 func (l *layout) note(b []byte) (later bool) {
-	switch l.Proto {
+	switch l.proto {
 	case extFragment:
-		l.Fragment = true
+		l.fragment = true
 		return binary.BigEndian.Uint16(b[2:])&^7 != 0
 	case extAuth:
 		l.pinned = true // its integrity value covers the payload

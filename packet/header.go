@@ -1,9 +1,6 @@
 package packet
 
-import (
-	"encoding/binary"
-	"net/netip"
-)
+import "net/netip"
 
 // IP protocol numbers, also the values of an IPv6 next header field (IANA "Assigned Internet Protocol Numbers").
 const (
@@ -36,7 +33,17 @@ type Header struct {
 // It returns ErrShort, ErrVersion, ErrLength or ErrExtensions.
 func Parse(b []byte) (Header, error) {
 	l, err := parseLayout(b)
-	return l.Header, err
+	if err != nil {
+		return Header{}, err
+	}
+	h := Header{Version: l.version, Proto: l.proto, Fragment: l.fragment, L4: l.l4, Length: l.length}
+	h.Src, h.Dst, _ = Addrs(b)
+	if l.version == 4 {
+		h.TOS, h.TTL = b[1], b[8]
+	} else {
+		h.TOS, h.TTL = b[0]<<4|b[1]>>4, b[7]
+	}
+	return h, nil
 }
 
 // Addrs returns source and destination of b, without a look at anything but version and the minimum length.
@@ -48,66 +55,4 @@ func Addrs(b []byte) (src, dst netip.Addr, ok bool) {
 		return netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40])), true
 	}
 	return netip.Addr{}, netip.Addr{}, false
-}
-
-// layout is a Header with what only segmentation asks for.
-type layout struct {
-	Header
-	pinned bool // an extension header covers the payload or changes the pseudo header: segments would be wrong
-}
-
-func parseLayout(b []byte) (layout, error) {
-	if len(b) == 0 {
-		return layout{}, ErrShort
-	}
-	switch b[0] >> 4 {
-	case 4:
-		return parse4(b)
-	case 6:
-		return parse6(b)
-	}
-	return layout{}, ErrVersion
-}
-
-func parse4(b []byte) (layout, error) {
-	if len(b) < ipv4MinLen {
-		return layout{}, ErrShort
-	}
-	headerLen, total := int(b[0]&0x0f)*4, int(binary.BigEndian.Uint16(b[2:]))
-	if headerLen < ipv4MinLen || total < headerLen || total > len(b) {
-		return layout{}, ErrLength
-	}
-	return layout{Header: Header{
-		Version:  4,
-		Proto:    b[9],
-		TOS:      b[1],
-		TTL:      b[8],
-		Fragment: binary.BigEndian.Uint16(b[6:])&0x3fff != 0, // more fragments, or an offset
-		Src:      netip.AddrFrom4([4]byte(b[12:16])),
-		Dst:      netip.AddrFrom4([4]byte(b[16:20])),
-		L4:       headerLen,
-		Length:   total,
-	}}, nil
-}
-
-// parse6 refuses jumbograms (payload length 0): no TUN device carries them.
-func parse6(b []byte) (layout, error) {
-	if len(b) < ipv6Len {
-		return layout{}, ErrShort
-	}
-	total := ipv6Len + int(binary.BigEndian.Uint16(b[4:]))
-	if total > len(b) {
-		return layout{}, ErrLength
-	}
-	l := layout{Header: Header{
-		Version: 6,
-		Proto:   b[6],
-		TOS:     b[0]<<4 | b[1]>>4,
-		TTL:     b[7],
-		Src:     netip.AddrFrom16([16]byte(b[8:24])),
-		Dst:     netip.AddrFrom16([16]byte(b[24:40])),
-		L4:      ipv6Len,
-		Length:  total,
-	}}
-	return l, l.skipExtensions(b[:total])
 }

@@ -12,50 +12,25 @@ import "encoding/binary"
 // disagrees with the packet's length.
 func PartialChecksum(b []byte) (start, offset int, err error) {
 	l, err := parseLayout(b)
-	switch {
-	case err != nil:
-		return 0, 0, err
-	case l.Length != len(b):
-		return 0, 0, ErrLength
-	case l.Fragment, l.pinned:
-		return 0, 0, ErrPartial
-	}
-	switch l.Proto {
-	case ProtoTCP:
-		offset, err = tcpChecksumAt, checkTCP(b[l.L4:])
-	case ProtoUDP:
-		offset, err = udpChecksumAt, checkUDP(b[l.L4:])
-	default:
-		err = ErrPartial
-	}
 	if err != nil {
 		return 0, 0, err
 	}
-	return l.L4, offset, nil
+	_, offset, err = l.partial(b)
+	if err != nil {
+		return 0, 0, err
+	}
+	return l.l4, offset, nil
 }
 
-// checkTCP reports whether a whole TCP header lies in b.
-func checkTCP(b []byte) error {
-	if len(b) < tcpMinLen {
-		return ErrShort
+// partial returns the length of the transport header of a packet whose checksum may be partial, and the offset of the
+// checksum in it; otherwise what is wrong, as PartialChecksum says.
+func (l *layout) partial(b []byte) (headerLen, checksumAt int, err error) {
+	if l.length != len(b) {
+		return 0, 0, ErrLength
 	}
-	switch headerLen := int(b[12]>>4) * 4; {
-	case headerLen < tcpMinLen:
-		return ErrLength
-	case headerLen > len(b):
-		return ErrShort
+	headerLen, checksumAt, err = l.transport(b, ErrPartial)
+	if err == nil && l.proto == ProtoUDP && int(binary.BigEndian.Uint16(b[l.l4+4:])) != len(b)-l.l4 {
+		err = ErrLength // the sum would not end where the field says
 	}
-	return nil
-}
-
-// checkUDP reports whether b is a UDP header and the payload that it states, and nothing behind it: there the sum would
-// not end where the field says.
-func checkUDP(b []byte) error {
-	if len(b) < udpLen {
-		return ErrShort
-	}
-	if int(binary.BigEndian.Uint16(b[4:])) != len(b) {
-		return ErrLength
-	}
-	return nil
+	return headerLen, checksumAt, err
 }

@@ -1,0 +1,85 @@
+package packet
+
+import "encoding/binary"
+
+// MaxHeader is the longest IP and transport header of a segment: 60 bytes of TCP behind 40 of IPv6 leave 156 for extension
+// headers; IPv4 never needs more than 60 + 60.
+const MaxHeader = 256
+
+// TCP flags, byte 13 of the header (RFC 9293, RFC 3168).
+const (
+	tcpFIN = 0x01
+	tcpPSH = 0x08
+	tcpACK = 0x10
+	tcpECE = 0x40
+	tcpCWR = 0x80
+)
+
+const (
+	tcpFlagsAt    = 13
+	tcpChecksumAt = 16
+	udpChecksumAt = 6
+)
+
+// segmentHeader is the header of one segment after the other, with a partial checksum. It is where Segmenter and Coalescer
+// agree on what changes between segments: the Segmenter writes it, the Coalescer compares packets with it.
+type segmentHeader struct {
+	length     int // of IP and transport header
+	l4         int
+	checksumAt int    // offset in the packet
+	pseudo     uint32 // sum of the pseudo header without the length
+	ipSum      uint32 // IPv4: sum of the header without total length, identification and checksum
+	seq        uint32 // TCP: of the segment
+	id         uint16 // IPv4: of the segment
+	ipv4, tcp  bool
+	bytes      [MaxHeader]byte // of any segment; put sets what differs
+}
+
+// begin takes the header of pkt, a superpacket or a first segment. headerLen and checksumAt are those of layout.transport.
+func (h *segmentHeader) begin(pkt []byte, l *layout, headerLen, checksumAt int) {
+	h.length, h.l4, h.checksumAt = l.l4+headerLen, l.l4, l.l4+checksumAt
+	h.ipv4, h.tcp = l.version == 4, l.proto == ProtoTCP
+	h.pseudo = l.pseudoBase(pkt)
+	copy(h.bytes[:h.length], pkt)
+	h.rewind(pkt)
+	if h.ipv4 {
+		fields := Fold(Sum(pkt[2:6], uint32(binary.BigEndian.Uint16(pkt[10:]))))
+		h.ipSum = uint32(Fold(Sum(pkt[:l.l4], uint32(^fields))))
+	}
+}
+
+// rewind goes to the segment whose header begins pkt.
+func (h *segmentHeader) rewind(pkt []byte) {
+	if h.ipv4 {
+		h.id = binary.BigEndian.Uint16(pkt[4:])
+	}
+	if h.tcp {
+		h.seq = binary.BigEndian.Uint32(pkt[h.l4+4:])
+	}
+}
+
+// advance goes to the next segment, past one of size payload bytes.
+func (h *segmentHeader) advance(size int) {
+	h.id++
+	h.seq += uint32(size)
+}
+
+// put writes into hdr what differs between segments, for one of size payload bytes; all but the TCP flags. hdr has h.length
+// bytes.
+func (h *segmentHeader) put(hdr []byte, size int) {
+	total := uint32(h.length + size)
+	if h.ipv4 {
+		put16(hdr[2:], uint16(total))
+		put16(hdr[4:], h.id)
+		put16(hdr[10:], ^Fold(h.ipSum+total+uint32(h.id)))
+	} else {
+		put16(hdr[4:], uint16(total-ipv6Len))
+	}
+	total -= uint32(h.l4)
+	if h.tcp {
+		binary.BigEndian.PutUint32(hdr[h.l4+4:], h.seq)
+	} else {
+		put16(hdr[h.l4+4:], uint16(total))
+	}
+	put16(hdr[h.checksumAt:], Fold(h.pseudo+total))
+}
