@@ -35,6 +35,9 @@ func two(t *testing.T, o Options, f func(t *testing.T, n *Network, a, b *Host)) 
 
 func to(a netip.Addr) encap.Endpoint { return encap.Endpoint{Addr: netip.AddrPortFrom(a, port)} }
 
+// listen opens a port and returns its one connection.
+func listen(h *Host, port uint16) *udpConn { return h.ListenUDP(port).(*udpConn) }
+
 func send(c encap.Conn, to encap.Endpoint, frame string) encap.SendResult {
 	return c.Send([]encap.Train{{To: to, Bufs: [][]byte{[]byte(frame)}}})
 }
@@ -51,7 +54,7 @@ func next(t *testing.T, c encap.Conn) (string, encap.Endpoint) {
 
 func TestFrameArrivesAfterTheDelayInBothFamilies(t *testing.T) {
 	two(t, Options{Delay: 30 * time.Millisecond}, func(t *testing.T, _ *Network, a, b *Host) {
-		ca, cb := a.ListenUDP(port), b.ListenUDP(port)
+		ca, cb := listen(a, port), listen(b, port)
 		for _, c := range []struct{ from, to netip.Addr }{{addrA, addrB}, {addrA6, addrB6}} {
 			began := time.Now()
 			send(ca, to(c.to), "frame")
@@ -68,7 +71,7 @@ func TestFrameArrivesAfterTheDelayInBothFamilies(t *testing.T) {
 
 func TestTrainArrivesAsItsFrames(t *testing.T) {
 	two(t, Options{}, func(t *testing.T, _ *Network, a, b *Host) {
-		ca, cb := a.ListenUDP(port), b.ListenUDP(port)
+		ca, cb := listen(a, port), listen(b, port)
 		r := ca.Send([]encap.Train{{To: to(addrB), Bufs: [][]byte{[]byte("abc"), []byte("defg")}, Size: 3, ECN: 2}})
 		batch, err := cb.Receive()
 		if r.Sent != 3 || err != nil || len(batch) != 3 || string(batch[2].Data) != "g" || batch[0].ECN != 2 {
@@ -79,7 +82,7 @@ func TestTrainArrivesAsItsFrames(t *testing.T) {
 
 func TestWhatCannotBeSentIsCounted(t *testing.T) {
 	two(t, Options{MTU: 100}, func(t *testing.T, n *Network, a, _ *Host) {
-		only4 := n.Host(netip.MustParseAddr("192.0.2.9")).ListenUDP(port)
+		only4 := listen(n.Host(netip.MustParseAddr("192.0.2.9")), port)
 		if r := send(only4, to(addrB6), "x"); r.Unreachable != 1 || !errors.Is(r.Err, syscall.ENETUNREACH) {
 			t.Errorf("%+v", r)
 		}
@@ -98,7 +101,7 @@ func TestWhatCannotBeSentIsCounted(t *testing.T) {
 
 func TestCutLosesFramesAndHealLetsThemPass(t *testing.T) {
 	two(t, Options{}, func(t *testing.T, n *Network, a, b *Host) {
-		ca, cb := a.ListenUDP(port), b.ListenUDP(port)
+		ca, cb := listen(a, port), listen(b, port)
 		n.Cut(b, a)
 		if r := send(ca, to(addrB), "lost"); r.Sent != 1 {
 			t.Errorf("%+v", r)
@@ -114,7 +117,7 @@ func TestCutLosesFramesAndHealLetsThemPass(t *testing.T) {
 func TestTheSameSeedLosesTheSameFrames(t *testing.T) {
 	run := func() (got string) {
 		two(t, Options{Seed: 7, Loss: 0.5}, func(t *testing.T, _ *Network, a, b *Host) {
-			ca, cb := a.ListenUDP(port), b.ListenUDP(port)
+			ca, cb := listen(a, port), listen(b, port)
 			for i := range 64 {
 				send(ca, to(addrB), fmt.Sprint(i%10))
 			}
@@ -132,7 +135,7 @@ func TestTheSameSeedLosesTheSameFrames(t *testing.T) {
 
 func TestOrderIsKeptWithoutJitter(t *testing.T) {
 	two(t, Options{Delay: time.Millisecond}, func(t *testing.T, _ *Network, a, b *Host) {
-		ca, cb := a.ListenUDP(port), b.ListenUDP(port)
+		ca, cb := listen(a, port), listen(b, port)
 		for i := range 10 {
 			send(ca, to(addrB), fmt.Sprint(i))
 		}
@@ -151,7 +154,7 @@ func TestOrderIsKeptWithoutJitter(t *testing.T) {
 
 func TestCloseWakesReceive(t *testing.T) {
 	two(t, Options{}, func(t *testing.T, _ *Network, a, _ *Host) {
-		c := a.ListenUDP(0)
+		c := listen(a, 0)
 		time.AfterFunc(time.Second, func() { c.Close() })
 		if _, err := c.Receive(); !errors.Is(err, os.ErrClosed) {
 			t.Errorf("%v", err)
@@ -161,7 +164,7 @@ func TestCloseWakesReceive(t *testing.T) {
 
 func TestNewAddressIsReachedAndTheOldOneIsNot(t *testing.T) {
 	two(t, Options{}, func(t *testing.T, _ *Network, a, b *Host) {
-		ca, cb := a.ListenUDP(port), b.ListenUDP(port)
+		ca, cb := listen(a, port), listen(b, port)
 		moved := netip.MustParseAddr("192.0.2.22")
 		b.Readdress(moved)
 		send(ca, to(addrB), "old")
@@ -233,7 +236,7 @@ func TestConnectionStandsStillWhileThePathIsCut(t *testing.T) {
 
 func TestDatagramsThatFindTheQueueFullAreLostAndCounted(t *testing.T) {
 	two(t, Options{}, func(t *testing.T, _ *Network, a, b *Host) {
-		ca, cb := a.ListenUDP(port), b.ListenUDP(port)
+		ca, cb := listen(a, port), listen(b, port)
 		for range queueLen + 3 {
 			send(ca, to(addrB), "frame")
 		}
@@ -247,7 +250,7 @@ func TestDatagramsThatFindTheQueueFullAreLostAndCounted(t *testing.T) {
 func TestCrashResetsConnectionsAndFreesPorts(t *testing.T) {
 	two(t, Options{}, func(t *testing.T, _ *Network, a, b *Host) {
 		_, y := dialed(t, a, b)
-		u, l := a.ListenUDP(port), a.ListenTCP(port)
+		u, l := listen(a, port), a.ListenTCP(port)
 		a.Crash()
 		if _, err := y.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("%v", err)
