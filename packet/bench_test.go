@@ -57,3 +57,68 @@ func BenchmarkSegmentsWithPartialChecksums(b *testing.B) {
 func BenchmarkSegmentsWithCompleteChecksums(b *testing.B) {
 	benchmarkSegments(b, (*packet.Segmenter).Next)
 }
+
+// benchmarkCoalescer joins the segments of several superpackets, one of each in turn.
+func benchmarkCoalescer(b *testing.B, partial bool, supers ...packet.Superpacket) {
+	var flows [][][]byte
+	for _, p := range supers {
+		flows = append(flows, cut(p, partial))
+	}
+	c := packet.NewCoalescer(packet.CoalescerOptions{TCP: true, UDP: true})
+	segments := 0
+	for b.Loop() {
+		for i := range flows[0] {
+			for _, f := range flows {
+				if err := c.Add(f[i], partial); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		if n := len(c.Packets()); n != len(supers) {
+			b.Fatalf("%d superpackets, want %d", n, len(supers))
+		}
+		c.Reset()
+		segments += len(flows) * len(flows[0])
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(segments), "ns/segment")
+}
+
+// cut returns the segments of p, contiguous.
+func cut(p packet.Superpacket, partial bool) (all [][]byte) {
+	var s packet.Segmenter
+	if err := s.Reset(p.Data, p.SegmentSize, p.ChecksumStart, p.ChecksumOffset); err != nil {
+		panic(err)
+	}
+	next := s.Next
+	if partial {
+		next = s.NextPartial
+	}
+	for {
+		hdr := make([]byte, packet.MaxHeader)
+		n, payload, ok := next(hdr)
+		if !ok {
+			return all
+		}
+		all = append(all, append(hdr[:n:n], payload...))
+	}
+}
+
+func BenchmarkCoalescer(b *testing.B) {
+	four := func(p func(packettest.IP) packet.Superpacket) (all []packet.Superpacket) {
+		for i := range 4 {
+			ip := ip4
+			ip.Dst = ip.Dst.Next()
+			for range i {
+				ip.Src = ip.Src.Next()
+			}
+			all = append(all, p(ip))
+		}
+		return all
+	}
+	b.Run("TCP4", func(b *testing.B) { benchmarkCoalescer(b, true, benchTCP(ip4)) })
+	b.Run("TCP6", func(b *testing.B) { benchmarkCoalescer(b, true, benchTCP(ip6)) })
+	b.Run("UDP4", func(b *testing.B) { benchmarkCoalescer(b, true, benchUDP(ip4)) })
+	b.Run("UDP6", func(b *testing.B) { benchmarkCoalescer(b, true, benchUDP(ip6)) })
+	b.Run("TCP4/four flows interleaved", func(b *testing.B) { benchmarkCoalescer(b, true, four(benchTCP)...) })
+	b.Run("TCP4/complete checksums", func(b *testing.B) { benchmarkCoalescer(b, false, benchTCP(ip4)) })
+}

@@ -83,3 +83,12 @@ func (h *segmentHeader) put(hdr []byte, size int) {
 	}
 	put16(hdr[h.checksumAt:], Fold(h.pseudo+total))
 }
+
+// verifies reports whether the complete checksum of pkt is right. One that is absent (UDP, zero) is not.
+func (h *segmentHeader) verifies(pkt []byte) bool {
+	if !h.tcp && binary.BigEndian.Uint16(pkt[h.checksumAt:]) == 0 {
+		return false
+	}
+	b := pkt[h.l4:]
+	return Fold(Sum(b, h.pseudo+uint32(len(b)))) == 0xffff
+}
