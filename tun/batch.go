@@ -121,26 +121,7 @@ func (d *batch) Write(batch []packet.Superpacket) (written int, err error) {
 	return written, fmt.Errorf("tun: write to %s: %w", d.name, err)
 }
 
-func (d *batch) Offloads() []Offload {
-	return []Offload{
-		{Name: "checksum", State: OffloadOn},
-		{Name: "tso", State: OffloadOn},
-		offload("uso", d.able.uso),
-		offload("join-tcp", d.able.joinTCP),
-		offload("join-udp", d.able.joinUDP),
-	}
-}
-
-// offload turns the outcome of a probe into words. A probe that could not run says so.
-func offload(name string, err error) Offload {
-	switch {
-	case err == nil:
-		return Offload{Name: name, State: OffloadOn}
-	case errors.Is(err, ErrNotSupported):
-		return Offload{Name: name, State: OffloadUnavailable, Reason: err.Error()}
-	}
-	return Offload{Name: name, State: OffloadOff, Reason: err.Error()}
-}
+func (d *batch) Offloads() []Offload { return d.able.offloads() }
 
 func (d *batch) Close() error {
 	d.closed.Store(true)

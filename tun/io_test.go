@@ -57,17 +57,24 @@ func TestDescriptorIsNotInherited(t *testing.T) {
 				f = &d.file
 			case *batch:
 				f = &d.file
+			case *super:
+				closedOnExec(t, uintptr(d.each[0].fd))
+				closedOnExec(t, uintptr(d.each[0].wake))
+				return
 			}
 			conn, err := f.os.SyscallConn()
 			if err != nil {
 				t.Fatal(err)
 			}
-			_ = conn.Control(func(fd uintptr) {
-				if flags, err := unix.FcntlInt(fd, unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
-					t.Errorf("flags %#x, %v", flags, err)
-				}
-			})
+			_ = conn.Control(func(fd uintptr) { closedOnExec(t, fd) })
 		})
+	}
+}
+
+func closedOnExec(t *testing.T, fd uintptr) {
+	t.Helper()
+	if flags, err := unix.FcntlInt(fd, unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("flags %#x, %v", flags, err)
 	}
 }
 
@@ -95,9 +102,9 @@ func TestMovingPacketsAllocatesNothing(t *testing.T) {
 			ns := newNamespace(t)
 			d, _ := ns.open(t, Options{Name: "weft0", Driver: driver, MTU: 1400})
 			ns.up(t, "weft0", right4)
-			batch := discarded(t)
+			batch, q := discarded(t), d.Queues()[0]
 			if n := testing.AllocsPerRun(50, func() {
-				if n, err := d.Queues()[0].Write(batch); n != len(batch) || err != nil {
+				if n, err := q.Write(batch); n != len(batch) || err != nil {
 					t.Fatalf("wrote %d, %v", n, err)
 				}
 			}); n != 0 {
@@ -113,7 +120,7 @@ func TestMovingPacketsAllocatesNothing(t *testing.T) {
 				if _, err := unix.Write(socket.fd, payload); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := d.Queues()[0].Read(); err != nil {
+				if _, err := q.Read(); err != nil {
 					t.Fatal(err)
 				}
 			}); n != 0 {

@@ -16,7 +16,7 @@ type Choice struct {
 }
 
 // drivers are tried by auto in this order: the fastest first.
-var drivers = []Driver{DriverBatch, DriverPlain}
+var drivers = []Driver{DriverSuper, DriverBatch, DriverPlain}
 
 // Open makes the device, or adopts the one that an earlier run left. The interface is left as it is otherwise: it may be
 // up or down, and keeps its addresses.
@@ -26,7 +26,7 @@ func Open(o Options) (Device, *Choice, error) {
 	if err := o.validate(); err != nil {
 		return nil, nil, err
 	}
-	if o.Driver == DriverPlain || o.Driver == DriverBatch {
+	if o.Driver != "" && o.Driver != DriverAuto {
 		d, adopted, err := open(o, o.Driver)
 		if err != nil {
 			return nil, nil, err
@@ -61,11 +61,7 @@ func open(o Options, driver Driver) (Device, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	start := startPlain
-	if driver == DriverBatch {
-		start = startBatch
-	}
-	d, err := start(q)
+	d, err := starts[driver](q)
 	if err != nil && !adopted {
 		_ = deleteLink(o.Name)
 	}
@@ -75,6 +71,13 @@ func open(o Options, driver Driver) (Device, bool, error) {
 var driverFlags = map[Driver]uint16{
 	DriverPlain: unix.IFF_TUN | unix.IFF_NO_PI,
 	DriverBatch: unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR,
+	DriverSuper: unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR,
+}
+
+var starts = map[Driver]func(*queue) (Device, error){
+	DriverPlain: startPlain,
+	DriverBatch: startBatch,
+	DriverSuper: startSuper,
 }
 
 // acquire attaches to the interface and makes it ours and persistent, with all offloads off. One of ours with flags that

@@ -10,7 +10,7 @@ import (
 	"github.com/weftnet/weft/packet"
 )
 
-func realDrivers() []Driver { return []Driver{DriverPlain, DriverBatch} }
+func realDrivers() []Driver { return []Driver{DriverPlain, DriverBatch, DriverSuper} }
 
 func TestOpenedDeviceIsOursAndPersistent(t *testing.T) {
 	for _, driver := range realDrivers() {
@@ -55,9 +55,9 @@ func TestOwnDeviceIsAdopted(t *testing.T) {
 	}
 }
 
-func TestAutoTakesBatchAndSaysWhy(t *testing.T) {
+func TestAutoTakesSuperAndSaysWhy(t *testing.T) {
 	_, choice := newNamespace(t).open(t, Options{Name: "weft0", MTU: 1400})
-	if choice.Driver != DriverBatch || choice.Reason == "" || choice.Degraded {
+	if choice.Driver != DriverSuper || choice.Reason == "" || choice.Degraded {
 		t.Errorf("choice %+v", choice)
 	}
 }

@@ -31,8 +31,8 @@ func (o Options) validate() error {
 		return fmt.Errorf("tun: MTU %d of %s is not between %d and %d", o.MTU, o.Name, minMTU, maxMTU)
 	}
 	switch o.Driver {
-	case "", DriverAuto, DriverPlain, DriverBatch:
+	case "", DriverAuto, DriverPlain, DriverBatch, DriverSuper:
 		return nil
 	}
-	return fmt.Errorf("tun: driver %q is not one of auto, plain, batch", o.Driver)
+	return fmt.Errorf("tun: driver %q is not one of auto, super, batch, plain", o.Driver)
 }

@@ -10,12 +10,8 @@ import (
 	"github.com/weftnet/weft/packet"
 )
 
-// virtioHeaderLen is the length of struct virtio_net_hdr (include/uapi/linux/virtio_net.h), which comes before each packet
-// of a device with IFF_VNET_HDR.
-const virtioHeaderLen = 10
-
 const (
-	tcpOffloads = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6
+	tcpOffloads = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6 | unix.TUN_F_TSO_ECN
 	udpOffloads = unix.TUN_F_USO4 | unix.TUN_F_USO6 // Linux 6.2
 )
 
@@ -24,6 +20,28 @@ type abilities struct {
 	uso     error // superpackets of UDP can be read
 	joinTCP error // superpackets of TCP can be written
 	joinUDP error
+}
+
+// offloads says what became of each.
+func (a abilities) offloads() []Offload {
+	return []Offload{
+		{Name: "checksum", State: OffloadOn},
+		{Name: "tso", State: OffloadOn},
+		offload("uso", a.uso),
+		offload("join-tcp", a.joinTCP),
+		offload("join-udp", a.joinUDP),
+	}
+}
+
+// offload turns the outcome of a probe into words. A probe that could not run says so.
+func offload(name string, err error) Offload {
+	switch {
+	case err == nil:
+		return Offload{Name: name, State: OffloadOn}
+	case errors.Is(err, ErrNotSupported):
+		return Offload{Name: name, State: OffloadUnavailable, Reason: err.Error()}
+	}
+	return Offload{Name: name, State: OffloadOff, Reason: err.Error()}
 }
 
 // probe turns the offloads on, and finds out which superpackets may be written: kernels around 6.6.44 refuse some with

@@ -17,7 +17,7 @@ import (
 
 func TestOpenDeviceIsBusyAndLeftAsItIs(t *testing.T) {
 	for _, first := range realDrivers() {
-		for _, second := range []Driver{DriverPlain, DriverBatch, DriverAuto} {
+		for _, second := range append(realDrivers(), DriverAuto) {
 			t.Run(string(first+" then "+second), func(t *testing.T) {
 				ns := newNamespace(t)
 				ns.open(t, Options{Name: "weft0", Driver: first, MTU: 1400})
@@ -103,7 +103,7 @@ func TestForeignInterfaceIsLeftAlone(t *testing.T) {
 			ns := newNamespace(t)
 			ns.do(t, prepare)
 			before := ns.link(t, "weft0").Attrs()
-			for _, driver := range []Driver{DriverPlain, DriverBatch, DriverAuto} {
+			for _, driver := range append(realDrivers(), DriverAuto) {
 				if _, _, err := ns.tryOpen(t, Options{Name: "weft0", Driver: driver, MTU: 1300}); !errors.Is(err, ErrForeign) {
 					t.Errorf("Open with driver %s: %v, want ErrForeign", driver, err)
 				}
@@ -190,7 +190,7 @@ func TestWithoutCapabilityTheErrorSaysWhatToDo(t *testing.T) {
 		if err := unix.Capset(&header, &data[0]); err != nil {
 			return err
 		}
-		for _, driver := range []Driver{DriverPlain, DriverBatch, DriverAuto} {
+		for _, driver := range append(realDrivers(), DriverAuto) {
 			_, _, err := Open(Options{Name: "weft0", Driver: driver, MTU: 1400})
 			if !errors.Is(err, ErrNoDevice) || !strings.Contains(err.Error(), "CAP_NET_ADMIN") {
 				t.Errorf("driver %s: %v, want ErrNoDevice with the capability", driver, err)
@@ -228,7 +228,7 @@ func TestOptionsAreValidatedAtTheDoor(t *testing.T) {
 		{Name: "weft0", MTU: 0},
 		{Name: "weft0", MTU: 67},
 		{Name: "weft0", MTU: 65536},
-		{Name: "weft0", MTU: 1400, Driver: "super"},
+		{Name: "weft0", MTU: 1400, Driver: "fast"},
 		{Name: "weft0", MTU: 1400, Driver: DriverMemory},
 	} {
 		if _, _, err := Open(o); err == nil || errors.Is(err, ErrNoDevice) || !strings.HasPrefix(err.Error(), "tun: ") {
@@ -245,7 +245,7 @@ func TestOptionsAreValidatedAtTheDoor(t *testing.T) {
 func TestAutoFallsBackAndSaysWhatFailed(t *testing.T) {
 	want := NewMemory("weft0", 1400)
 	d, choice, err := openBest(Options{}, func(_ Options, driver Driver) (Device, bool, error) {
-		if driver == DriverBatch {
+		if driver != DriverPlain {
 			return nil, false, errors.New("no virtio-net header here")
 		}
 		return want, true, nil

@@ -34,7 +34,8 @@ var (
 type cable struct {
 	left, right *namespace
 	mtu         int
-	biggest     atomic.Int64 // payload of the longest batch, in packets
+	biggest     atomic.Int64 // batch, in packets
+	longest     atomic.Int64 // packet, in bytes
 	failed      atomic.Pointer[error]
 }
 
@@ -68,7 +69,7 @@ func (c *cable) plug(t *testing.T, left, right Driver) (unplug func()) {
 
 func (c *cable) fail(err error) { c.failed.CompareAndSwap(nil, &err) }
 
-// move checks every packet on its way: it must be complete and within the MTU, for these drivers segment what they read.
+// move checks every packet on its way: the drivers but super segment what they read, and complete its checksum.
 func (c *cable) move(from, to Device) {
 	for {
 		batch, err := from.Queues()[0].Read()
@@ -81,15 +82,54 @@ func (c *cable) move(from, to Device) {
 		}
 		c.biggest.Store(max(c.biggest.Load(), int64(len(batch))))
 		for _, p := range batch {
-			if err := packettest.Verify(p.Data); err != nil || p.SegmentSize != 0 || p.Partial() || len(p.Data) > c.mtu {
-				c.fail(fmt.Errorf("read from %s (%s): %d bytes, MTU %d, %w", from.Name(), from.Driver(), len(p.Data), c.mtu, err))
+			if err := c.check(p, from.Driver() == DriverSuper); err != nil {
+				c.fail(fmt.Errorf("read from %s (%s): %d bytes, MTU %d: %w", from.Name(), from.Driver(), len(p.Data), c.mtu, err))
 			}
+			c.longest.Store(max(c.longest.Load(), int64(len(p.Data))))
 		}
 		written, err := to.Queues()[0].Write(batch)
 		// The other side may not be up yet, or closed already.
 		if written != len(batch) && !errors.Is(err, unix.EIO) && !errors.Is(err, os.ErrClosed) {
 			c.fail(fmt.Errorf("wrote %d of %d: %w", written, len(batch), err))
 		}
+	}
+}
+
+// check reports what is wrong with a packet or, if it may be a superpacket, with its segments.
+func (c *cable) check(p packet.Superpacket, whole bool) error {
+	if !whole && (p.SegmentSize != 0 || p.Partial()) {
+		return errors.New("it is not finished")
+	}
+	segments, err := segmentsOf(p)
+	for _, s := range segments {
+		if len(s) > c.mtu {
+			err = fmt.Errorf("a segment has %d bytes", len(s))
+		}
+		err = errors.Join(err, packettest.Verify(s))
+	}
+	return err
+}
+
+// segmentsOf are the finished packets that p stands for, in memory of their own.
+func segmentsOf(p packet.Superpacket) (segments [][]byte, err error) {
+	pkt := clone(&p).Data
+	if p.SegmentSize == 0 {
+		if p.Partial() {
+			err = packet.CompleteChecksum(pkt, p.ChecksumStart, p.ChecksumOffset)
+		}
+		return [][]byte{pkt}, err
+	}
+	var s packet.Segmenter
+	if err := s.Reset(pkt, p.SegmentSize, p.ChecksumStart, p.ChecksumOffset); err != nil {
+		return nil, err
+	}
+	for {
+		b := make([]byte, packet.MaxHeader)
+		n, payload, ok := s.Next(b)
+		if !ok {
+			return segments, nil
+		}
+		segments = append(segments, append(b[:n], payload...))
 	}
 }
 
@@ -181,6 +221,9 @@ func TestTCPStreamIsIntactBothWays(t *testing.T) {
 				if (left == DriverBatch || right == DriverBatch) && c.biggest.Load() < 2 {
 					t.Error("the batch driver never read a superpacket")
 				}
+				if (left == DriverSuper || right == DriverSuper) && c.longest.Load() < 10000 {
+					t.Errorf("the longest packet that super read has %d bytes", c.longest.Load())
+				}
 			})
 		}
 	}
@@ -188,7 +231,7 @@ func TestTCPStreamIsIntactBothWays(t *testing.T) {
 
 func TestDriverMayChangeOnTheSameDevice(t *testing.T) {
 	c := &cable{left: newNamespace(t), right: newNamespace(t), mtu: 1390}
-	for _, driver := range []Driver{DriverBatch, DriverPlain, DriverBatch} {
+	for _, driver := range []Driver{DriverBatch, DriverPlain, DriverSuper, DriverBatch, DriverSuper, DriverPlain} {
 		unplug := c.plug(t, driver, driver)
 		c.stream(t, 1<<20, right4, nil)
 		c.stream(t, 1<<20, right6, nil)

@@ -1,0 +1,76 @@
+package tun
+
+import (
+	"fmt"
+
+	"github.com/vishvananda/netlink"
+)
+
+// super moves superpackets whole, with as few copies and wake-ups as a TUN device allows.
+type super struct {
+	name   string
+	able   abilities
+	queues []Queue
+	each   []*superQueue // the same
+}
+
+// startSuper takes q over.
+func startSuper(q *queue) (Device, error) {
+	able, err := q.probe()
+	if err != nil {
+		q.close()
+		return nil, err
+	}
+	d := &super{name: q.name, able: able}
+	s, err := newSuperQueue(q, able)
+	if err != nil {
+		return nil, err
+	}
+	d.queues, d.each = append(d.queues, s), append(d.each, s)
+	return d, nil
+}
+
+func (d *super) Name() string    { return d.name }
+func (d *super) Driver() Driver  { return DriverSuper }
+func (d *super) Queues() []Queue { return d.queues }
+
+func (d *super) Joins() Joins {
+	return Joins{TCP: d.able.joinTCP == nil, UDP: d.able.joinUDP == nil, Partial: true}
+}
+
+func (d *super) Unreadable() (n uint64) {
+	for _, s := range d.each {
+		n += s.reader.shared.unreadable.Load()
+	}
+	return n
+}
+
+func (d *super) Offloads() []Offload { return d.able.offloads() }
+
+// Counters implements Counted.
+func (d *super) Counters() (c Counters) {
+	for _, s := range d.each {
+		s.reader.shared.addTo(&c.Read)
+		s.writer.shared.addTo(&c.Written)
+	}
+	return c
+}
+
+// KernelDrops implements Counted.
+func (d *super) KernelDrops() (uint64, error) {
+	link, err := netlink.LinkByName(d.name)
+	if err != nil {
+		return 0, fmt.Errorf("tun: look up %s: %w", d.name, err)
+	}
+	if s := link.Attrs().Statistics; s != nil {
+		return s.TxDropped, nil
+	}
+	return 0, fmt.Errorf("tun: the kernel states no counters of %s", d.name)
+}
+
+func (d *super) Close() error {
+	for _, s := range d.each {
+		s.close()
+	}
+	return nil
+}
