@@ -42,6 +42,7 @@ func (r *run) begin(pkt []byte, l *layout, headerLen, checksumAt int, partial bo
 	}
 	r.wire, r.left = len(pkt), min(maxRun, (maxPacket-r.header.length)/r.size)
 	r.segments, r.payload, r.ending = 0, 0, 0
+	r.header.put(r.header.bytes[:r.header.length], r.size) // the checksum was perhaps a complete one
 	r.grow()
 	return true
 }
@@ -53,17 +54,21 @@ func (r *run) isNext(pkt []byte) bool {
 	return r.left > 0 && len(pkt) == r.wire && string(pkt[:n]) == string(r.header.bytes[:n])
 }
 
-// grow goes past a full segment.
+// grow goes past the packet for which isNext holds.
 func (r *run) grow() {
 	r.left--
 	r.segments++
 	r.payload += r.size
 	r.header.advance(r.size)
-	r.header.put(r.header.bytes[:r.header.length], r.size)
+	r.header.putNumbers(r.header.bytes[:r.header.length], r.size)
 }
 
 // extend goes past pkt, if it is the next segment, and perhaps the last. headers is the length of its headers.
 func (r *run) extend(pkt []byte, headers int, partial bool) bool {
+	if partial && r.isNext(pkt) {
+		r.grow()
+		return true
+	}
 	size := len(pkt) - headers
 	switch {
 	case headers != r.header.length, size == 0, size > r.size:
@@ -77,6 +82,7 @@ func (r *run) extend(pkt []byte, headers int, partial bool) bool {
 		r.ending = pkt[r.header.l4+tcpFlagsAt] & (tcpFIN | tcpPSH)
 	}
 	if size == r.size && r.ending == 0 {
+		r.header.put(r.header.bytes[:r.header.length], r.size)
 		r.grow()
 		return true
 	}

@@ -67,21 +67,28 @@ func (h *segmentHeader) advance(size int) {
 // put writes into hdr what differs between segments, for one of size payload bytes; all but the TCP flags. hdr has h.length
 // bytes.
 func (h *segmentHeader) put(hdr []byte, size int) {
-	total := uint32(h.length + size)
+	h.putNumbers(hdr, size)
+	total := h.length + size
 	if h.ipv4 {
 		put16(hdr[2:], uint16(total))
-		put16(hdr[4:], h.id)
-		put16(hdr[10:], ^Fold(h.ipSum+total+uint32(h.id)))
 	} else {
 		put16(hdr[4:], uint16(total-ipv6Len))
 	}
-	total -= uint32(h.l4)
+	if !h.tcp {
+		put16(hdr[h.l4+4:], uint16(total-h.l4))
+	}
+	put16(hdr[h.checksumAt:], Fold(h.pseudo+uint32(total-h.l4)))
+}
+
+// putNumbers is put for hdr that was put before, with the same size.
+func (h *segmentHeader) putNumbers(hdr []byte, size int) {
+	if h.ipv4 {
+		put16(hdr[4:], h.id)
+		put16(hdr[10:], ^Fold(h.ipSum+uint32(h.length+size)+uint32(h.id)))
+	}
 	if h.tcp {
 		binary.BigEndian.PutUint32(hdr[h.l4+4:], h.seq)
-	} else {
-		put16(hdr[h.l4+4:], uint16(total))
 	}
-	put16(hdr[h.checksumAt:], Fold(h.pseudo+total))
 }
 
 // verifies reports whether the complete checksum of pkt is right. One that is absent (UDP, zero) is not.
