@@ -14,7 +14,7 @@ import (
 
 const (
 	memoryBatch = 64   // superpackets of one Read at most
-	memoryQueue = 1024 // superpackets that wait on either side
+	memoryBacklog = 1024 // superpackets that wait on either side
 )
 
 // Memory is a device for tests. Its other side, the part of the kernel, is Inject and Take. It is made of channels only, so
@@ -32,8 +32,8 @@ type Memory struct {
 func NewMemory(name string, mtu int) *Memory {
 	return &Memory{
 		name: name, mtu: mtu,
-		in:     make(chan packet.Superpacket, memoryQueue),
-		out:    make(chan packet.Superpacket, memoryQueue),
+		in:     make(chan packet.Superpacket, memoryBacklog),
+		out:    make(chan packet.Superpacket, memoryBacklog),
 		closed: make(chan struct{}),
 	}
 }

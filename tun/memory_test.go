@@ -87,7 +87,7 @@ func TestMemoryRefusesWithoutWaiting(t *testing.T) {
 	if n, err := m.Write([]packet.Superpacket{{}, {Data: testUDP}}); n != 1 || !errors.Is(err, unix.EINVAL) {
 		t.Errorf("with an empty one: %d, %v", n, err)
 	}
-	if n, err := m.Write(packets(2000)); n != memoryQueue-1 || !errors.Is(err, unix.ENOBUFS) {
+	if n, err := m.Write(packets(2000)); n != memoryBacklog-1 || !errors.Is(err, unix.ENOBUFS) {
 		t.Errorf("more than fit: %d, %v", n, err)
 	}
 }

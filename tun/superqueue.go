@@ -115,7 +115,6 @@ func (s *superQueue) close() {
 	}
 	defer s.guard.release()
 	if s.guard.close() {
-		one := [8]byte{1} // of any byte order: it is not zero
-		_, _ = unix.Write(s.wake, one[:])
+		signal(s.wake)
 	}
 }
