@@ -62,7 +62,7 @@ func BenchmarkSegmentsWithCompleteChecksums(b *testing.B) {
 func benchmarkCoalescer(b *testing.B, partial bool, supers ...packet.Superpacket) {
 	var flows [][][]byte
 	for _, p := range supers {
-		flows = append(flows, cut(p, partial))
+		flows = append(flows, cut(b, p, partial))
 	}
 	c := packet.NewCoalescer(packet.CoalescerOptions{TCP: true, UDP: true})
 	segments := 0
@@ -83,42 +83,38 @@ func benchmarkCoalescer(b *testing.B, partial bool, supers ...packet.Superpacket
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(segments), "ns/segment")
 }
 
-// cut returns the segments of p, contiguous.
-func cut(p packet.Superpacket, partial bool) (all [][]byte) {
-	var s packet.Segmenter
-	if err := s.Reset(p.Data, p.SegmentSize, p.ChecksumStart, p.ChecksumOffset); err != nil {
-		panic(err)
+// fourOf makes four flows.
+func fourOf(p func(packettest.IP) packet.Superpacket) (all []packet.Superpacket) {
+	ip := ip4
+	for range 4 {
+		ip.Src = ip.Src.Next()
+		all = append(all, p(ip))
 	}
-	next := s.Next
-	if partial {
-		next = s.NextPartial
-	}
-	for {
-		hdr := make([]byte, packet.MaxHeader)
-		n, payload, ok := next(hdr)
-		if !ok {
-			return all
-		}
-		all = append(all, append(hdr[:n:n], payload...))
-	}
+	return all
 }
 
 func BenchmarkCoalescer(b *testing.B) {
-	four := func(p func(packettest.IP) packet.Superpacket) (all []packet.Superpacket) {
-		for i := range 4 {
-			ip := ip4
-			ip.Dst = ip.Dst.Next()
-			for range i {
-				ip.Src = ip.Src.Next()
-			}
-			all = append(all, p(ip))
-		}
-		return all
-	}
 	b.Run("TCP4", func(b *testing.B) { benchmarkCoalescer(b, true, benchTCP(ip4)) })
 	b.Run("TCP6", func(b *testing.B) { benchmarkCoalescer(b, true, benchTCP(ip6)) })
 	b.Run("UDP4", func(b *testing.B) { benchmarkCoalescer(b, true, benchUDP(ip4)) })
 	b.Run("UDP6", func(b *testing.B) { benchmarkCoalescer(b, true, benchUDP(ip6)) })
-	b.Run("TCP4/four flows interleaved", func(b *testing.B) { benchmarkCoalescer(b, true, four(benchTCP)...) })
-	b.Run("TCP4/complete checksums", func(b *testing.B) { benchmarkCoalescer(b, false, benchTCP(ip4)) })
+	b.Run("TCP4 of four flows in turn", func(b *testing.B) { benchmarkCoalescer(b, true, fourOf(benchTCP)...) })
+	b.Run("TCP4 with complete checksums", func(b *testing.B) { benchmarkCoalescer(b, false, benchTCP(ip4)) })
+}
+
+func BenchmarkCoalescerOfWhatCannotBeJoined(b *testing.B) {
+	for name, pkt := range map[string][]byte{
+		"acknowledgement": packettest.TCP{IP: ip4, Flags: packettest.ACK}.Build(),
+		"same datagram":   packettest.UDP{IP: ip4, Payload: make([]byte, 64)}.Build(),
+	} {
+		b.Run(name, func(b *testing.B) {
+			packettest.Partial(pkt)
+			c := packet.NewCoalescer(packet.CoalescerOptions{TCP: true, UDP: true})
+			for b.Loop() {
+				if c.Add(pkt, true) == packet.ErrFull {
+					c.Reset()
+				}
+			}
+		})
+	}
 }

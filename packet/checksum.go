@@ -92,4 +92,6 @@ func mangle(checksum uint16) uint16 {
 	return checksum
 }
 
+func get16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
+
 func put16(b []byte, v uint16) { binary.BigEndian.PutUint16(b, v) }

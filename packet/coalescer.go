@@ -74,23 +74,21 @@ func (c *Coalescer) addParsed(pkt []byte, partial bool) error {
 	if err != nil {
 		return c.addOther(pkt, partial, err, 0)
 	}
-	headerLen, checksumAt, err := l.partial(pkt)
-	if err != nil {
+	if err := l.findPartial(pkt); err != nil {
 		return c.addOther(pkt, partial, err, pairOf(pkt, &l))
 	}
 	c.added++
 	f := flowOf(pkt, &l)
-	place := c.table.find(f.ports)
-	if place >= 0 && c.extend(place, pkt, l.l4+headerLen, partial) {
+	if place := c.table.find(f.ports); place >= 0 && c.extend(place, pkt, &l, partial) {
 		return nil
 	}
 	out := Superpacket{Data: pkt}
 	if partial {
-		out.ChecksumStart, out.ChecksumOffset = l.l4, checksumAt
+		out.ChecksumStart, out.ChecksumOffset = l.l4, l.checksumAt-l.l4
 	}
 	c.packets = append(c.packets, out)
-	if c.joins(l.proto) && mayBegin(pkt, &l, headerLen) {
-		c.begin(f, pkt, &l, headerLen, checksumAt, partial)
+	if c.joins(l.proto) && mayBegin(pkt, &l) {
+		c.begin(f, pkt, &l, partial)
 	}
 	return nil
 }
@@ -111,14 +109,14 @@ func (c *Coalescer) joins(proto uint8) bool {
 }
 
 // begin opens a run with the packet that was put out last, if it can be a first segment.
-func (c *Coalescer) begin(f flow, pkt []byte, l *layout, headerLen, checksumAt int, partial bool) {
+func (c *Coalescer) begin(f flow, pkt []byte, l *layout, partial bool) {
 	place := c.table.find(0)
 	if place < 0 {
 		place = c.table.victim()
 		c.end(place)
 	}
 	r := &c.table.runs[place]
-	if !r.begin(pkt, l, headerLen, checksumAt, partial) {
+	if !r.begin(pkt, l, partial) {
 		return
 	}
 	r.out = len(c.packets) - 1
@@ -128,9 +126,9 @@ func (c *Coalescer) begin(f flow, pkt []byte, l *layout, headerLen, checksumAt i
 }
 
 // extend appends pkt to the run, or ends the run.
-func (c *Coalescer) extend(place int, pkt []byte, headers int, partial bool) bool {
+func (c *Coalescer) extend(place int, pkt []byte, l *layout, partial bool) bool {
 	r := &c.table.runs[place]
-	ok := r.extend(pkt, headers, partial)
+	ok := r.extend(pkt, l, partial)
 	if ok {
 		c.keep(r, pkt)
 		c.last = r

@@ -34,7 +34,7 @@ func TestCoalescingWhatWasSegmentedGivesTheSame(t *testing.T) {
 		want.SegmentSize = rapid.IntRange(max(1, payload/1000+1), payload-1).Draw(t, "segment size")
 		partial := rapid.Bool().Draw(t, "partial")
 		c.Reset()
-		for _, seg := range cut(want, partial) {
+		for _, seg := range cut(t, want, partial) {
 			if err := c.Add(seg, partial); err != nil {
 				t.Fatal(err)
 			}

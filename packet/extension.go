@@ -1,7 +1,5 @@
 package packet
 
-import "encoding/binary"
-
 // Next header values of the IPv6 extension headers that are skipped (RFC 8200; AH: RFC 4302). ESP is not among them:
 // nothing behind it can be read.
 const (
@@ -73,7 +71,7 @@ func (l *layout) note(b []byte) (later bool) {
 	switch l.proto {
 	case extFragment:
 		l.fragment = true
-		return binary.BigEndian.Uint16(b[2:])&^7 != 0
+		return get16(b[2:])&^7 != 0
 	case extAuth:
 		l.pinned = true // its integrity value covers the payload
 	case extRouting:

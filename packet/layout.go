@@ -1,7 +1,5 @@
 package packet
 
-import "encoding/binary"
-
 // layout is where the parts of a packet lie, as far as segmenting and checksums ask.
 type layout struct {
 	version  uint8
@@ -10,6 +8,10 @@ type layout struct {
 	pinned   bool // an extension header covers the payload or changes the pseudo header: segments would be wrong
 	l4       int
 	length   int
+
+	// Only findPayload and findPartial set these.
+	payload    int // offset
+	checksumAt int // offset in the packet
 }
 
 func parseLayout(b []byte) (layout, error) {
@@ -29,14 +31,14 @@ func parse4(b []byte) (layout, error) {
 	if len(b) < ipv4MinLen {
 		return layout{}, ErrShort
 	}
-	headerLen, total := int(b[0]&0x0f)*4, int(binary.BigEndian.Uint16(b[2:]))
+	headerLen, total := int(b[0]&0x0f)*4, int(get16(b[2:]))
 	if headerLen < ipv4MinLen || total < headerLen || total > len(b) {
 		return layout{}, ErrLength
 	}
 	return layout{
 		version:  4,
 		proto:    b[9],
-		fragment: binary.BigEndian.Uint16(b[6:])&0x3fff != 0, // more fragments, or an offset
+		fragment: get16(b[6:])&0x3fff != 0, // more fragments, or an offset
 		l4:       headerLen,
 		length:   total,
 	}, nil
@@ -47,7 +49,7 @@ func parse6(b []byte) (layout, error) {
 	if len(b) < ipv6Len {
 		return layout{}, ErrShort
 	}
-	total := ipv6Len + int(binary.BigEndian.Uint16(b[4:]))
+	total := ipv6Len + int(get16(b[4:]))
 	if total > len(b) {
 		return layout{}, ErrLength
 	}
@@ -59,25 +61,39 @@ func parse6(b []byte) (layout, error) {
 	return l, err
 }
 
-// transport returns the length of the transport header of a TCP or UDP packet, which lies in b entirely, and the offset of
-// the checksum in it. refusal is the error for what has no such header, or whose segments would be wrong; others are ErrShort
-// and ErrLength.
-func (l *layout) transport(b []byte, refusal error) (headerLen, checksumAt int, err error) {
+// findPayload looks behind the IP header of a TCP or UDP packet. What has no such header, or what could not be cut there,
+// gives refusal; other errors are ErrShort and ErrLength.
+func (l *layout) findPayload(b []byte, refusal error) error {
 	if l.fragment || l.pinned {
-		return 0, 0, refusal
+		return refusal
 	}
-	b = b[l.l4:l.length]
-	switch l.proto {
+	headerLen, err := udpLen, error(nil)
+	switch b = b[l.l4:l.length]; l.proto {
 	case ProtoTCP:
 		headerLen, err = tcpHeaderLen(b)
-		return headerLen, tcpChecksumAt, err
+		l.checksumAt = l.l4 + tcpChecksumAt
 	case ProtoUDP:
+		l.checksumAt = l.l4 + udpChecksumAt
 		if len(b) < udpLen {
-			return 0, 0, ErrShort
+			err = ErrShort
 		}
-		return udpLen, udpChecksumAt, nil
+	default:
+		err = refusal
 	}
-	return 0, 0, refusal
+	l.payload = l.l4 + headerLen
+	return err
+}
+
+// findPartial is findPayload for a packet whose checksum may be partial, with the errors of PartialChecksum.
+func (l *layout) findPartial(b []byte) error {
+	if l.length != len(b) {
+		return ErrLength
+	}
+	err := l.findPayload(b, ErrPartial)
+	if err == nil && l.proto == ProtoUDP && int(get16(b[l.l4+4:])) != len(b)-l.l4 {
+		return ErrLength // the sum would not end where the field says
+	}
+	return err
 }
 
 func tcpHeaderLen(b []byte) (int, error) {

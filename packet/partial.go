@@ -1,7 +1,5 @@
 package packet
 
-import "encoding/binary"
-
 // PartialChecksum says where the checksum field of a packet lies whose checksum is partial: at start+offset, covering
 // everything from start to the end, as CompleteChecksum takes it. It reads the headers only: a packet that came with the word
 // that its checksum is partial can be completed without trust in any offset. Whether the word is true it cannot tell.
@@ -15,22 +13,8 @@ func PartialChecksum(b []byte) (start, offset int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	_, offset, err = l.partial(b)
-	if err != nil {
+	if err := l.findPartial(b); err != nil {
 		return 0, 0, err
 	}
-	return l.l4, offset, nil
-}
-
-// partial returns the length of the transport header of a packet whose checksum may be partial, and the offset of the
-// checksum in it; otherwise what is wrong, as PartialChecksum says.
-func (l *layout) partial(b []byte) (headerLen, checksumAt int, err error) {
-	if l.length != len(b) {
-		return 0, 0, ErrLength
-	}
-	headerLen, checksumAt, err = l.transport(b, ErrPartial)
-	if err == nil && l.proto == ProtoUDP && int(binary.BigEndian.Uint16(b[l.l4+4:])) != len(b)-l.l4 {
-		err = ErrLength // the sum would not end where the field says
-	}
-	return headerLen, checksumAt, err
+	return l.l4, l.checksumAt - l.l4, nil
 }

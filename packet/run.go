@@ -20,9 +20,8 @@ type run struct {
 }
 
 // mayBegin reports whether a TCP or UDP packet with these headers may be a first segment.
-func mayBegin(pkt []byte, l *layout, headerLen int) bool {
-	headers := l.l4 + headerLen
-	if headers > MaxHeader || headers == len(pkt) {
+func mayBegin(pkt []byte, l *layout) bool {
+	if l.payload > MaxHeader || l.payload == len(pkt) {
 		return false
 	}
 	return l.proto == ProtoUDP || pkt[l.l4+tcpFlagsAt]&^(tcpECE|tcpCWR) == tcpACK
@@ -30,9 +29,9 @@ func mayBegin(pkt []byte, l *layout, headerLen int) bool {
 
 // begin starts the run with pkt, for which mayBegin holds, if its header is just what a Segmenter would write, and a
 // complete checksum is right.
-func (r *run) begin(pkt []byte, l *layout, headerLen, checksumAt int, partial bool) bool {
-	r.header.begin(pkt, l, headerLen, checksumAt)
-	r.size = len(pkt) - r.header.length
+func (r *run) begin(pkt []byte, l *layout, partial bool) bool {
+	r.header.begin(pkt, l)
+	r.size = len(pkt) - l.payload
 	if !r.matches(pkt, r.size, partial) {
 		r.stop()
 		return false
@@ -63,17 +62,17 @@ func (r *run) grow() {
 	r.header.putNumbers(r.header.bytes[:r.header.length], r.size)
 }
 
-// extend goes past pkt, if it is the next segment, and perhaps the last. headers is the length of its headers.
-func (r *run) extend(pkt []byte, headers int, partial bool) bool {
+// extend goes past pkt, if it is the next segment, and perhaps the last.
+func (r *run) extend(pkt []byte, l *layout, partial bool) bool {
 	if partial && r.isNext(pkt) {
 		r.grow()
 		return true
 	}
-	size := len(pkt) - headers
+	size := len(pkt) - l.payload
 	switch {
-	case headers != r.header.length, size == 0, size > r.size:
+	case l.payload != r.header.length, size == 0, size > r.size:
 		return false
-	case headers+r.payload+size > maxPacket, r.segments == maxRun:
+	case l.payload+r.payload+size > maxPacket, r.segments == maxRun:
 		return false
 	case !r.matches(pkt, size, partial):
 		return false

@@ -1,7 +1,5 @@
 package packet
 
-import "encoding/binary"
-
 // Segmenter iterates over the segments of one TCP or UDP superpacket. It never changes or copies the payload: each segment
 // is a header of its own and a slice of the superpacket. The zero value is ready for Reset; one goroutine uses it at a
 // time.
@@ -29,26 +27,26 @@ func (s *Segmenter) Reset(pkt []byte, segSize, csumStart, csumOffset int) error 
 	if err != nil {
 		return err
 	}
-	headerLen, checksumAt, err := l.transport(pkt, ErrSegment)
+	if err := l.findPayload(pkt, ErrSegment); err != nil {
+		return err
+	}
 	partial := csumStart != 0 || csumOffset != 0
 	switch {
-	case err != nil:
-		return err
-	case segSize <= 0, l.l4+headerLen > MaxHeader:
+	case segSize <= 0, l.payload > MaxHeader:
 		return ErrSegment
-	case partial && (csumStart != l.l4 || csumOffset != checksumAt):
+	case partial && (csumStart != l.l4 || csumOffset != l.checksumAt-l.l4):
 		return ErrChecksum
 	}
-	s.begin(pkt, &l, headerLen, checksumAt)
-	s.unchecked = !partial && l.version == 4 && l.proto == ProtoUDP && binary.BigEndian.Uint16(pkt[l.l4+udpChecksumAt:]) == 0
-	s.size, s.count = segSize, max(1, (l.length-s.at+segSize-1)/segSize)
+	s.begin(pkt, &l)
+	s.unchecked = !partial && s.header.ipv4 && !s.header.tcp && get16(pkt[l.checksumAt:]) == 0
+	s.size, s.count = segSize, max(1, (l.length-l.payload+segSize-1)/segSize)
 	s.left = s.count
 	return nil
 }
 
-func (s *Segmenter) begin(pkt []byte, l *layout, headerLen, checksumAt int) {
-	s.pkt, s.at, s.ending = pkt[:l.length], l.l4+headerLen, 0
-	s.header.begin(pkt, l, headerLen, checksumAt)
+func (s *Segmenter) begin(pkt []byte, l *layout) {
+	s.pkt, s.at, s.ending = pkt[:l.length], l.payload, 0
+	s.header.begin(pkt, l)
 	if s.header.tcp {
 		flags := &s.header.bytes[l.l4+tcpFlagsAt]
 		s.ending = *flags & (tcpFIN | tcpPSH)

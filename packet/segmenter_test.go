@@ -12,26 +12,35 @@ import (
 	"pgregory.net/rapid"
 )
 
-// segments cuts pkt and returns each segment as one packet of its own.
+// segments cuts pkt and returns each segment as one packet of its own, with a complete checksum.
 func segments(t rapid.TB, pkt []byte, size, start, offset int) [][]byte {
 	t.Helper()
+	return cut(t, packet.Superpacket{Data: pkt, SegmentSize: size, ChecksumStart: start, ChecksumOffset: offset}, false)
+}
+
+// cut returns the segments of p, each as one packet of its own.
+func cut(t rapid.TB, p packet.Superpacket, partial bool) (all [][]byte) {
+	t.Helper()
 	var s packet.Segmenter
-	if err := s.Reset(pkt, size, start, offset); err != nil {
+	if err := s.Reset(p.Data, p.SegmentSize, p.ChecksumStart, p.ChecksumOffset); err != nil {
 		t.Fatalf("Reset: %v", err)
 	}
-	var out [][]byte
+	next := s.Next
+	if partial {
+		next = s.NextPartial
+	}
 	hdr := make([]byte, packet.MaxHeader)
 	for {
-		n, payload, ok := s.Next(hdr)
+		n, payload, ok := next(hdr)
 		if !ok {
 			break
 		}
-		out = append(out, append(append([]byte(nil), hdr[:n]...), payload...))
+		all = append(all, append(bytes.Clone(hdr[:n]), payload...))
 	}
-	if len(out) != s.Count() {
-		t.Fatalf("%d segments, Count says %d", len(out), s.Count())
+	if len(all) != s.Count() {
+		t.Fatalf("%d segments, Count says %d", len(all), s.Count())
 	}
-	return out
+	return all
 }
 
 func u16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
@@ -90,92 +99,80 @@ func payloadOf(t *rapid.T, most int) []byte {
 	return bytes.Repeat(seed, n/len(seed)+1)[:n]
 }
 
-func TestSegmentsOfTCPVerifyAndJoinToTheOriginal(t *testing.T) {
+// checkSegments cuts pkt, whose checksum is complete or made partial, in both ways, and compares with what is expected.
+func checkSegments(t *rapid.T, pkt []byte, size int, want [][]byte) {
+	start, offset := 0, 0
+	if rapid.Bool().Draw(t, "partial") {
+		start, offset = packettest.Partial(pkt)
+	}
+	before := bytes.Clone(pkt)
+	for i, seg := range segments(t, pkt, size, start, offset) {
+		if err := packettest.Verify(seg); err != nil {
+			t.Fatalf("segment %d of %d: %v", i, len(want), err)
+		}
+		if !bytes.Equal(seg, want[i]) {
+			t.Fatalf("segment %d of %d\n%x\nwant\n%x", i, len(want), seg, want[i])
+		}
+	}
+	for i, seg := range cut(t, packet.Superpacket{Data: pkt, SegmentSize: size, ChecksumStart: start, ChecksumOffset: offset}, true) {
+		packettest.Partial(want[i])
+		if !bytes.Equal(seg, want[i]) {
+			t.Fatalf("segment %d of %d, partial\n%x\nwant\n%x", i, len(want), seg, want[i])
+		}
+	}
+	if !bytes.Equal(before, pkt) {
+		t.Fatal("the superpacket was changed")
+	}
+}
+
+func TestSegmentsOfTCPAreThoseBuiltOneByOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		tcp := anyTCP(t, 9000)
-		pkt := tcp.Build()
-		start, offset := 0, 0
-		if rapid.Bool().Draw(t, "partial") {
-			start, offset = packettest.Partial(pkt)
-		}
-		before := bytes.Clone(pkt)
-		size := rapid.IntRange(1, 1500).Draw(t, "segment size")
-		got := segments(t, pkt, size, start, offset)
-		if !bytes.Equal(before, pkt) {
-			t.Fatal("the superpacket was changed")
-		}
-		var joined []byte
-		for i, seg := range got {
-			checkTCP(t, tcp, seg, i, len(got), len(joined))
-			joined = append(joined, packettest.Payload(seg)...)
-		}
-		if !bytes.Equal(joined, tcp.Payload) {
-			t.Fatal("the joined payload differs from the original")
-		}
+		tcp, size := anyTCP(t, 9000), rapid.IntRange(1, 1500).Draw(t, "segment size")
+		checkSegments(t, tcp.Build(), size, tcp.Segments(size))
 	})
 }
 
-// checkTCP compares segment i of n with what the packet it was cut from asks for.
-func checkTCP(t *rapid.T, from packettest.TCP, seg []byte, i, n, at int) {
-	if err := packettest.Verify(seg); err != nil {
-		t.Fatalf("segment %d of %d: %v", i, n, err)
-	}
-	want := from
-	want.Seq += uint32(at)
-	want.ID += uint16(i)
-	want.Payload = packettest.Payload(seg)
-	if i > 0 {
-		want.Flags &^= packettest.CWR
-	}
-	if i < n-1 {
-		want.Flags &^= packettest.FIN | packettest.PSH
-	}
-	if !bytes.Equal(seg, want.Build()) {
-		t.Fatalf("segment %d of %d\n%x\nwant\n%x", i, n, seg, want.Build())
-	}
-}
-
-func TestSegmentsOfUDPVerifyAndJoinToTheOriginal(t *testing.T) {
+func TestSegmentsOfUDPAreThoseBuiltOneByOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		udp := packettest.UDP{IP: anyIP(t), SrcPort: 7, DstPort: 9, Payload: payloadOf(t, 9000)}
-		pkt := udp.Build()
-		start, offset := 0, 0
-		if rapid.Bool().Draw(t, "partial") {
-			start, offset = packettest.Partial(pkt)
-		}
 		size := rapid.IntRange(1, 1500).Draw(t, "segment size")
-		at := 0
-		for i, seg := range segments(t, pkt, size, start, offset) {
-			want := udp
-			want.ID += uint16(i)
-			want.Payload = udp.Payload[at:min(at+size, len(udp.Payload))]
-			if !bytes.Equal(seg, want.Build()) {
-				t.Fatalf("segment %d\n%x\nwant\n%x", i, seg, want.Build())
-			}
-			at += len(want.Payload)
-		}
-		if at != len(udp.Payload) {
-			t.Fatalf("segments carry %d bytes of %d", at, len(udp.Payload))
-		}
+		checkSegments(t, udp.Build(), size, udp.Segments(size))
 	})
 }
 
 func TestUncheckedUDPStaysUncheckedOverIPv4Only(t *testing.T) {
-	for _, c := range []struct {
-		src, dst  string
-		unchecked bool
-	}{{"10.0.0.1", "10.0.0.2", true}, {"fd00::1", "fd00::2", false}} {
-		udp := packettest.UDP{
-			IP:      packettest.IP{Src: netip.MustParseAddr(c.src), Dst: netip.MustParseAddr(c.dst)},
-			Payload: make([]byte, 300), Unchecked: true,
+	for _, ip := range []packettest.IP{ip4, ip6} {
+		pkt := packettest.UDP{IP: ip, Payload: make([]byte, 300), Unchecked: true}.Build()
+		unchecked := ip.Src.Is4()
+		var s packet.Segmenter
+		if err := s.Reset(pkt, 100, 0, 0); err != nil || s.Unchecked() != unchecked {
+			t.Errorf("%v: unchecked %v, %v", ip.Src, s.Unchecked(), err)
 		}
-		for _, seg := range segments(t, udp.Build(), 100, 0, 0) {
-			if got := u16(seg[packettest.Transport(seg)+6:]) == 0; got != c.unchecked {
-				t.Errorf("%s: checksum 0 is %v, want %v", c.src, got, c.unchecked)
+		for _, seg := range segments(t, pkt, 100, 0, 0) {
+			if got := u16(seg[packettest.Transport(seg)+6:]) == 0; got != unchecked {
+				t.Errorf("%v: checksum 0 is %v, want %v", ip.Src, got, unchecked)
 			}
 			if err := packettest.Verify(seg); err != nil {
-				t.Errorf("%s: %v", c.src, err)
+				t.Errorf("%v: %v", ip.Src, err)
 			}
+		}
+		for _, seg := range cut(t, packet.Superpacket{Data: pkt, SegmentSize: 100}, true) {
+			if got := u16(seg[packettest.Transport(seg)+6:]) == 0; got != unchecked {
+				t.Errorf("%v: partial checksum 0 is %v, want %v", ip.Src, got, unchecked)
+			}
+		}
+	}
+}
+
+func TestUDPWhosePartialChecksumIsZeroIsNotUnchecked(t *testing.T) {
+	pkt := packettest.UDP{IP: ip4, Payload: make([]byte, 300), Unchecked: true}.Build()
+	var s packet.Segmenter
+	if err := s.Reset(pkt, 100, 20, 6); err != nil || s.Unchecked() {
+		t.Fatalf("unchecked %v, %v", s.Unchecked(), err)
+	}
+	for _, seg := range segments(t, pkt, 100, 20, 6) {
+		if u16(seg[26:]) == 0 {
+			t.Error("a segment without checksum")
 		}
 	}
 }
@@ -260,6 +257,7 @@ func TestSegmentingAllocatesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		for ok := true; ok; {
+			_, _, ok = s.NextPartial(hdr)
 			_, _, ok = s.Next(hdr)
 		}
 	}); n != 0 {
@@ -277,6 +275,9 @@ func FuzzSegmenter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, pkt []byte, size, start, offset int) {
 		var s packet.Segmenter
 		if s.Reset(pkt, size, start, offset) != nil {
+			if _, _, ok := s.NextPartial(nil); ok {
+				t.Fatal("a segment of what is refused")
+			}
 			return
 		}
 		total := 0
@@ -291,4 +292,50 @@ func FuzzSegmenter(f *testing.F) {
 			t.Fatalf("segments carry %d bytes of %d", total, want)
 		}
 	})
+}
+
+func FuzzSegmenterPartial(f *testing.F) {
+	f.Add(packettest.TCP{IP: ip4, Payload: make([]byte, 100)}.Build(), 30, 20, 16)
+	f.Add(packettest.UDP{IP: ip4, Payload: make([]byte, 100)}.Build(), 30, 20, 6)
+	f.Add(packettest.UDP{IP: ip4, Payload: make([]byte, 100), Unchecked: true}.Build(), 30, 0, 0)
+	f.Add(packettest.TCP{IP: chain(padding(60)), Payload: make([]byte, 100)}.Build(), 30, 48, 16)
+	f.Fuzz(func(t *testing.T, pkt []byte, size, start, offset int) {
+		var s packet.Segmenter
+		if s.Reset(pkt, size, start, offset) != nil {
+			return
+		}
+		complete := segments(t, pkt, size, start, offset)
+		partial := cut(t, packet.Superpacket{Data: pkt, SegmentSize: size, ChecksumStart: start, ChecksumOffset: offset}, true)
+		if len(partial) != len(complete) {
+			t.Fatalf("%d segments, want %d", len(partial), len(complete))
+		}
+		for i, seg := range partial {
+			if !s.Unchecked() {
+				finish(t, seg)
+			}
+			if !bytes.Equal(seg, oneZero(complete[i])) {
+				t.Fatalf("segment %d\n%x\nwant\n%x", i, seg, complete[i])
+			}
+		}
+	})
+}
+
+// finish completes the partial checksum of pkt.
+func finish(t rapid.TB, pkt []byte) {
+	t.Helper()
+	start, offset, err := packet.PartialChecksum(pkt)
+	if err == nil {
+		err = packet.CompleteChecksum(pkt, start, offset)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// oneZero gives the TCP checksum of pkt, if it is zero, the form that CompleteChecksum writes.
+func oneZero(pkt []byte) []byte {
+	if start, offset, err := packet.PartialChecksum(pkt); err == nil && offset == 16 && u16(pkt[start+16:]) == 0 {
+		binary.BigEndian.PutUint16(pkt[start+16:], 0xffff)
+	}
+	return pkt
 }

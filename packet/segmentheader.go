@@ -35,23 +35,23 @@ type segmentHeader struct {
 	bytes      [MaxHeader]byte // of any segment; put sets what differs
 }
 
-// begin takes the header of pkt, a superpacket or a first segment. headerLen and checksumAt are those of layout.transport.
-func (h *segmentHeader) begin(pkt []byte, l *layout, headerLen, checksumAt int) {
-	h.length, h.l4, h.checksumAt = l.l4+headerLen, l.l4, l.l4+checksumAt
+// begin takes the header of pkt, a superpacket or a first segment.
+func (h *segmentHeader) begin(pkt []byte, l *layout) {
+	h.length, h.l4, h.checksumAt = l.payload, l.l4, l.checksumAt
 	h.ipv4, h.tcp = l.version == 4, l.proto == ProtoTCP
 	h.pseudo = l.pseudoBase(pkt)
 	copy(h.bytes[:h.length], pkt)
 	h.rewind(pkt)
 	if h.ipv4 {
-		fields := Fold(Sum(pkt[2:6], uint32(binary.BigEndian.Uint16(pkt[10:]))))
-		h.ipSum = uint32(Fold(Sum(pkt[:l.l4], uint32(^fields))))
+		differing := uint32(get16(pkt[2:])) + uint32(get16(pkt[4:])) + uint32(get16(pkt[10:]))
+		h.ipSum = uint32(Fold(Sum(pkt[:l.l4], uint32(^Fold(differing))))) // RFC 1624: to subtract is to add the complement
 	}
 }
 
 // rewind goes to the segment whose header begins pkt.
 func (h *segmentHeader) rewind(pkt []byte) {
 	if h.ipv4 {
-		h.id = binary.BigEndian.Uint16(pkt[4:])
+		h.id = get16(pkt[4:])
 	}
 	if h.tcp {
 		h.seq = binary.BigEndian.Uint32(pkt[h.l4+4:])
@@ -93,7 +93,7 @@ func (h *segmentHeader) putNumbers(hdr []byte, size int) {
 
 // verifies reports whether the complete checksum of pkt is right. One that is absent (UDP, zero) is not.
 func (h *segmentHeader) verifies(pkt []byte) bool {
-	if !h.tcp && binary.BigEndian.Uint16(pkt[h.checksumAt:]) == 0 {
+	if !h.tcp && get16(pkt[h.checksumAt:]) == 0 {
 		return false
 	}
 	b := pkt[h.l4:]
