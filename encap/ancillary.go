@@ -16,36 +16,57 @@ func (a *ancillary) bytes() []byte {
 	return (*[unsafe.Sizeof(ancillary{})]byte)(unsafe.Pointer(a))[:]
 }
 
-// control says which parts of an ancillary are in use: the source address first, then the rest. A kernel that refuses the
-// source gets the message again without it.
-type control struct{ source, length int }
+// control says which parts of an ancillary are in use: the source address first, then TOS or traffic class, then the
+// length of segments. A kernel that refuses the source gets the message again without it; a single frame goes without the
+// last part.
+type control struct {
+	source int // where the source address ends
+	single int // where that ends which goes with a single frame
+	train  int // where all ends
+}
 
-// put writes the control data of a train: our source address if one is wanted, and TOS or traffic class if not zero.
+// put writes the control data of a train: our source address if one is wanted, TOS or traffic class if not zero, and the
+// length of segments if there are any.
 func (a *ancillary) put(t *Train) (c control) {
 	b := a.bytes()
 	is4 := t.To.Addr.Addr().Is4()
-	switch local := t.To.Local; {
+	c.source = putSource(b, t.To.Local, is4)
+	c.single = c.source + putTOS(b[c.source:], t.DSCP<<2|t.ECN&3, is4)
+	c.train = c.single
+	if t.Size > 0 && t.Size <= maxSegment {
+		var raw [2]byte
+		binary.NativeEndian.PutUint16(raw[:], uint16(t.Size))
+		c.train += putMessage(b[c.single:], unix.SOL_UDP, unix.UDP_SEGMENT, raw[:])
+	}
+	return c
+}
+
+// putSource writes our source address, if it is of the destination's family.
+func putSource(b []byte, local netip.Addr, is4 bool) int {
+	switch {
 	case !local.IsValid() || local.Is4() != is4:
+		return 0
 	case is4:
 		info := unix.Inet4Pktinfo{Spec_dst: local.As4()}
 		raw := (*[unix.SizeofInet4Pktinfo]byte)(unsafe.Pointer(&info))
-		c.source = putMessage(b, unix.SOL_IP, unix.IP_PKTINFO, raw[:])
+		return putMessage(b, unix.SOL_IP, unix.IP_PKTINFO, raw[:])
 	default:
 		info := unix.Inet6Pktinfo{Addr: local.As16()}
 		raw := (*[unix.SizeofInet6Pktinfo]byte)(unsafe.Pointer(&info))
-		c.source = putMessage(b, unix.SOL_IPV6, unix.IPV6_PKTINFO, raw[:])
+		return putMessage(b, unix.SOL_IPV6, unix.IPV6_PKTINFO, raw[:])
 	}
-	c.length = c.source
-	if tos := t.DSCP<<2 | t.ECN&3; tos != 0 {
-		var raw [4]byte
-		binary.NativeEndian.PutUint32(raw[:], uint32(tos))
-		level, kind := unix.SOL_IPV6, unix.IPV6_TCLASS
-		if is4 {
-			level, kind = unix.SOL_IP, unix.IP_TOS
-		}
-		c.length += putMessage(b[c.source:], level, kind, raw[:])
+}
+
+func putTOS(b []byte, tos uint8, is4 bool) int {
+	if tos == 0 {
+		return 0
 	}
-	return c
+	var raw [4]byte
+	binary.NativeEndian.PutUint32(raw[:], uint32(tos))
+	if is4 {
+		return putMessage(b, unix.SOL_IP, unix.IP_TOS, raw[:])
+	}
+	return putMessage(b, unix.SOL_IPV6, unix.IPV6_TCLASS, raw[:])
 }
 
 // putMessage writes one control message and returns the room it takes.
@@ -61,6 +82,7 @@ func putMessage(b []byte, level, kind int, data []byte) int {
 type received struct {
 	local    netip.Addr
 	tos      uint8
+	segment  int // bytes of each frame, if there are several
 	overflow uint32
 }
 
@@ -92,6 +114,8 @@ func (r *received) take(level, kind int, data []byte) {
 		r.tos = data[0]
 	case level == unix.SOL_IPV6 && kind == unix.IPV6_TCLASS && len(data) >= 4:
 		r.tos = uint8(binary.NativeEndian.Uint32(data))
+	case level == unix.SOL_UDP && kind == unix.UDP_GRO && len(data) >= 4:
+		r.segment = int(int32(binary.NativeEndian.Uint32(data)))
 	case level == unix.SOL_SOCKET && kind == unix.SO_RXQ_OVFL && len(data) >= 4:
 		r.overflow = binary.NativeEndian.Uint32(data)
 	}

@@ -43,10 +43,13 @@ type Port interface {
 	Features() []Feature
 	// Buffers is what the kernel granted each lane for receiving and sending, in bytes.
 	Buffers() (receive, send int)
-	// Overflow is how many datagrams were dropped because a receive buffer was full. It is known as of the last
-	// datagram received, and may be asked for from any goroutine.
+	// Overflow is how many datagrams were dropped because a receive buffer was full; a train that the kernel kept in one
+	// piece counts as one. It is known as of the last datagram received, and may be asked for from any goroutine.
 	Overflow() uint64
-	// Close wakes all Receives.
+	// Renew forgets what was learned about destinations. It is for when links or routes have changed; any goroutine may
+	// call it.
+	Renew()
+	// Close wakes all Receives, and whoever polls a connection's descriptor.
 	Close() error
 }
 

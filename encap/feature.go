@@ -6,6 +6,7 @@ type FeatureState string
 // The states of a feature.
 const (
 	FeatureOn          FeatureState = "on"
+	FeatureOff         FeatureState = "off"         // its knob is off
 	FeatureUnavailable FeatureState = "unavailable" // the kernel does not give it
 )
 

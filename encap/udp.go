@@ -3,11 +3,7 @@ package encap
 import (
 	"errors"
 	"fmt"
-	"net"
-	"os"
-	"sync"
-	"sync/atomic"
-	"syscall"
+	"net/netip"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,127 +11,100 @@ import (
 // UDPOptions say how to open the port.
 type UDPOptions struct {
 	Listen string // ":9338" for all addresses of both families, or one address and port
+	GSO    Knob   // send trains in one piece (UDP_SEGMENT)
+	GRO    Knob   // receive trains in one piece (UDP_GRO)
+	Buffer int    // asked of the kernel for each direction, in bytes; default 8 MiB
 }
 
-// UDPConn is the port: one UDP socket, for both families where the kernel has them. It sends and receives in batches
-// (sendmmsg, recvmmsg) and waits in Go's poller. In a steady state it allocates nothing.
-type UDPConn struct {
-	conn     *net.UDPConn
-	raw      syscall.RawConn
-	is6      bool // the socket's family; an IPv6 socket carries IPv4 as well unless it is bound to one address
+// UDPPort is the port: UDP sockets for both families where the kernel has them.
+type UDPPort struct {
+	conns    []*UDPConn
+	lanes    []Conn // the same
+	port     uint16
+	gso      *segmentation
 	features []Feature
 	rcv, snd int
-	rx       *udpReceiver
-	overflow atomic.Uint64 // datagrams that the kernel dropped, as far as known
-
-	mu   sync.Mutex   // guards idle
-	idle []*udpSender // not in use now
 }
 
-var (
-	_ Port = (*UDPConn)(nil)
-	_ Conn = (*UDPConn)(nil)
-)
+var _ Port = (*UDPPort)(nil)
 
 // ListenUDP opens the port. The error wraps ErrInUse if another process has it.
-func ListenUDP(o UDPOptions) (*UDPConn, error) {
-	u := &UDPConn{}
-	var setErr error
-	conn, err := listenPacket(o.Listen, func(_, _ string, c syscall.RawConn) error {
-		err := c.Control(func(fd uintptr) { setErr = u.configure(int(fd)) })
-		return errors.Join(err, setErr)
-	})
+func ListenUDP(o UDPOptions) (*UDPPort, error) {
+	if err := errors.Join(o.GSO.check("gso"), o.GRO.check("gro")); err != nil {
+		return nil, err
+	}
+	at, err := parseListen(o.Listen)
 	if err != nil {
 		return nil, err
 	}
-	u.conn = conn
-	if u.raw, err = conn.SyscallConn(); err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("encap: listen at %s: %w", o.Listen, err)
+	if o.Buffer == 0 {
+		o.Buffer = defaultBuffer
 	}
-	u.rx = newUDPReceiver(u.is6)
+	u := &UDPPort{gso: &segmentation{}}
+	if err := u.open(at, o); err != nil {
+		return nil, listenError("UDP", o.Listen, err)
+	}
 	return u, nil
 }
 
-// Lanes implements Port.
-func (u *UDPConn) Lanes() []Conn { return []Conn{u} }
-
-// Port implements Port.
-func (u *UDPConn) Port() uint16 { return u.conn.LocalAddr().(*net.UDPAddr).AddrPort().Port() }
-
-// Features implements Port.
-func (u *UDPConn) Features() []Feature { return u.features }
-
-// Buffers implements Port.
-func (u *UDPConn) Buffers() (receive, send int) { return u.rcv, u.snd }
-
-// Overflow implements Port, by SO_RXQ_OVFL.
-func (u *UDPConn) Overflow() uint64 { return u.overflow.Load() }
-
-// Close implements Port.
-func (u *UDPConn) Close() error {
-	if err := u.conn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		return fmt.Errorf("encap: close port: %w", err)
+// open opens the sockets.
+func (u *UDPPort) open(at netip.AddrPort, o UDPOptions) error {
+	s, is6, err := u.listen(at, o)
+	if err != nil {
+		return err
 	}
+	if u.port, err = s.localPort(); err != nil {
+		s.close()
+		return fmt.Errorf("read the port's number: %w", err)
+	}
+	c := newUDPConn(s, s, is6, u.gso)
+	u.conns, u.lanes = append(u.conns, c), append(u.lanes, c)
 	return nil
 }
 
-// Receive implements Conn. A datagram may be of any length from 0 on.
-func (u *UDPConn) Receive() ([]Datagram, error) {
-	for tries := 0; ; tries++ {
-		u.rx.rearm()
-		if err := u.raw.Read(u.rx.try); err != nil {
-			return nil, portError("receive", err)
-		}
-		if u.rx.errno == 0 {
-			out, overflow := u.rx.datagrams()
-			u.overflow.Add(uint64(overflow))
-			return out, nil
-		}
-		if tries == maxPending { // an error that waited at the socket is reported once; this is another
-			return nil, fmt.Errorf("encap: receive: %w", u.rx.errno)
-		}
+// listen opens the socket that is bound to the port. Where the kernel has no IPv6, all addresses are those of IPv4.
+func (u *UDPPort) listen(at netip.AddrPort, o UDPOptions) (s *socket, is6 bool, err error) {
+	is6 = at.Addr().Is6()
+	s, err = bindSocket(at, func(fd int) error { return u.configure(fd, is6, o) })
+	if err != nil && is6 && at.Addr().IsUnspecified() && lacksIPv6(err) {
+		is6 = false
+		at = netip.AddrPortFrom(netip.IPv4Unspecified(), at.Port())
+		s, err = bindSocket(at, func(fd int) error { return u.configure(fd, is6, o) })
 	}
+	return s, is6, err
 }
 
-// maxPending bounds how many errors in a row Receive takes for leftovers of earlier sends.
-const maxPending = 16
-
-// Send implements Conn.
-func (u *UDPConn) Send(trains []Train) SendResult {
-	s := u.take()
-	for i := range trains {
-		s.train(&trains[i])
-	}
-	s.flush()
-	result := s.result
-	s.result = SendResult{}
-	u.give(s)
-	return result
+func lacksIPv6(err error) bool {
+	return errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EPROTONOSUPPORT)
 }
 
-// take returns a sender that nobody uses.
-func (u *UDPConn) take() *udpSender {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if n := len(u.idle); n > 0 {
-		s := u.idle[n-1]
-		u.idle = u.idle[:n-1]
-		return s
+// Lanes implements Port.
+func (u *UDPPort) Lanes() []Conn { return u.lanes }
+
+// Port implements Port.
+func (u *UDPPort) Port() uint16 { return u.port }
+
+// Features implements Port.
+func (u *UDPPort) Features() []Feature { return u.features }
+
+// Buffers implements Port.
+func (u *UDPPort) Buffers() (receive, send int) { return u.rcv, u.snd }
+
+// Overflow implements Port, by SO_RXQ_OVFL.
+func (u *UDPPort) Overflow() (n uint64) {
+	for _, c := range u.conns {
+		n += c.overflow.Load()
 	}
-	return newUDPSender(u.raw, u.is6)
+	return n
 }
 
-func (u *UDPConn) give(s *udpSender) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.idle = append(u.idle, s)
-}
+// Renew implements Port: trains are tried again where the kernel has refused them.
+func (u *UDPPort) Renew() { u.gso.renew() }
 
-// portError says os.ErrClosed for a closed port.
-func portError(operation string, err error) error {
-	if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) || errors.Is(err, unix.EBADF) {
-		err = os.ErrClosed
+// Close implements Port. It may be called again, and while other calls run.
+func (u *UDPPort) Close() error {
+	for _, c := range u.conns {
+		c.close()
 	}
-	return fmt.Errorf("encap: %s: %w", operation, err)
+	return nil
 }

@@ -8,8 +8,9 @@ import (
 
 const (
 	receiveBatch = 64
-	// slotLen holds any datagram: none is ever cut. Only the pages that datagrams reach are ever touched. The odd
-	// 25 cache lines keep the slots' beginnings from competing for the same lines of the first-level cache.
+	// slotLen holds any datagram, and any train that the kernel has joined: none is ever cut. Only the pages that datagrams
+	// reach are ever touched. The odd 25 cache lines keep the slots' beginnings from competing for the same lines of the
+	// first-level cache.
 	slotLen = 1<<16 + 25*64
 )
 
@@ -22,15 +23,14 @@ type udpReceiver struct {
 	slots   []byte
 	out     [receiveBatch]Datagram
 
-	count    int // messages of the last call
-	errno    unix.Errno
-	overflow uint32                // last value of the kernel's count
-	try      func(fd uintptr) bool // receive, made once: a new closure would be an allocation for each call
+	count    int    // messages of the last call
+	overflow uint32 // last value of the kernel's count
+	call     func(heads []unix.Mmsghdr) (int, unix.Errno)
 }
 
-func newUDPReceiver(is6 bool) *udpReceiver {
+func newUDPReceiver(from *socket) *udpReceiver {
 	r := &udpReceiver{slots: make([]byte, receiveBatch*slotLen)}
-	r.try = r.receive
+	r.call = func(heads []unix.Mmsghdr) (int, unix.Errno) { return recvmmsg(from.fd, heads) }
 	for i := range r.heads {
 		slot := r.slots[i*slotLen : (i+1)*slotLen]
 		r.vectors[i].Base = &slot[0]
@@ -45,6 +45,14 @@ func newUDPReceiver(is6 bool) *udpReceiver {
 	return r
 }
 
+// recvmmsg is the system call. It never waits, and copies at most what fits a batch, so it is a RawSyscall: a lane that
+// spins on an empty socket need not tell the scheduler each time.
+func recvmmsg(fd int, heads []unix.Mmsghdr) (int, unix.Errno) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&heads[0])), uintptr(len(heads)),
+		unix.MSG_DONTWAIT, 0, 0)
+	return int(n), errno
+}
+
 // arm gives the kernel the lengths that it overwrites.
 func (r *udpReceiver) arm(i int) {
 	h := &r.heads[i].Hdr
@@ -53,28 +61,26 @@ func (r *udpReceiver) arm(i int) {
 	h.Flags = 0
 }
 
-func (r *udpReceiver) rearm() {
+// maxPending bounds how many errors in a row are taken for leftovers of earlier sends.
+const maxPending = 16
+
+// receive takes what is there; 0: EAGAIN is no error. An error that waited at the socket since an earlier send is reported
+// once, so it goes on after it.
+func (r *udpReceiver) receive() unix.Errno {
 	for i := range r.count {
 		r.arm(i)
 	}
 	r.count = 0
-}
-
-// receive takes what is there. false: nothing, wait.
-func (r *udpReceiver) receive(fd uintptr) bool {
-	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.heads[0])), receiveBatch,
-			unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
-			r.count, r.errno = int(n), 0
-			return true
-		case unix.EINTR:
-		case unix.EAGAIN:
-			return false
-		default:
-			r.errno = errno
-			return true
+	for tries := 0; ; tries++ {
+		n, errno := r.call(r.heads[:])
+		switch {
+		case errno == 0:
+			r.count = n
+			return 0
+		case errno == unix.EAGAIN:
+			return 0
+		case errno != unix.EINTR && tries >= maxPending:
+			return errno
 		}
 	}
 }
@@ -89,10 +95,13 @@ func (r *udpReceiver) datagrams() ([]Datagram, uint32) {
 		if info.overflow != 0 {
 			r.overflow = info.overflow
 		}
+		data := r.slots[i*slotLen : i*slotLen+int(h.Len) : i*slotLen+int(h.Len)]
+		if info.segment < 0 || info.segment >= len(data) {
+			info.segment = 0
+		}
 		r.out[i] = Datagram{
 			From: Endpoint{Addr: sockaddrPort(&r.names[i]), Local: info.local},
-			Data: r.slots[i*slotLen : i*slotLen+int(h.Len) : i*slotLen+int(h.Len)],
-			ECN:  info.tos & 3,
+			Data: data, Size: info.segment, ECN: info.tos & 3,
 		}
 	}
 	return r.out[:r.count], r.overflow - before

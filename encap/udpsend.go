@@ -2,221 +2,181 @@ package encap
 
 import (
 	"fmt"
-	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-const (
-	sendBatch   = 64            // messages of one sendmmsg
-	maxPieces   = 64            // buffers that one frame may lie in
-	sendVectors = 4 * sendBatch // a frame usually lies in one or two
-)
+// sendPatience is how long one Send waits, in total, for room in the socket's send buffer.
+const sendPatience = 100 * time.Millisecond
 
 var (
-	errPieces = fmt.Errorf("encap: send: a frame lies in more than %d buffers", maxPieces)
+	errPieces = fmt.Errorf("encap: send: a frame lies in more than %d pieces", maxPieces)
 	errFamily = fmt.Errorf("encap: send: %w", unix.EAFNOSUPPORT)
+	errFull   = fmt.Errorf("encap: send: no room in the send buffer for %v: %w", sendPatience, unix.EAGAIN)
 )
 
-// udpSender is the memory of one sendmmsg. One goroutine uses it at a time.
+// udpSender sends trains through one socket. One goroutine uses it at a time.
 type udpSender struct {
-	raw     syscall.RawConn
 	is6     bool
-	heads   [sendBatch]unix.Mmsghdr
-	vectors [sendVectors]unix.Iovec
-	names   [sendBatch]sockaddr  // of the first message of each train
-	control [sendBatch]ancillary // likewise
-	sources [sendBatch]control   // likewise
+	gso     *segmentation
+	batch   batch
+	singles *batch // for the frames of a train that the kernel refused in one piece; made when first needed
 
-	queued  int // messages
-	pieces  int // vectors in use
-	done    int // messages sent or given up
-	retried bool
-	errno   unix.Errno
+	retried bool          // the first unsent message has been tried twice
+	waited  time.Duration // for room, in this Send
 	result  SendResult
-	try     func(fd uintptr) bool // send, made once
-	call    func(fd uintptr, heads []unix.Mmsghdr) (int, unix.Errno)
+
+	call func(heads []unix.Mmsghdr) (int, unix.Errno) // sendmmsg
+	wait func(most time.Duration) error               // for room in the send buffer
 }
 
-func newUDPSender(raw syscall.RawConn, is6 bool) *udpSender {
-	s := &udpSender{raw: raw, is6: is6, call: sendmmsg}
-	s.try = s.send
-	return s
+// newUDPSender makes a sender on a socket that is held whenever it sends.
+func newUDPSender(to *socket, is6 bool, gso *segmentation) *udpSender {
+	return &udpSender{
+		is6: is6, gso: gso,
+		call: func(heads []unix.Mmsghdr) (int, unix.Errno) { return sendmmsg(to.fd, heads) },
+		wait: func(most time.Duration) error { return to.wait(unix.POLLOUT, most) },
+	}
 }
 
-// sendmmsg is the system call.
-func sendmmsg(fd uintptr, heads []unix.Mmsghdr) (int, unix.Errno) {
-	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&heads[0])), uintptr(len(heads)),
+// sendmmsg is the system call. It does not wait for room, but it takes its time: the network stack runs inside it, over
+// veth as far as the receiver's socket, which is tens of microseconds for each long train. So it is not a RawSyscall: the
+// garbage collector and the scheduler would have to wait for it.
+func sendmmsg(fd int, heads []unix.Mmsghdr) (int, unix.Errno) {
+	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&heads[0])), uintptr(len(heads)),
 		unix.MSG_DONTWAIT, 0, 0)
 	return int(n), errno
 }
 
-// cursor walks over a train's buffers.
-type cursor struct {
-	bufs [][]byte
-	off  int // into the first
+// send sends all trains.
+func (s *udpSender) send(trains []Train) SendResult {
+	s.result, s.waited = SendResult{}, 0
+	for i := range trains {
+		t := &trains[i]
+		s.add(&s.batch, wholeTrain(t), s.gso.most(t))
+	}
+	s.flush(&s.batch)
+	return s.result
 }
 
-// take cuts off the next piece, of up to n bytes; nil at the end.
-func (c *cursor) take(n int) []byte {
-	for len(c.bufs) > 0 {
-		if b := c.bufs[0][c.off:]; len(b) > 0 {
-			b = b[:min(n, len(b))]
-			c.off += len(b)
-			return b
-		}
-		c.bufs, c.off = c.bufs[1:], 0
-	}
-	return nil
-}
-
-// train queues the frames of a train, sending what waits whenever there is no more room.
-func (s *udpSender) train(t *Train) {
-	size := t.Size
-	if size <= 0 {
-		size = 1 << 30 // all of it is one frame
-	}
-	rest := cursor{bufs: t.Bufs}
-	first := -1 // the message that holds the train's address
-	for b := rest.take(size); b != nil; b = rest.take(size) {
-		if s.queued == sendBatch || s.pieces+maxPieces > sendVectors {
-			s.flush()
+// add queues a part, up to most of its frames in a message, and sends what waits whenever there is no more room.
+func (s *udpSender) add(b *batch, p part, most int) {
+	first := -1 // the message that holds the address
+	for p.more() {
+		if b.full() {
+			s.flush(b)
 			first = -1
 		}
-		count, fits := s.gather(&rest, b, size)
 		if first < 0 {
-			first = s.queued
-			if !s.address(first, t) {
-				s.fail(unix.EAFNOSUPPORT, errFamily)
-				first = -1
-				continue
+			if !b.address(p.train, s.is6) {
+				s.fail(unix.EAFNOSUPPORT, errFamily, p.count())
+				return
 			}
+			first = b.queued
 		}
-		if !fits {
-			s.fail(unix.EINVAL, errPieces)
-			continue
+		m := p
+		frames, torn := b.gather(&p, min(most, p.frames))
+		if frames > 0 {
+			m.frames = frames
+			b.queue(m, first)
 		}
-		s.queue(first, count)
-	}
-}
-
-// gather puts the pieces of one frame, of which b is the first, into vectors. fits: it did not lie in too many.
-func (s *udpSender) gather(rest *cursor, b []byte, size int) (count int, fits bool) {
-	for ; b != nil; b = rest.take(size) {
-		if count < maxPieces {
-			v := &s.vectors[s.pieces+count]
-			v.Base = &b[0]
-			v.SetLen(len(b))
-		}
-		count++
-		if size -= len(b); size == 0 {
-			break
+		p.frames -= frames
+		if torn {
+			p.frames--
+			s.fail(unix.EINVAL, errPieces, 1)
 		}
 	}
-	return count, count <= maxPieces
-}
-
-// address puts the train's destination and control data into message i.
-func (s *udpSender) address(i int, t *Train) bool {
-	n := putSockaddr(&s.names[i], t.To.Addr, s.is6)
-	s.heads[i].Hdr.Namelen = n
-	s.sources[i] = s.control[i].put(t)
-	return n > 0
-}
-
-// queue makes the next message of the gathered pieces, with the address of message first.
-func (s *udpSender) queue(first, count int) {
-	h := &s.heads[s.queued].Hdr
-	h.Name = (*byte)(unsafe.Pointer(&s.names[first]))
-	h.Namelen = s.heads[first].Hdr.Namelen
-	h.Iov = &s.vectors[s.pieces]
-	h.SetIovlen(count)
-	h.Control = nil
-	if s.sources[first].length > 0 {
-		h.Control = (*byte)(unsafe.Pointer(&s.control[first]))
-	}
-	h.SetControllen(s.sources[first].length)
-	s.queued++
-	s.pieces += count
 }
 
 // flush sends all that is queued. A message that is refused is counted; the others go.
-func (s *udpSender) flush() {
-	for s.done < s.queued {
-		s.errno = 0
-		if err := s.raw.Write(s.try); err != nil {
-			s.giveUp(portError("send", err))
-			break
-		}
-		if s.errno != 0 {
-			s.refused(s.errno)
-		}
-	}
-	s.queued, s.pieces, s.done, s.retried = 0, 0, 0, false
-}
-
-// send is one or more sendmmsg, up to an error or the end. false: the socket is full, wait.
-func (s *udpSender) send(fd uintptr) bool {
-	for s.done < s.queued {
-		n, errno := s.call(fd, s.heads[s.done:s.queued])
+func (s *udpSender) flush(b *batch) {
+	s.retried = false
+	for b.done < b.queued {
+		n, errno := s.call(b.heads[b.done:b.queued])
 		switch errno {
 		case 0: // fewer than asked: go on at the first unsent
-			s.done += n
-			s.result.Sent += n
-			s.retried = false
+			s.sent(b, n)
 		case unix.EINTR:
 		case unix.EAGAIN:
-			return false
+			s.await(b)
 		default: // concerns the first message only
-			s.errno = errno
-			return true
+			s.refused(b, errno)
 		}
 	}
-	return true
+	b.reset()
+}
+
+// sent counts n messages that the kernel took.
+func (s *udpSender) sent(b *batch, n int) {
+	s.result.Calls++
+	s.result.Messages += n
+	s.result.Sent += b.frames(n)
+	b.done += n
+	s.retried = false
+}
+
+// await waits for room. When patience is over, all that is queued is given up.
+func (s *udpSender) await(b *batch) {
+	left := sendPatience - s.waited
+	if left <= 0 {
+		s.giveUp(b, errFull)
+		return
+	}
+	began := time.Now()
+	if err := s.wait(left); err != nil {
+		s.giveUp(b, err)
+	}
+	s.waited += time.Since(began)
 }
 
 // refused handles an error of the first unsent message. It is tried once more: the error may have waited at the socket
 // since an earlier send, or our source address may have gone.
-func (s *udpSender) refused(errno unix.Errno) {
-	if !s.retried && errno != unix.EMSGSIZE {
+func (s *udpSender) refused(b *batch, errno unix.Errno) {
+	m := &b.messages[b.done]
+	switch {
+	case !s.retried && errno != unix.EMSGSIZE:
 		s.retried = true
 		switch errno {
 		case unix.EINVAL, unix.EADDRNOTAVAIL, unix.ENETUNREACH: // by family and age of the kernel
-			s.dropSource()
+			b.dropSource()
 		}
 		return
+	case m.frames > 1 && refusesTrain(errno):
+		b.done++
+		s.apart(m.part)
+	default:
+		b.done++
+		s.fail(errno, nil, m.frames)
 	}
 	s.retried = false
-	s.done++
-	s.fail(errno, nil)
 }
 
-// dropSource lets the kernel choose the source of the first unsent message, and of those of its train that follow it.
-func (s *udpSender) dropSource() {
-	name := s.heads[s.done].Hdr.Name
-	for i := s.done; i < s.queued && s.heads[i].Hdr.Name == name; i++ {
-		first := (uintptr(unsafe.Pointer(name)) - uintptr(unsafe.Pointer(&s.names[0]))) / unsafe.Sizeof(s.names[0])
-		c := s.sources[first]
-		h := &s.heads[i].Hdr
-		h.Control = nil
-		if c.length > c.source {
-			h.Control = &s.control[first].bytes()[c.source]
-		}
-		h.SetControllen(c.length - c.source)
+// apart sends the frames of a train that the kernel refused in one piece one by one.
+func (s *udpSender) apart(p part) {
+	if s.singles == nil {
+		s.singles = new(batch)
+	}
+	before := s.result
+	s.add(s.singles, p, 1)
+	s.flush(s.singles)
+	s.result.Resent += s.result.Sent - before.Sent
+	if s.result.Sent > before.Sent && s.result.TooBig == before.TooBig {
+		s.gso.refuse(p.train.To.Addr)
 	}
 }
 
-// fail counts one frame that was not sent. err says why, if the number does not.
-func (s *udpSender) fail(errno unix.Errno, err error) {
+// fail counts frames that were not sent. err says why, if the number does not.
+func (s *udpSender) fail(errno unix.Errno, err error, frames int) {
 	switch errno {
 	case unix.EMSGSIZE:
-		s.result.TooBig++
+		s.result.TooBig += frames
 	case unix.ENETUNREACH, unix.EHOSTUNREACH, unix.ENETDOWN, unix.EHOSTDOWN, unix.EADDRNOTAVAIL, unix.EAFNOSUPPORT,
 		unix.ECONNREFUSED, unix.EACCES, unix.EPERM:
-		s.result.Unreachable++
+		s.result.Unreachable += frames
 	default:
-		s.result.Failed++
+		s.result.Failed += frames
 	}
 	if s.result.Err == nil {
 		if err == nil {
@@ -227,13 +187,25 @@ func (s *udpSender) fail(errno unix.Errno, err error) {
 }
 
 // sendError is the error of a number.
-func sendError(errno unix.Errno) error { return fmt.Errorf("encap: send: %w", errno) }
-
-// giveUp counts all that is queued as failed: the port is closed.
-func (s *udpSender) giveUp(err error) {
-	s.result.Failed += s.queued - s.done
-	if s.result.Err == nil {
-		s.result.Err = err
+func sendError(errno unix.Errno) error {
+	if errno == unix.EPIPE { // closed meanwhile
+		return errClosed("send")
 	}
-	s.done = s.queued
+	return fmt.Errorf("encap: send: %w", errno)
+}
+
+// giveUp counts all that is queued as failed.
+func (s *udpSender) giveUp(b *batch, err error) {
+	s.fail(unix.EAGAIN, err, b.frames(b.queued-b.done))
+	b.done = b.queued
+}
+
+// failAll is the result of sending nothing: the port is closed.
+func failAll(trains []Train, err error) (r SendResult) {
+	for i := range trains {
+		p := wholeTrain(&trains[i])
+		r.Failed += p.count()
+	}
+	r.Err = err
+	return r
 }

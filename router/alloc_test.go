@@ -37,6 +37,7 @@ func (c *countingConn) Lanes() []encap.Conn                { return []encap.Conn
 func (c *countingConn) Port() uint16                       { return testPort }
 func (c *countingConn) Features() []encap.Feature          { return nil }
 func (c *countingConn) Buffers() (int, int)                { return 0, 0 }
+func (c *countingConn) Renew()                             {}
 func (c *countingConn) Close() error                       { return nil }
 
 func (c *countingConn) Send(trains []encap.Train) encap.SendResult {

@@ -54,6 +54,9 @@ func (c *udpConn) Features() []encap.Feature { return nil }
 // Buffers implements encap.Port.
 func (c *udpConn) Buffers() (receive, send int) { return queueLen * 1500, queueLen * 1500 }
 
+// Renew implements encap.Port: nothing is learned here.
+func (c *udpConn) Renew() {}
+
 // Overflow implements encap.Port.
 func (c *udpConn) Overflow() uint64 {
 	c.host.net.mu.Lock()
