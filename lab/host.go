@@ -3,6 +3,7 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 
@@ -143,6 +144,12 @@ func (h *Host) Addr4() netip.Addr { return first(h.Addrs(), netip.Addr.Is4) }
 
 // Addr6 is the host's IPv6 address on the underlay; invalid when it has none, as on a kernel without IPv6.
 func (h *Host) Addr6() netip.Addr { return first(h.Addrs(), netip.Addr.Is6) }
+
+// Port is the name of the host's port of UnderlayBridge, in the switch.
+func (h *Host) Port() string { return h.port }
+
+// MAC is the Ethernet address of the host's eth0.
+func (h *Host) MAC() net.HardwareAddr { return h.link.Attrs().HardwareAddr }
 
 // Pods are the host's pods in the order in which they were made.
 func (h *Host) Pods() []*Pod {
