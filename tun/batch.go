@@ -33,8 +33,8 @@ type batch struct {
 
 // startBatch takes q over. Of the library's constructors it uses the one that starts no goroutines: those of the others wake
 // up every second, and watch what the kernel room watches already.
-func startBatch(q *queue) (Device, error) {
-	able, err := q.probe()
+func startBatch(q *queue, o Options) (Device, error) {
+	able, err := q.negotiate(o.Offloads)
 	if err != nil {
 		q.close()
 		return nil, err
@@ -44,7 +44,11 @@ func startBatch(q *queue) (Device, error) {
 		return nil, fmt.Errorf("tun: open %s: %w", q.name, err) // the library's file owns the descriptor, and closes it
 	}
 	d := &batch{file: file{name: q.name, os: lib.File()}, lib: lib, able: able}
-	if err := d.allocate(); err != nil {
+	err = q.setOffloads(able.flags()) // the library has turned on all of them
+	if err == nil {
+		err = d.allocate()
+	}
+	if err != nil {
 		_ = lib.Close()
 		return nil, err
 	}
@@ -121,7 +125,7 @@ func (d *batch) Write(batch []packet.Superpacket) (written int, err error) {
 	return written, fmt.Errorf("tun: write to %s: %w", d.name, err)
 }
 
-func (d *batch) Offloads() []Offload { return d.able.offloads() }
+func (d *batch) Offloads() []Offload { return d.able.list() }
 
 func (d *batch) Close() error {
 	d.closed.Store(true)

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	memoryBatch = 64   // superpackets of one Read at most
+	memoryBatch   = 64   // superpackets of one Read at most
 	memoryBacklog = 1024 // superpackets that wait on either side
 )
 

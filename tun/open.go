@@ -12,14 +12,15 @@ type Choice struct {
 	Driver   Driver
 	Reason   string // one line, for people
 	Degraded bool   // a better driver was tried and did not work: Reason says what failed
-	Adopted  bool   // the interface was there already
+	Adopted  bool   // the interface was there already, and was not replaced
 }
 
 // drivers are tried by auto in this order: the fastest first.
 var drivers = []Driver{DriverSuper, DriverBatch, DriverPlain}
 
 // Open makes the device, or adopts the one that an earlier run left. The interface is left as it is otherwise: it may be
-// up or down, and keeps its addresses.
+// up or down, and keeps its addresses. One queue or several is a matter of flags that cannot be changed on a living interface:
+// one of ours with others is replaced, with all that was attached to it.
 //
 // Errors wrap ErrNoDevice, ErrBusy or ErrForeign where one of these is the reason.
 func Open(o Options) (Device, *Choice, error) {
@@ -47,7 +48,7 @@ func openBest(o Options, open func(Options, Driver) (Device, bool, error)) (Devi
 			return d, choice, nil
 		}
 		failed = err
-		if errors.Is(err, ErrNoDevice) || errors.Is(err, ErrBusy) || errors.Is(err, ErrForeign) {
+		if stopsAll(err) {
 			break
 		}
 		choice.Degraded, choice.Reason = true, fmt.Sprintf("auto: driver %s does not work here: %v", driver, err)
@@ -55,26 +56,30 @@ func openBest(o Options, open func(Options, Driver) (Device, bool, error)) (Devi
 	return nil, nil, failed
 }
 
+func stopsAll(err error) bool {
+	for _, stop := range []error{ErrNoDevice, ErrBusy, ErrForeign, errRequired} {
+		if errors.Is(err, stop) {
+			return true
+		}
+	}
+	return false
+}
+
 // open opens one driver. A failure leaves no interface behind that was not there before.
 func open(o Options, driver Driver) (Device, bool, error) {
-	q, adopted, err := acquire(o, driverFlags[driver])
+	q, adopted, err := acquire(o, o.flags(driver))
 	if err != nil {
 		return nil, false, err
 	}
-	d, err := starts[driver](q)
+	d, err := starts[driver](q, o)
 	if err != nil && !adopted {
 		_ = deleteLink(o.Name)
 	}
 	return d, adopted, err
 }
 
-var driverFlags = map[Driver]uint16{
-	DriverPlain: unix.IFF_TUN | unix.IFF_NO_PI,
-	DriverBatch: unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR,
-	DriverSuper: unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR,
-}
-
-var starts = map[Driver]func(*queue) (Device, error){
+// starts make a device of its first queue, which has no offloads yet. They close it when they fail.
+var starts = map[Driver]func(*queue, Options) (Device, error){
 	DriverPlain: startPlain,
 	DriverBatch: startBatch,
 	DriverSuper: startSuper,
@@ -83,7 +88,7 @@ var starts = map[Driver]func(*queue) (Device, error){
 // acquire attaches to the interface and makes it ours and persistent, with all offloads off. One of ours with flags that
 // cannot be changed is replaced.
 func acquire(o Options, flags uint16) (q *queue, adopted bool, err error) {
-	what, err := inspect(o.Name)
+	what, err := inspect(o.Name, flags)
 	if err == nil && what == mismatched {
 		err = deleteLink(o.Name)
 	}
@@ -97,7 +102,7 @@ func acquire(o Options, flags uint16) (q *queue, adopted bool, err error) {
 	if q, err = attach(o.Name, flags); err != nil {
 		return nil, false, err
 	}
-	if err := q.setUp(o.MTU); err != nil {
+	if err := q.setUp(o); err != nil {
 		q.close()
 		return nil, false, err
 	}
@@ -105,14 +110,14 @@ func acquire(o Options, flags uint16) (q *queue, adopted bool, err error) {
 }
 
 // setUp brings the interface into the state that drivers begin with.
-func (q *queue) setUp(mtu int) error {
+func (q *queue) setUp(o Options) error {
 	if err := q.setOffloads(0); err != nil {
 		return err
 	}
 	if err := q.resetHeader(); err != nil {
 		return err
 	}
-	if err := configure(q.name, mtu); err != nil {
+	if err := configure(o); err != nil {
 		return err
 	}
 	return q.persist()

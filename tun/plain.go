@@ -15,6 +15,7 @@ import (
 // us, and takes only finished packets.
 type plain struct {
 	file
+	able      abilities
 	segmenter packet.Segmenter
 	in        [1]packet.Superpacket
 	readBuf   []byte
@@ -24,13 +25,17 @@ type plain struct {
 
 // startPlain takes q over. The library opens a descriptor of its own, so q, whose work is done, is closed first. Nothing
 // with a partial checksum can have got into the new queue: the offloads belong to the interface, and are off already.
-func startPlain(q *queue) (Device, error) {
+func startPlain(q *queue, o Options) (Device, error) {
 	q.close()
+	able, err := o.Offloads.apply(none(errPlain))
+	if err != nil {
+		return nil, fmt.Errorf("tun: open %s: %w", q.name, err)
+	}
 	f, err := openWater(q.name)
 	if err != nil {
 		return nil, err
 	}
-	d := &plain{file: file{name: q.name, os: f}}
+	d := &plain{file: file{name: q.name, os: f}, able: able}
 	s, err := newSlab(d, 3)
 	if err != nil {
 		_ = f.Close()
@@ -142,15 +147,13 @@ func (d *plain) writeOne(pkt []byte) error {
 	return err
 }
 
+// errPlain is why it uses no offload.
+var errPlain = errors.New("driver plain moves single, finished packets")
+
 func (d *plain) Offloads() []Offload {
-	const reason = "driver plain moves single, finished packets"
-	return []Offload{
-		{Name: "checksum", State: OffloadOff, Reason: reason},
-		{Name: "tso", State: OffloadOff, Reason: reason},
-		{Name: "uso", State: OffloadOff, Reason: reason},
-		{Name: "join-tcp", State: OffloadOff, Reason: reason},
-		{Name: "join-udp", State: OffloadOff, Reason: reason},
-	}
+	list := d.able.list()
+	list[0] = offload(offloadChecksum, errPlain)
+	return list
 }
 
 func (d *plain) Close() error {

@@ -10,12 +10,11 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
 func TestProbeTellsWhatTheKernelTakesWhetherTheInterfaceIsUpOrDown(t *testing.T) {
 	newNamespace(t).do(t, func() error {
-		q, _, err := acquire(Options{Name: "weft0", MTU: 1400}, driverFlags[DriverBatch])
+		q, _, err := acquire(Options{Name: "weft0", MTU: 1400}, Options{}.flags(DriverSuper))
 		if err != nil {
 			return err
 		}
@@ -71,7 +70,9 @@ func checkProbe(q *queue) error {
 	if err = errors.Join(err, able.joinTCP); err != nil {
 		return err
 	}
-	if err := q.probeWrite(0x7f, unix.IPPROTO_TCP, 20, 16); !errors.Is(err, ErrNotSupported) {
+	odd := probeTCP4
+	odd.gsoType = 0x7f
+	if err := q.probeWrite(odd); !errors.Is(err, ErrNotSupported) {
 		return fmt.Errorf("a superpacket of no known type: %w, want ErrNotSupported", err)
 	}
 	return nil
@@ -79,7 +80,7 @@ func checkProbe(q *queue) error {
 
 func TestProbeThatFailedIsNotTakenForMissingSupport(t *testing.T) {
 	q := &queue{fd: -1, name: "weft0"}
-	if err := q.probeWrite(unix.VIRTIO_NET_HDR_GSO_TCPV4, unix.IPPROTO_TCP, 20, 16); err == nil || errors.Is(err, ErrNotSupported) {
+	if err := q.probeWrite(probeTCP4); err == nil || errors.Is(err, ErrNotSupported) {
 		t.Errorf("%v, want the failure of the probe itself", err)
 	}
 }

@@ -140,7 +140,7 @@ func odd(flags uint16) (*queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return q, errors.Join(configure("weft0", 1500), q.persist())
+	return q, errors.Join(configure(Options{Name: "weft0", MTU: 1500}), q.persist())
 }
 
 func TestOwnDeviceWithOtherFlagsIsReplaced(t *testing.T) {

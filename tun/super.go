@@ -14,20 +14,52 @@ type super struct {
 	each   []*superQueue // the same
 }
 
-// startSuper takes q over.
-func startSuper(q *queue) (Device, error) {
-	able, err := q.probe()
+// startSuper takes q over, and opens the other queues.
+func startSuper(q *queue, o Options) (Device, error) {
+	able, err := q.negotiate(o.Offloads)
 	if err != nil {
 		q.close()
 		return nil, err
 	}
 	d := &super{name: q.name, able: able}
-	s, err := newSuperQueue(q, able)
-	if err != nil {
+	if err := d.add(q); err != nil {
 		return nil, err
 	}
-	d.queues, d.each = append(d.queues, s), append(d.each, s)
+	if n := o.queues(DriverSuper); n > 1 {
+		if err := d.addQueues(n, o); err != nil {
+			_ = d.Close()
+			return nil, err
+		}
+	}
 	return d, nil
+}
+
+// addQueues opens queues until there are n. An interface with several queues lets anybody open one more: it must be ours
+// alone.
+func (d *super) addQueues(n int, o Options) error {
+	for len(d.each) < n {
+		q, err := attach(o.Name, o.flags(DriverSuper))
+		if err == nil {
+			err = d.add(q)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	device, err := lookUp(o.Name)
+	if err == nil && device != nil && device.Queues != n {
+		err = busyError(o.Name)
+	}
+	return err
+}
+
+// add takes q over.
+func (d *super) add(q *queue) error {
+	s, err := newSuperQueue(q, d.able)
+	if err == nil {
+		d.queues, d.each = append(d.queues, s), append(d.each, s)
+	}
+	return err
 }
 
 func (d *super) Name() string    { return d.name }
@@ -45,7 +77,7 @@ func (d *super) Unreadable() (n uint64) {
 	return n
 }
 
-func (d *super) Offloads() []Offload { return d.able.offloads() }
+func (d *super) Offloads() []Offload { return d.able.list() }
 
 // Counters implements Counted.
 func (d *super) Counters() (c Counters) {
