@@ -17,8 +17,8 @@ type CoalescerOptions struct {
 // one, and nobody behind it would notice.
 //
 // The order within a flow stays: a packet is appended to nothing but its flow's last superpacket. Every other packet of the
-// flow ends that, as does every packet between its addresses that has no ports to tell the flow by (a fragment, ICMP).
-// Packets of different flows may change places.
+// flow ends that, as does every packet between its addresses that has no ports to tell the flow by (a fragment, ICMP); what
+// is no packet ends all. Packets of different flows may change places.
 type Coalescer struct {
 	options CoalescerOptions
 	added   int
@@ -71,11 +71,11 @@ func (c *Coalescer) Add(pkt []byte, partial bool) error {
 
 func (c *Coalescer) addParsed(pkt []byte, partial bool) error {
 	l, err := parseLayout(pkt)
-	if err != nil {
-		return c.addOther(pkt, partial, err, 0)
+	if err == nil {
+		err = l.findPartial(pkt)
 	}
-	if err := l.findPartial(pkt); err != nil {
-		return c.addOther(pkt, partial, err, pairOf(pkt, &l))
+	if err != nil {
+		return c.addOther(pkt, &l, partial, err)
 	}
 	c.added++
 	f := flowOf(pkt, &l)
@@ -93,12 +93,12 @@ func (c *Coalescer) addParsed(pkt []byte, partial bool) error {
 	return nil
 }
 
-// addOther takes a packet whose checksum cannot be partial, because of err. pair is flow.pair, or 0 if there are no addresses.
-func (c *Coalescer) addOther(pkt []byte, partial bool, err error, pair uint32) error {
+// addOther takes a packet whose checksum cannot be partial, because of err. Nothing is known of its ports.
+func (c *Coalescer) addOther(pkt []byte, l *layout, partial bool, err error) error {
 	if partial {
 		return err
 	}
-	c.endAll(pair)
+	c.endAll(pairOf(pkt, l))
 	c.added++
 	c.packets = append(c.packets, Superpacket{Data: pkt})
 	return nil

@@ -16,8 +16,13 @@ func flowOf(b []byte, l *layout) flow {
 	return flow{pair: uint32(pair) | 1, ports: uint32(mix(pair, ports)) | 1}
 }
 
-// pairOf is the pair of a packet without ports.
-func pairOf(b []byte, l *layout) uint32 { return uint32(pairHash(b, l)) | 1 }
+// pairOf is the pair of a packet without ports; 0 if it could not even be parsed so far.
+func pairOf(b []byte, l *layout) uint32 {
+	if l.version == 0 {
+		return 0
+	}
+	return uint32(pairHash(b, l)) | 1
+}
 
 func pairHash(b []byte, l *layout) uint64 {
 	if l.version == 4 {
