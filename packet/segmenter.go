@@ -57,6 +57,9 @@ func (s *Segmenter) begin(pkt []byte, l *layout) {
 // Count returns the number of segments of the superpacket, at least 1.
 func (s *Segmenter) Count() int { return s.count }
 
+// Length returns the length of the superpacket, without what may lie behind it.
+func (s *Segmenter) Length() int { return len(s.pkt) }
+
 // HeaderLen returns the length of every segment's header.
 func (s *Segmenter) HeaderLen() int { return s.header.length }
 
