@@ -161,7 +161,7 @@ func eachLoad(t *testing.T, test func(t *testing.T, x *bench, load []packet.Supe
 
 func TestOutboundAllocatesNothing(t *testing.T) {
 	eachLoad(t, func(t *testing.T, x *bench, load []packet.Superpacket) {
-		if n := testing.AllocsPerRun(allocRuns, func() { x.a.lane.outbound(load) }); n != 0 {
+		if n := testing.AllocsPerRun(allocRuns, func() { x.a.lanes[0].outbound(load) }); n != 0 {
 			t.Errorf("%v allocations", n)
 		}
 		c := x.a.Counters()
@@ -185,7 +185,7 @@ func checkInbound(t *testing.T, x *bench, load []packet.Superpacket, from encap.
 	batches := make([][]encap.Datagram, 0, allocRuns+1) // AllocsPerRun calls once more, to warm up
 	for range allocRuns + 1 {
 		x.sent.kept = nil
-		x.a.lane.outbound(slices.Clone(load))
+		x.a.lanes[0].outbound(slices.Clone(load))
 		var batch []encap.Datagram
 		for _, f := range x.sent.kept {
 			batch = append(batch, encap.Datagram{From: from, Data: f})
@@ -193,7 +193,7 @@ func checkInbound(t *testing.T, x *bench, load []packet.Superpacket, from encap.
 		batches = append(batches, batch)
 	}
 	n := testing.AllocsPerRun(allocRuns, func() {
-		x.b.lane.inbound(batches[0])
+		x.b.lanes[0].inbound(batches[0])
 		batches = batches[1:]
 	})
 	if n != 0 {
@@ -232,13 +232,13 @@ func TestDroppedPacketsAllocateNothing(t *testing.T) {
 	out := []packet.Superpacket{
 		{Data: []byte{1}}, {Data: udp(pod(1), netip.MustParseAddr("224.0.0.1"), "")}, {Data: udp(pod(3), pod(2), "")}, {Data: udp(pod(1), pod(9), "")},
 	}
-	if n := testing.AllocsPerRun(allocRuns, func() { x.a.lane.outbound(out) }); n != 0 {
+	if n := testing.AllocsPerRun(allocRuns, func() { x.a.lanes[0].outbound(out) }); n != 0 {
 		t.Errorf("outbound: %v allocations", n)
 	}
 	in := []encap.Datagram{
 		{Data: []byte{1}}, {Data: encap.Header{Type: encap.Data, Index: 1}.Append(nil)}, {Data: []byte{0x2f, 0, 0, 0, 0, 0, 0, 0}},
 	}
-	if n := testing.AllocsPerRun(allocRuns, func() { x.b.lane.inbound(in) }); n != 0 {
+	if n := testing.AllocsPerRun(allocRuns, func() { x.b.lanes[0].inbound(in) }); n != 0 {
 		t.Errorf("inbound: %v allocations", n)
 	}
 }
@@ -247,10 +247,10 @@ func TestATrainReceivedAsOneDatagramIsTakenApart(t *testing.T) {
 	x := newBench(t, true)
 	x.sent.keep = true
 	p, _ := super(true, pod(1), pod(2), 0)
-	x.a.lane.outbound([]packet.Superpacket{p})
+	x.a.lanes[0].outbound([]packet.Superpacket{p})
 	size := len(x.sent.kept[0])
 	from := encap.Endpoint{Addr: netip.AddrPortFrom(addr4(1), testPort), Local: addr4(2)}
-	x.b.lane.inbound([]encap.Datagram{{From: from, Data: bytes.Join(x.sent.kept, nil), Size: size}})
+	x.b.lanes[0].inbound([]encap.Datagram{{From: from, Data: bytes.Join(x.sent.kept, nil), Size: size}})
 	if x.got.packets != 11 || len(x.b.Counters().Dropped) != 0 {
 		t.Errorf("%d packets of 11, dropped %v", x.got.packets, x.b.Counters().Dropped)
 	}

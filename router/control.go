@@ -108,7 +108,7 @@ func (r *Router) transmit(frame []byte, to ...encap.Endpoint) {
 	for _, e := range to {
 		trains = append(trains, encap.Train{To: e, Bufs: [][]byte{frame}, Size: len(frame), DSCP: dscpCS6})
 	}
-	result := r.conn.Send(trains)
+	result := r.conns[0].Send(trains)
 	r.ctl.drop(TooBig, result.TooBig)
 	r.ctl.drop(Unreachable, result.Unreachable)
 	r.ctl.drop(SendFailed, result.Failed)

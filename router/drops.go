@@ -101,18 +101,33 @@ type Counters struct {
 
 // Counters returns the totals. It may be called from any goroutine.
 func (r *Router) Counters() Counters {
-	c := Counters{Out: r.lane.out.traffic(), In: r.lane.in.traffic(), Dropped: map[Reason]uint64{}}
-	for _, part := range []*counters{&r.lane.out, &r.lane.in, &r.ctl} {
-		for i := range part.dropped {
-			if n := part.dropped[i].Load(); n > 0 {
-				c.Dropped[Reason(i)] += n
-			}
-		}
+	c := Counters{Dropped: map[Reason]uint64{}}
+	c.count(&r.ctl)
+	for _, l := range r.lanes {
+		c.Out.add(l.out.traffic())
+		c.In.add(l.in.traffic())
+		c.count(&l.out)
+		c.count(&l.in)
 	}
-	if n := r.lane.unreadable(); n > 0 {
+	if n := r.unreadable(); n > 0 {
 		c.Dropped[Unreadable] += n
 	}
 	return c
+}
+
+// count adds the drops of a part.
+func (c *Counters) count(part *counters) {
+	for i := range part.dropped {
+		if n := part.dropped[i].Load(); n > 0 {
+			c.Dropped[Reason(i)] += n
+		}
+	}
+}
+
+func (t *Traffic) add(o Traffic) {
+	t.Packets += o.Packets
+	t.Bytes += o.Bytes
+	t.Batches += o.Batches
 }
 
 func (c *counters) traffic() Traffic {

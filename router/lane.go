@@ -3,93 +3,88 @@ package router
 import (
 	"errors"
 	"sync"
-	"sync/atomic"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/packet"
 	"github.com/weftnet/weft/tun"
 )
 
-// lane is one device queue, its socket and the two loops between them. Each loop owns its own half.
+// lane is one device queue, one connection of the port, and the loops between them.
+//
+// Where both can be polled, one loop serves both: it drains each without waiting, flushes, looks a few times more, and waits
+// for either. Where the device cannot (drivers plain and batch), a loop of its own reads it. Both halves, sender and
+// receiver, are used by one loop at a time.
 type lane struct {
-	r   *Router
-	id  uint8
-	dev atomic.Pointer[attachment]
-	out counters
-	in  counters
+	r    *Router
+	id   uint8
+	conn encap.Conn
+	out  counters
+	in   counters
 
-	attached chan struct{} // signals that dev was replaced
-	mu       sync.Mutex    // orders attach and leaveDevice, and guards past
-	past     uint64        // Unreadable of the devices before dev
+	sending  sync.Mutex    // held by the loop that serves the device: the one that uses sender
+	attached chan struct{} // signals that the device was replaced
+	poller   *poller       // nil: conn cannot be polled
+	spin     spin
+	turns    turnCounters
+	mail     mailbox // frames of this lane that other lanes received
 	sender   sender
 	receiver receiver
 }
 
-// attachment is a device while it is the lane's.
-type attachment struct {
-	tun.Device
-	queue tun.Queue
-	lost  atomic.Bool // it failed, and is closed
-}
-
-func newLane(r *Router, dev tun.Device) *lane {
-	l := &lane{r: r, attached: make(chan struct{}, 1)}
+func newLane(r *Router, id int, conn encap.Conn) *lane {
+	l := &lane{
+		r: r, id: uint8(id), conn: conn, attached: make(chan struct{}, 1), spin: newSpin(r.cfg.Spin), mail: newMailbox(),
+	}
 	l.sender.init(l)
 	l.receiver.init(l)
-	l.dev.Store(&attachment{Device: dev, queue: dev.Queues()[0]})
 	return l
 }
 
-// attach replaces the device, unless the router has stopped: then nobody would close it.
-func (l *lane) attach(dev tun.Device) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	select {
-	case <-l.r.done:
-		return ErrStopped
-	default:
+// prepare makes what only a running lane needs.
+func (l *lane) prepare() (err error) {
+	if _, ok := l.conn.(encap.PolledConn); ok {
+		l.poller, err = newPoller()
 	}
-	old := l.dev.Swap(&attachment{Device: dev, queue: dev.Queues()[0]})
-	old.Close()
-	l.past += old.Unreadable()
+	return err
+}
+
+// finish gives back what prepare made.
+func (l *lane) finish() {
+	if l.poller != nil {
+		l.poller.close()
+	}
+}
+
+// wake makes both loops look at the router's state.
+func (l *lane) wake() {
 	select {
 	case l.attached <- struct{}{}:
 	default:
 	}
-	return nil
+	if l.poller != nil {
+		l.poller.wake()
+	}
 }
 
-// unreadable is the number of packets that the drivers left out so far.
-func (l *lane) unreadable() uint64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.past + l.dev.Load().Unreadable()
+// polls is the queue of dev, if the port's loop serves it.
+func (l *lane) polls(dev *attachment) tun.PolledQueue {
+	if l.poller == nil || dev.lost.Load() {
+		return nil
+	}
+	q, _ := dev.queues[l.id].(tun.PolledQueue)
+	return q
 }
 
-// leaveDevice wakes the outbound loop for the last time.
-func (l *lane) leaveDevice() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.dev.Load().Close()
-}
-
-// runOutbound moves packets from the device to the peers until the router stops.
-func (l *lane) runOutbound() {
+// runDevice moves packets from devices that cannot be polled until the router stops.
+func (l *lane) runDevice() {
 	for {
-		dev := l.dev.Load()
-		err := l.drain(dev)
-		if l.dev.Load() != dev {
-			continue
+		dev := l.r.dev.Load()
+		if l.polls(dev) == nil && !dev.lost.Load() {
+			l.drainDevice(dev)
 		}
-		select {
-		case <-l.r.done:
-			return
-		default:
-		}
-		if !closed(err) {
-			l.lose(dev, err)
-		}
-		for l.dev.Load() == dev { // attached may still tell of an earlier change
+		for l.r.dev.Load() == dev { // attached may still tell of an earlier change
 			select {
 			case <-l.attached:
 			case <-l.r.done:
@@ -99,23 +94,121 @@ func (l *lane) runOutbound() {
 	}
 }
 
-// lose gives up a device that failed. It is closed, so that it can be opened again.
-func (l *lane) lose(dev *attachment, err error) {
-	dev.Close()
-	dev.lost.Store(true)
-	l.r.log.Error("router.device.lost", "device", dev.Name(), "error", err)
-	l.r.emit(Event{Kind: DeviceLost, Reason: err.Error()})
-}
-
-// drain moves batches until the device fails.
-func (l *lane) drain(dev *attachment) error {
+// drainDevice moves batches until dev fails or is replaced.
+func (l *lane) drainDevice(dev *attachment) {
+	l.sending.Lock()
+	defer l.sending.Unlock()
 	for {
-		batch, err := dev.queue.Read()
+		batch, err := dev.queues[l.id].Read()
 		if err != nil {
-			return err
+			l.deviceFailed(dev, err)
+			return
 		}
 		l.outbound(batch)
 	}
+}
+
+// deviceFailed gives dev up, unless it was closed on purpose.
+func (l *lane) deviceFailed(dev *attachment, err error) {
+	if l.r.dev.Load() == dev && !closed(err) {
+		l.r.lose(dev, err)
+	}
+}
+
+// runPort moves frames from the port until it is closed, and packets from a device that can be polled.
+func (l *lane) runPort() error {
+	var err error
+	if conn, ok := l.conn.(encap.PolledConn); ok {
+		err = l.runPolled(conn)
+	} else {
+		err = l.drainPort()
+	}
+	if closed(err) {
+		return nil
+	}
+	return err
+}
+
+func (l *lane) drainPort() error {
+	for {
+		batch, err := l.conn.Receive()
+		if err != nil {
+			return err
+		}
+		l.inbound(batch)
+	}
+}
+
+// runPolled serves the port, and each device that can be polled, until the port is closed.
+func (l *lane) runPolled(conn encap.PolledConn) error {
+	for {
+		if err := l.serve(conn, l.r.dev.Load()); err != nil {
+			return err
+		}
+	}
+}
+
+// serve runs with one device until that is lost or replaced (nil), or until the port fails.
+func (l *lane) serve(conn encap.PolledConn, dev *attachment) error {
+	queue := l.polls(dev)
+	if queue == nil {
+		l.poller.watch(conn.Descriptor())
+	} else {
+		l.sending.Lock()
+		defer l.sending.Unlock()
+		l.poller.watch(conn.Descriptor(), queue.Descriptor())
+	}
+	for l.r.dev.Load() == dev && (queue == nil || !dev.lost.Load()) {
+		received, err := l.receive(conn)
+		if err != nil {
+			return err
+		}
+		if read := l.read(dev, queue); received || read {
+			l.spin.worked()
+			continue
+		}
+		l.pause()
+	}
+	return nil
+}
+
+// receive is one drain of the port.
+func (l *lane) receive(conn encap.PolledConn) (moved bool, err error) {
+	batch, err := conn.TryReceive()
+	if err != nil {
+		return false, err
+	}
+	if len(batch) > 0 {
+		l.inbound(batch)
+	}
+	return len(batch) > 0 || l.takeMail(), nil
+}
+
+// read is one drain of the device.
+func (l *lane) read(dev *attachment, queue tun.PolledQueue) (moved bool) {
+	if queue == nil {
+		return false
+	}
+	batch, err := queue.TryRead()
+	if err != nil {
+		l.deviceFailed(dev, err)
+		return false
+	}
+	if len(batch) > 0 {
+		l.outbound(batch)
+	}
+	return len(batch) > 0
+}
+
+// pause gives up the core for a moment, or waits until there is work.
+func (l *lane) pause() {
+	if l.spin.again() {
+		l.turns.spins.Add(1)
+		_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+		return
+	}
+	l.turns.waits.Add(1)
+	l.poller.wait()
 }
 
 // outbound moves one drain of the device to the peers.
@@ -128,24 +221,10 @@ func (l *lane) outbound(batch []packet.Superpacket) {
 	l.sender.flush()
 }
 
-// runInbound moves frames from the port to the device and to control until the port is closed.
-func (l *lane) runInbound() error {
-	for {
-		batch, err := l.r.conn.Receive()
-		if err != nil {
-			if closed(err) {
-				return nil
-			}
-			return err
-		}
-		l.inbound(batch)
-	}
-}
-
 // inbound moves one drain of the port to the device.
 func (l *lane) inbound(batch []encap.Datagram) {
 	l.in.calls.Add(1)
-	l.receiver.begin(l.r.table.Load(), l.r.clock())
+	l.receiver.begin(l.r.table.Load(), l.r.dev.Load(), l.r.clock())
 	for i := range batch {
 		l.receiver.datagram(&batch[i])
 	}

@@ -25,6 +25,7 @@ type peer struct {
 	probes probeLog       // probes sent and not yet answered
 	rtt    time.Duration  // smoothed; 0: none yet
 	seenAs netip.AddrPort // where the peer says that it sees us
+	lanes  uint8          // that frames to it may travel in
 	tried  []Attempt      // endpoints called without success since the path was lost
 	reason string         // why the peer is down
 	since  time.Time      // of the present state
@@ -35,12 +36,27 @@ type peer struct {
 // path is how packets reach a peer now. A path is never changed, only replaced.
 type path struct {
 	endpoint encap.Endpoint
+	lanes    uint8 // that frames may travel in: 1 where each source port of ours would be translated on its own
+}
+
+// leadsTo reports whether a frame of that lane came from where the path leads. Only lane 0 sends from the peer's port.
+func (p *path) leadsTo(from encap.Endpoint, lane uint8) bool {
+	if lane == 0 {
+		return p.endpoint.Addr == from.Addr
+	}
+	return p.endpoint.Addr.Addr() == from.Addr.Addr()
 }
 
 // follow makes an endpoint the path.
 func (p *peer) follow(to encap.Endpoint) {
 	p.stray.Store(nil)
-	p.path.Store(&path{endpoint: to})
+	p.path.Store(&path{endpoint: to, lanes: p.lanes})
+}
+
+// isAt reports whether the peer's path leads to where a frame of that lane came from.
+func (p *peer) isAt(from encap.Endpoint, lane uint8) bool {
+	path := p.path.Load()
+	return path != nil && path.leadsTo(from, lane)
 }
 
 // strays reports whether control has heard the peer from there, and decided that the path stays.
@@ -60,7 +76,7 @@ type Attempt struct {
 func (r *Router) peer(id trust.Fingerprint, cfg PeerConfig) *peer {
 	p := r.peers[id]
 	if p == nil {
-		p = &peer{id: id, since: r.now(), reason: "not called yet"}
+		p = &peer{id: id, since: r.now(), reason: "not called yet", lanes: uint8(len(r.lanes))}
 		p.link = newLink(r.timing, r.jitter)
 		p.session = r.newSession(p, cfg.Keys)
 		r.peers[id] = p

@@ -7,25 +7,49 @@ import (
 	"github.com/weftnet/weft/packet"
 )
 
-// receiver is the inbound half of a lane: it takes frames apart and writes their packets to the device in batches. Only
-// the inbound loop uses it.
+// receiver is the inbound half of a lane: it takes frames apart, joins their packets to superpackets and writes these to the
+// device. Only the loop that serves the port uses it.
 type receiver struct {
-	l     *lane
-	table *snapshot
-	now   int64
-	batch []packet.Superpacket // packets that wait to be written; they lie in the batch of datagrams
-	bytes int
+	l      *lane
+	table  *snapshot
+	dev    *attachment
+	now    int64
+	joined *packet.Coalescer // packets that wait to be written; they lie in the batch of datagrams
+	source source
+	pair   pair
 }
 
-func (v *receiver) init(l *lane) {
-	v.l = l
-	v.batch = make([]packet.Superpacket, 0, 256)
+// source is the session of the frames that are being taken, as long as they come from one endpoint under one index.
+type source struct {
+	from           encap.Endpoint
+	index          uint32
+	lane           uint8
+	binding        *binding // nil: look it up
+	packets, bytes uint64   // accepted, and not yet counted for the peer
 }
 
-func (v *receiver) begin(table *snapshot, now int64) { v.table, v.now = table, now }
+// pair is the pair of addresses that was admitted last.
+type pair struct {
+	peer  *peer
+	addrs [32]byte
+	n     int // bytes of addrs: 8 or 32; 0: none
+}
+
+func (v *receiver) init(l *lane) { v.l = l }
+
+// begin prepares for one batch.
+func (v *receiver) begin(table *snapshot, dev *attachment, now int64) {
+	v.table, v.now = table, now
+	v.pair.n = 0
+	if v.dev != dev {
+		v.dev = dev
+		v.joined = packet.NewCoalescer(packet.CoalescerOptions{TCP: dev.joins.TCP, UDP: dev.joins.UDP})
+	}
+}
 
 // datagram takes the frames of one received unit.
 func (v *receiver) datagram(d *encap.Datagram) {
+	v.l.turns.datagrams++
 	if d.Size <= 0 || d.Size >= len(d.Data) {
 		v.frame(d.From, d.Data, d.ECN)
 		return
@@ -39,6 +63,7 @@ func (v *receiver) datagram(d *encap.Datagram) {
 
 // frame takes one frame, wherever it came from: data to the device, all else to control.
 func (v *receiver) frame(from encap.Endpoint, b []byte, ecn uint8) {
+	v.l.turns.frames++
 	h, err := encap.ParseHeader(b)
 	if err != nil {
 		v.l.in.drop(refusal(err), 1)
@@ -83,13 +108,13 @@ func (v *receiver) hand(to chan<- message, m message, b []byte) {
 
 // data takes a data frame: session, body, inner addresses, device.
 func (v *receiver) data(from encap.Endpoint, h encap.Header, b []byte, ecn uint8) {
-	s := v.l.r.indexes.lookup(h.Index)
-	if s == nil {
-		v.l.in.drop(UnknownIndex, 1)
+	if lanes := v.l.r.lanes; len(lanes) > 1 && int(h.Lane)%len(lanes) != int(v.l.id) {
+		v.misdirected(lanes[int(h.Lane)%len(lanes)], from, b, ecn)
 		return
 	}
-	if !s.keys.Sealed && !v.fromPath(s.peer, from) {
-		v.l.in.drop(WrongEndpoint, 1)
+	s, reason := v.session(from, h)
+	if s == nil {
+		v.l.in.drop(reason, 1)
 		return
 	}
 	inner, err := s.keys.OpenData(b)
@@ -100,30 +125,54 @@ func (v *receiver) data(from encap.Endpoint, h encap.Header, b []byte, ecn uint8
 	if s.keys.Sealed {
 		v.authenticated(s, from, h.Lane)
 	}
-	s.peer.carried.Store(v.now)
 	if reason, ok := v.admit(s.peer, inner, ecn); !ok {
 		v.l.in.drop(reason, 1)
 		return
 	}
-	if h.Partial() && !complete(inner) {
-		v.l.in.drop(BadChecksum, 1)
-		return
-	}
-	s.peer.rx.packets.Add(1)
-	s.peer.rx.bytes.Add(uint64(len(inner)))
-	v.put(inner)
+	v.put(inner, h.Partial())
 }
 
-// fromPath reports whether a clear frame comes from the session's endpoint.
-func (v *receiver) fromPath(p *peer, from encap.Endpoint) bool {
-	path := p.path.Load()
-	return path != nil && path.endpoint.Addr == from.Addr
+func (v *receiver) misdirected(to *lane, from encap.Endpoint, b []byte, ecn uint8) {
+	v.l.turns.misdirected.Add(1)
+	if !v.l.handOver(to, from, b, ecn) {
+		v.l.in.drop(WrongLane, 1)
+	}
+}
+
+// session finds the session of a data frame; a clear one must come from the session's endpoint. Frames of one train are
+// asked about once.
+func (v *receiver) session(from encap.Endpoint, h encap.Header) (*binding, Reason) {
+	s := &v.source
+	if s.binding != nil && s.index == h.Index && s.lane == h.Lane && s.from == from {
+		return s.binding, 0
+	}
+	v.settle()
+	found := v.l.r.indexes.lookup(h.Index)
+	switch {
+	case found == nil:
+		return nil, UnknownIndex
+	case !found.keys.Sealed && !found.peer.isAt(from, h.Lane):
+		return nil, WrongEndpoint
+	}
+	*s = source{from: from, index: h.Index, lane: h.Lane, binding: found}
+	return found, 0
+}
+
+// settle counts for the peer what came from the present source, and forgets that.
+func (v *receiver) settle() {
+	if s := &v.source; s.binding != nil && s.packets > 0 {
+		s.binding.peer.carried.Store(v.now)
+		s.binding.peer.rx.packets.Add(s.packets)
+		s.binding.peer.rx.bytes.Add(s.bytes)
+		v.l.in.bytes.Add(s.bytes)
+	}
+	v.source.binding = nil
 }
 
 // authenticated notes that a sealed frame of the peer came; control hears of it when it changes something.
 func (v *receiver) authenticated(s *binding, from encap.Endpoint, lane uint8) {
 	path := s.peer.path.Load()
-	if path != nil && path.endpoint.Addr == from.Addr {
+	if path != nil && path.leadsTo(from, lane) {
 		s.peer.heard.Store(v.now)
 	}
 	moved := path == nil || lane == 0 && path.endpoint != from && !s.peer.strays(from)
@@ -146,47 +195,91 @@ func (v *receiver) authenticated(s *binding, from encap.Endpoint, lane uint8) {
 	}
 }
 
-// admit decides whether an inner packet may go to the device.
+// admit decides whether an inner packet may go to the device. Packets between the addresses of the one before differ only in
+// what carries on per packet.
 func (v *receiver) admit(from *peer, inner []byte, ecn uint8) (Reason, bool) {
-	src, dst, ok := packet.Addrs(inner)
-	switch {
-	case !ok || !whole(inner):
+	if !whole(inner) {
 		return InnerMalformed, false
-	case v.table.owner(src) != from:
-		return SpoofedSource, false
-	case !v.table.local.Contains(dst):
-		return NotLocal, false
-	case ecn == ecnCE && !carryCE(inner):
+	}
+	if reason, ok := v.admitAddrs(from, inner); !ok {
+		return reason, false
+	}
+	if ecn == ecnCE && !carryCE(inner) {
 		return CongestionLost, false
 	}
 	return 0, true
 }
 
-// complete computes a partial checksum of an inner packet; false: it cannot have one.
-func complete(inner []byte) bool {
-	start, offset, err := packet.PartialChecksum(inner)
-	return err == nil && packet.CompleteChecksum(inner, start, offset) == nil
-}
-
-func (v *receiver) put(inner []byte) {
-	if len(v.batch) == cap(v.batch) {
-		v.flush()
+// admitAddrs decides by the addresses of a whole packet.
+func (v *receiver) admitAddrs(from *peer, inner []byte) (Reason, bool) {
+	addrs := inner[12:20]
+	if inner[0]>>4 == 6 {
+		addrs = inner[8:40]
 	}
-	v.batch = append(v.batch, packet.Superpacket{Data: inner})
-	v.bytes += len(inner)
+	f := &v.pair
+	if f.n == len(addrs) && f.peer == from && bytes.Equal(f.addrs[:f.n], addrs) {
+		return 0, true
+	}
+	f.n = 0
+	src, dst, _ := packet.Addrs(inner)
+	switch {
+	case v.table.owner(src) != from:
+		return SpoofedSource, false
+	case !v.table.local.Contains(dst):
+		return NotLocal, false
+	}
+	f.peer, f.n = from, copy(f.addrs[:], addrs)
+	return 0, true
 }
 
-// flush writes the packets that wait.
-func (v *receiver) flush() {
-	if len(v.batch) == 0 {
+// put joins a packet to those that wait.
+func (v *receiver) put(inner []byte, partial bool) {
+	err := v.joined.Add(inner, partial)
+	if err == packet.ErrFull { //nolint:errorlint // returned as it is
+		v.write()
+		err = v.joined.Add(inner, partial)
+	}
+	if err != nil {
+		v.l.in.drop(BadChecksum, 1)
 		return
 	}
-	written, err := v.l.dev.Load().queue.Write(v.batch)
-	if err != nil {
-		v.l.in.drop(DeviceRefused, len(v.batch)-written)
+	v.source.packets++
+	v.source.bytes += uint64(len(inner))
+}
+
+// flush ends a batch: it writes the packets that wait.
+func (v *receiver) flush() {
+	v.settle()
+	v.write()
+	v.l.turns.received()
+}
+
+// write hands the packets that wait to the device: one by one to one that takes superpackets, so that what it refuses is
+// counted by segments; else all at once, for it joins them itself.
+func (v *receiver) write() {
+	packets := v.joined.Packets()
+	step := len(packets)
+	if v.dev.joins.TCP || v.dev.joins.UDP {
+		step = 1
 	}
-	v.l.in.packets.Add(uint64(written))
-	v.l.in.bytes.Add(uint64(v.bytes))
-	clear(v.batch)
-	v.batch, v.bytes = v.batch[:0], 0
+	queue := v.dev.queues[v.l.id]
+	for ; len(packets) > 0; packets = packets[step:] {
+		written, err := queue.Write(packets[:step])
+		if err == nil {
+			written = step
+		}
+		taken := segmentsOf(packets[:written])
+		v.l.in.packets.Add(taken)
+		v.l.in.drop(DeviceRefused, int(segmentsOf(packets[:step])-taken))
+		v.l.turns.written += uint64(written)
+	}
+	v.joined.Reset()
+}
+
+// segmentsOf is the number of packets that came as frames.
+func segmentsOf(batch []packet.Superpacket) (n uint64) {
+	for i := range batch {
+		n += uint64(max(1, len(batch[i].Tail)))
+	}
+	return n
 }

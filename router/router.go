@@ -19,11 +19,17 @@ import (
 type Config struct {
 	Local  *encap.Local
 	Boot   trust.BootNonce
-	Device tun.Device
+	Device tun.Device // with as many queues as Port has lanes
 	Port   encap.Port
 	Stamp  func() encap.Stamp // of handshakes; grows with every call, across restarts too
 	Log    *slog.Logger
 	Timing Timing
+
+	// Partial leaves the checksums of inner packets partial where the device gives them so: nobody computes what the
+	// outer checksum, or the seal, protects. Peers may do so in any case.
+	Partial bool
+	// Spin is how often a lane that found nothing looks again before it waits, at most. 0 suits a machine with one CPU.
+	Spin int
 
 	// Events hears of changes of peers and of the device. It is called from the goroutines of the router, for DeviceLost
 	// from another than for peers, and must not block nor call the router.
@@ -47,9 +53,13 @@ type Router struct {
 	table   atomic.Pointer[snapshot]
 	moved   atomic.Bool // Announce was called; control has not done it yet
 	indexes indexMap
-	lane    *lane
-	conn    encap.Conn // where control frames leave: of lane 0
-	ctl     counters   // drops that control counts
+	lanes   []*lane
+	conns   []encap.Conn // of the lanes; control frames leave by the first
+	dev     atomic.Pointer[attachment]
+	ctl     counters // drops that control counts
+
+	attaching sync.Mutex // orders Attach and the end, and guards past
+	past      uint64     // Unreadable of the devices before dev
 
 	calls      chan func()
 	control    chan message // control frames of known sessions
@@ -74,24 +84,32 @@ func New(cfg Config) *Router {
 		gossip: encap.NewGossipSealer(cfg.Local.Keys.Gossip, cfg.Local.Identity.Fingerprint(), cfg.Boot, cfg.Local.Rand),
 	}
 	r.table.Store(newSnapshot())
-	r.conn = cfg.Port.Lanes()[0]
-	r.lane = newLane(r, cfg.Device)
+	r.dev.Store(newAttachment(cfg.Device))
+	r.conns = cfg.Port.Lanes()[:min(len(cfg.Port.Lanes()), len(cfg.Device.Queues()))]
+	for i, conn := range r.conns {
+		r.lanes = append(r.lanes, newLane(r, i, conn))
+	}
 	return r
 }
 
 // Run moves packets until ctx ends or the port fails; then it says goodbye to the peers and closes port and device. It
 // returns nil after ctx ended.
 func (r *Router) Run(ctx context.Context) error {
-	failed := make(chan error, 1)
-	r.loops.Go(r.lane.runOutbound)
-	r.loops.Go(func() {
-		if err := r.lane.runInbound(); err != nil {
-			select {
-			case failed <- err:
-			default:
-			}
+	for _, l := range r.lanes {
+		if err := l.prepare(); err != nil {
+			r.stop()
+			return err
 		}
-	})
+	}
+	failed := make(chan error, len(r.lanes))
+	for _, l := range r.lanes {
+		r.loops.Go(l.runDevice)
+		r.loops.Go(func() {
+			if err := l.runPort(); err != nil {
+				failed <- err
+			}
+		})
+	}
 	err := r.runControl(ctx, failed)
 	r.stop()
 	return err
@@ -101,8 +119,14 @@ func (r *Router) Run(ctx context.Context) error {
 func (r *Router) stop() {
 	r.stopOnce.Do(func() { close(r.done) })
 	r.cfg.Port.Close()
-	r.lane.leaveDevice()
+	r.leaveDevice()
+	for _, l := range r.lanes {
+		l.wake()
+	}
 	r.loops.Wait()
+	for _, l := range r.lanes {
+		l.finish()
+	}
 }
 
 // call runs f in the control goroutine and waits for it.
@@ -130,13 +154,6 @@ func (r *Router) post(f func()) bool {
 		return false
 	}
 }
-
-// Attach gives the router a new device in place of a lost one. The old one is closed. After the router has stopped it
-// returns ErrStopped, and dev stays the caller's.
-func (r *Router) Attach(dev tun.Device) error { return r.lane.attach(dev) }
-
-// DeviceLost reports whether the device failed and no other has taken its place: Attach one.
-func (r *Router) DeviceLost() bool { return r.lane.dev.Load().lost.Load() }
 
 // now is the present time.
 func (r *Router) now() time.Time { return time.Now() }

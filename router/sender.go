@@ -7,25 +7,29 @@ import (
 	"github.com/weftnet/weft/packet"
 )
 
-// sender is the outbound half of a lane: it builds frames and sends them in batches. Only the outbound loop uses it.
+// sender is the outbound half of a lane: it builds frames and sends them in batches. Only the loop that serves the device
+// uses it.
 type sender struct {
 	l       *lane
 	slab    []byte   // headers and sealed bodies of the trains that wait; cut from the front
 	used    int      // bytes of slab in use
 	bufs    [][]byte // gather lists of the trains that wait
 	trains  []encap.Train
+	last    train // the last of trains, while it can grow
+	wire    uint8 // lane that the waiting trains travel in
 	segment packet.Segmenter
 }
 
 const (
 	slabLen   = 512 << 10 // holds 7 sealed superpackets of 64 KiB; small enough for the L2 cache
 	maxTrains = 128       // trains of one flush
+	maxBufs   = 4096      // 31 superpackets of 64 segments, each a header and a payload
 )
 
 func (s *sender) init(l *lane) {
 	s.l = l
 	s.slab = make([]byte, slabLen)
-	s.bufs = make([][]byte, 0, maxTrains*8)
+	s.bufs = make([][]byte, 0, maxBufs)
 	s.trains = make([]encap.Train, 0, maxTrains)
 }
 
@@ -50,17 +54,18 @@ func (s *sender) route(table *snapshot, p *packet.Superpacket, now int64) {
 		s.drop(reason, p)
 		return
 	}
-	path, keys := to.path.Load(), to.session.Current()
-	if path == nil || keys == nil {
+	v := via{peer: to, path: to.path.Load(), keys: to.session.Current()}
+	if v.path == nil || v.keys == nil {
 		s.drop(PeerDown, p)
 		return
 	}
 	to.carried.Store(now)
+	s.useLane(v.lane(s.l.id))
 	if p.SegmentSize == 0 {
-		s.single(to, path, keys, p)
+		s.single(v, p)
 		return
 	}
-	s.super(to, path, keys, p)
+	s.super(v, p)
 }
 
 func (s *sender) owner(table *snapshot, src, dst netip.Addr) (*peer, Reason, bool) {
@@ -76,96 +81,120 @@ func (s *sender) owner(table *snapshot, src, dst netip.Addr) (*peer, Reason, boo
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
+// useLane makes the trains that follow travel in lane w: another one than ours where the peer has fewer.
+func (s *sender) useLane(w uint8) {
+	if w != s.wire {
+		s.flush()
+		s.wire = w
+	}
+}
+
 // single sends a packet that is one segment.
-func (s *sender) single(to *peer, path *path, keys *encap.Keypair, p *packet.Superpacket) {
-	if p.ChecksumOffset != 0 {
-		if err := packet.CompleteChecksum(p.Data, p.ChecksumStart, p.ChecksumOffset); err != nil {
-			s.l.out.drop(Malformed, 1)
-			return
-		}
+func (s *sender) single(v via, p *packet.Superpacket) {
+	flags, ok := s.checksum(p)
+	if !ok {
+		s.l.out.drop(Malformed, 1)
+		return
 	}
 	s.reserve(len(p.Data)+frameSlack, 2)
-	mark := len(s.bufs)
-	if err := s.frame(keys, nil, p.Data); err != nil {
+	s.begin(v, ecnOf(p.Data), v.frameLen(len(p.Data)), 1)
+	if err := s.frame(v.keys, flags, 0, p.Data); err != nil {
+		s.abandon()
 		s.l.out.drop(refusal(err), 1)
 		return
 	}
-	s.finish(to, path, mark, len(p.Data), ecnOf(p.Data), 1)
+	s.end(v, len(p.Data), 1)
+}
+
+// checksum leaves a partial checksum to the receiver, if it may be, or completes it. Where the field lies other than the
+// headers say (a tunnel inside the packet), the receiver would not find it.
+func (s *sender) checksum(p *packet.Superpacket) (flags uint8, ok bool) {
+	if !p.Partial() {
+		return 0, true
+	}
+	if s.l.r.cfg.Partial {
+		start, offset, err := packet.PartialChecksum(p.Data)
+		if err == nil && start == p.ChecksumStart && offset == p.ChecksumOffset {
+			return encap.FlagPartial, true
+		}
+	}
+	return 0, packet.CompleteChecksum(p.Data, p.ChecksumStart, p.ChecksumOffset) == nil
 }
 
 // super sends a superpacket as a train of frames, one for each segment.
-func (s *sender) super(to *peer, path *path, keys *encap.Keypair, p *packet.Superpacket) {
+func (s *sender) super(v via, p *packet.Superpacket) {
 	if err := s.segment.Reset(p.Data, p.SegmentSize, p.ChecksumStart, p.ChecksumOffset); err != nil {
 		s.l.out.drop(Malformed, 1)
 		return
 	}
-	s.l.out.superpackets.Add(1)
-	count := s.segment.Count()
-	need := len(p.Data) + count*(frameSlack+packet.MaxHeader)
-	if need > len(s.slab) { // segments of less than about 40 bytes: no stack sends that, whatever injects it may not hurt us
+	count, header := s.segment.Count(), s.segment.HeaderLen()
+	need := len(p.Data) + count*(frameSlack+header) + packet.MaxHeader
+	if need > len(s.slab) || 2*count > maxBufs { // segments of less than about 40 bytes: no stack sends that, whatever injects it may not hurt us
 		s.l.out.drop(Malformed, count)
 		return
 	}
+	s.l.out.superpackets.Add(1)
 	s.reserve(need, 2*count)
-	mark, sum := len(s.bufs), 0
+	s.begin(v, ecnOf(p.Data), v.frameLen(min(header+p.SegmentSize, s.segment.Length())), count)
+	sum, err := s.segments(v.keys, v.headLen())
+	if err != nil {
+		s.abandon()
+		s.l.out.drop(refusal(err), count)
+		return
+	}
+	s.end(v, sum, count)
+}
+
+// segments appends the frames of all segments; sum is the length of the packets in them.
+func (s *sender) segments(keys *encap.Keypair, headLen int) (sum int, err error) {
+	partial := s.l.r.cfg.Partial && !s.segment.Unchecked()
 	for {
-		header := s.slab[s.used+encap.HeaderLen+encap.CounterLen:]
-		n, payload, ok := s.segment.Next(header[:packet.MaxHeader])
-		if !ok {
-			break
+		slot := s.slab[s.used+headLen:]
+		n, payload, ok, flags := 0, []byte(nil), false, uint8(0)
+		if partial {
+			flags = encap.FlagPartial
+			n, payload, ok = s.segment.NextPartial(slot)
+		} else {
+			n, payload, ok = s.segment.Next(slot)
 		}
-		if err := s.frame(keys, header[:n], payload); err != nil {
-			s.bufs = s.bufs[:mark]
-			s.l.out.drop(refusal(err), count)
-			return
+		if !ok {
+			return sum, nil
+		}
+		if err := s.frame(keys, flags, n, payload); err != nil {
+			return 0, err
 		}
 		sum += n + len(payload)
 	}
-	s.finish(to, path, mark, sum, ecnOf(p.Data), count)
 }
 
 // frameSlack is what a frame adds to its packet.
 const frameSlack = encap.HeaderLen + encap.CounterLen + encap.TagLen
 
-// frame appends one frame of header (which stands in the slab at its place, or is nil) and payload. Clear, the payload
-// stays where it lies; sealed, it is copied behind the header and both are sealed in place.
-func (s *sender) frame(keys *encap.Keypair, header, payload []byte) error {
+// frame appends one frame: headerLen bytes that stand in the slab already, behind room for the frame's own header, and
+// payload. Clear, the payload stays where it lies; sealed, it is copied behind the header and both are sealed in place, so
+// that the frames of a train are one piece of memory.
+func (s *sender) frame(keys *encap.Keypair, flags uint8, headerLen int, payload []byte) error {
 	slot := s.slab[s.used:]
 	if !keys.Sealed {
-		// The header of a sealed frame is longer: move the inner header up to the shorter one.
-		copy(slot[encap.HeaderLen:], header)
-		end := encap.HeaderLen + len(header)
-		keys.PutClearHeader(slot[:encap.HeaderLen], s.l.id, 0)
+		end := encap.HeaderLen + headerLen
+		keys.PutClearHeader(slot[:encap.HeaderLen], s.wire, flags)
 		s.bufs = append(s.bufs, slot[:end:end], payload)
 		s.used += end
 		return nil
 	}
-	body := payload
-	if header != nil {
-		at := encap.HeaderLen + encap.CounterLen
-		body = slot[at : at+len(header)+len(payload)]
-		copy(body[len(header):], payload)
-	}
-	sealed, err := keys.SealData(slot[:0], s.l.id, 0, body)
+	const at = encap.HeaderLen + encap.CounterLen
+	body := slot[at : at+headerLen+len(payload)]
+	copy(body[headerLen:], payload)
+	sealed, err := keys.SealData(slot[:0], s.wire, flags, body)
 	if err != nil {
 		return err
 	}
-	s.bufs = append(s.bufs, sealed)
 	s.used += len(sealed)
-	return nil
-}
-
-// finish makes a train of the buffers from mark on.
-func (s *sender) finish(to *peer, path *path, mark, bytes int, ecn uint8, frames int) {
-	bufs := s.bufs[mark:len(s.bufs):len(s.bufs)]
-	size := len(bufs[0])
-	if len(bufs) > 1 && len(bufs) == 2*frames { // clear: header and payload alternate
-		size += len(bufs[1])
+	if len(s.bufs) == s.last.mark {
+		s.bufs = append(s.bufs, nil)
 	}
-	s.trains = append(s.trains, encap.Train{To: path.endpoint, Bufs: bufs, Size: size, ECN: ecn})
-	to.tx.packets.Add(uint64(frames))
-	to.tx.bytes.Add(uint64(bytes))
-	s.l.out.bytes.Add(uint64(bytes))
+	s.bufs[s.last.mark] = s.slab[s.last.start:s.used]
+	return nil
 }
 
 // reserve makes room for n bytes of slab and bufs entries of gather list, flushing what waits if it must.
@@ -180,11 +209,13 @@ func (s *sender) flush() {
 	if len(s.trains) == 0 {
 		return
 	}
-	result := s.l.r.conn.Send(s.trains)
-	s.l.out.drop(TooBig, result.TooBig)
-	s.l.out.drop(Unreachable, result.Unreachable)
-	s.l.out.drop(SendFailed, result.Failed)
-	s.l.out.packets.Add(uint64(result.Sent))
+	l := s.l
+	result := l.r.conns[s.wire].Send(s.trains)
+	l.out.drop(TooBig, result.TooBig)
+	l.out.drop(Unreachable, result.Unreachable)
+	l.out.drop(SendFailed, result.Failed)
+	l.out.packets.Add(uint64(result.Sent))
+	l.turns.sent(&result)
 	clear(s.trains)
-	s.trains, s.bufs, s.used = s.trains[:0], s.bufs[:0], 0
+	s.trains, s.bufs, s.used, s.last = s.trains[:0], s.bufs[:0], 0, train{}
 }

@@ -1,0 +1,97 @@
+package router
+
+import "github.com/weftnet/weft/encap"
+
+// via is how a packet travels now.
+type via struct {
+	peer *peer
+	path *path
+	keys *encap.Keypair
+}
+
+// lane is the lane that frames of our lane id travel in: one that the peer has, too.
+func (v via) lane(id uint8) uint8 {
+	if n := min(v.path.lanes, uint8(v.keys.Lanes)); n > 1 {
+		return id % n
+	}
+	return 0
+}
+
+// headLen is what stands before the packet in a frame.
+func (v via) headLen() int {
+	if v.keys.Sealed {
+		return encap.HeaderLen + encap.CounterLen
+	}
+	return encap.HeaderLen
+}
+
+// frameLen is the length of a frame around a packet of n bytes.
+func (v via) frameLen(n int) int {
+	if v.keys.Sealed {
+		return n + encap.HeaderLen + encap.CounterLen + encap.TagLen
+	}
+	return n + encap.HeaderLen
+}
+
+// train is the last train of a sender, while frames may be added to it: to the same peer, by the same path, with the same ECN
+// codepoint, all of one length but the last.
+type train struct {
+	via
+	ecn    uint8
+	size   int  // of each frame but the last
+	frames int  // so far
+	bytes  int  // so far, of frames
+	mark   int  // where its gather list begins in sender.bufs
+	start  int  // where its sealed frames begin in sender.slab
+	kept   int  // where they ended before the frames that are being added
+	closed bool // its last frame is shorter
+}
+
+// What one UDP GSO send takes, over either family: a longer train would be cut in two.
+const (
+	maxTrainFrames = 63
+	maxTrainBytes  = 65535 - 20 - 8
+)
+
+// takes reports whether frames more frames of size, at most bytes in all, may be added.
+func (t *train) takes(v via, ecn uint8, size, frames, bytes int) bool {
+	return t.frames > 0 && t.via == v && t.ecn == ecn && !t.closed &&
+		(size == t.size || frames == 1 && size < t.size) &&
+		t.frames+frames <= maxTrainFrames && t.bytes+bytes <= maxTrainBytes
+}
+
+// begin prepares for frames of size, the last one perhaps shorter. Equal small packets to one peer continue its train, so
+// that the kernel takes them in one piece.
+func (s *sender) begin(v via, ecn uint8, size, frames int) {
+	if !s.last.takes(v, ecn, size, frames, size*frames) {
+		s.last = train{via: v, ecn: ecn, size: size, mark: len(s.bufs), start: s.used}
+		s.trains = append(s.trains, encap.Train{To: v.path.endpoint, Size: size, ECN: ecn})
+	}
+	s.last.kept = s.used
+}
+
+// end puts the frames that were appended since begin into the train: packets of bytes in all.
+func (s *sender) end(v via, bytes, frames int) {
+	t := &s.last
+	added := bytes + frames*v.frameLen(0)
+	t.closed = added < frames*t.size
+	t.frames += frames
+	t.bytes += added
+	s.trains[len(s.trains)-1].Bufs = s.bufs[t.mark:len(s.bufs):len(s.bufs)]
+	v.peer.tx.packets.Add(uint64(frames))
+	v.peer.tx.bytes.Add(uint64(bytes))
+	s.l.out.bytes.Add(uint64(bytes))
+}
+
+// abandon takes back what was appended since begin. The train keeps the frames that it had before, and gets no more.
+func (s *sender) abandon() {
+	before := len(s.trains[len(s.trains)-1].Bufs)
+	s.bufs = s.bufs[:s.last.mark+before]
+	switch {
+	case before == 0:
+		s.trains = s.trains[:len(s.trains)-1]
+	case s.last.keys.Sealed:
+		s.bufs[s.last.mark] = s.slab[s.last.start:s.last.kept]
+	}
+	s.last = train{}
+}
