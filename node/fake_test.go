@@ -138,7 +138,7 @@ func (m *machine) secret(n byte) {
 func (m *machine) platform() *Platform {
 	return &Platform{
 		OpenDevice: m.openDevice,
-		ListenUDP:  func(string) (encap.Port, error) { return m.host.ListenUDP(DefaultPort), nil },
+		ListenUDP:  func(encap.UDPOptions) (encap.Port, error) { return m.host.ListenUDP(DefaultPort), nil },
 		ListenTCP:  func(string) (net.Listener, error) { return m.host.ListenTCP(DefaultPort), nil },
 		Dialer:     m.host, Kernel: m.kernel, Random: m.random,
 	}

@@ -58,7 +58,7 @@ var keys = []*Key{
 	text("secret_file", "file with the cluster secret", func(c *Config) *string { return &c.SecretFile }),
 	{"mtu", "of the overlay device: auto, or bytes", false, setMTU, func(c *Config) []string { return []string{mtuText(c.MTU)} }},
 	{"device", "name of the overlay device", false, setDevice, func(c *Config) []string { return []string{c.Device} }},
-	{"driver", "of the overlay device: auto, batch or plain", false, setDriver, func(c *Config) []string { return []string{string(c.Driver)} }},
+	{"driver", "of the overlay device: auto, super, batch or plain", false, setDriver, func(c *Config) []string { return []string{string(c.Driver)} }},
 	text("state_dir", "directory of keys, claim and known peers", func(c *Config) *string { return &c.StateDir }),
 	text("run_dir", "directory of the control socket", func(c *Config) *string { return &c.RunDir }),
 	{"log.level", "debug, info, warn or error", false, setLogLevel, func(c *Config) []string { return []string{strings.ToLower(c.LogLevel.String())} }},

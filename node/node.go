@@ -176,7 +176,7 @@ func (n *Node) nextEpoch() (uint64, error) {
 
 // open takes the machine's parts: the port, then the unreachable route of the network, then the device.
 func (n *Node) open() (net.Listener, error) {
-	port, err := n.platform.ListenUDP(n.cfg.Listen)
+	port, err := n.platform.ListenUDP(encap.UDPOptions{Listen: n.cfg.Listen})
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +229,7 @@ func (n *Node) assemble(epoch uint64) (err error) {
 	}
 	n.router = router.New(router.Config{
 		Local: n.local, Boot: n.boot, Device: n.device, Port: n.port, Log: n.log, Events: n.onEvent,
-		Stamp:  encap.Stamps(epoch),
+		Stamp: encap.Stamps(epoch), Partial: true, Spin: 50,
 		Gossip: func(from trust.Fingerprint, boot trust.BootNonce, packet []byte) { n.mesh.Ingest(from, boot, packet) },
 	})
 	n.streams = n.newStreams()

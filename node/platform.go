@@ -20,7 +20,7 @@ import (
 // Platform is the machine as a node sees it.
 type Platform struct {
 	OpenDevice func(tun.Options) (tun.Device, *tun.Choice, error)
-	ListenUDP  func(listen string) (encap.Port, error)
+	ListenUDP  func(encap.UDPOptions) (encap.Port, error)
 	ListenTCP  func(listen string) (net.Listener, error)
 	Dialer     encap.Dialer
 	Kernel     Kernel
@@ -48,12 +48,12 @@ func realPlatform(log *slog.Logger) (*Platform, error) {
 	}
 	return &Platform{
 		OpenDevice: tun.Open,
-		ListenUDP: func(listen string) (encap.Port, error) {
-			conn, err := encap.ListenUDP(encap.UDPOptions{Listen: listen})
+		ListenUDP: func(o encap.UDPOptions) (encap.Port, error) {
+			port, err := encap.ListenUDP(o)
 			if err != nil {
 				return nil, err
 			}
-			return conn, nil
+			return port, nil
 		},
 		ListenTCP: encap.ListenTCP,
 		Dialer:    &net.Dialer{},
