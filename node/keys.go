@@ -239,7 +239,7 @@ func setDevice(c *Config, v []string) error {
 }
 
 func setDriver(c *Config, v []string) error {
-	known := []tun.Driver{tun.DriverAuto, tun.DriverBatch, tun.DriverPlain}
+	known := []tun.Driver{tun.DriverAuto, tun.DriverSuper, tun.DriverBatch, tun.DriverPlain}
 	if !slices.Contains(known, tun.Driver(v[0])) {
 		return fmt.Errorf("%q is not a driver: it is one of %s", v[0], joined(known))
 	}
