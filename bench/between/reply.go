@@ -37,6 +37,7 @@ type tally struct {
 	Elapsed     time.Duration `cbor:"6,keyasint,omitempty"`
 	LongestGap  time.Duration `cbor:"7,keyasint,omitempty"`
 	Overflow    uint64        `cbor:"8,keyasint,omitempty"`
+	Damaged     uint64        `cbor:"9,keyasint,omitempty"`
 }
 
 // A load.Tally with a new field does not compile here: the wire must learn it.

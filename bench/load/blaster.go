@@ -1,7 +1,6 @@
 package load
 
 import (
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -33,36 +32,13 @@ func newBlaster(s *socket, token Token, size int) *blaster {
 	return b
 }
 
-// blast sends for a time at a rate (0: as fast as the kernel takes it) and returns how many datagrams the kernel took and
-// how long that was.
-func (b *blaster) blast(rate float64, d time.Duration, stop func() bool) (sent uint64, took time.Duration, err error) {
-	first := b.next
-	start := time.Now()
-	p := pacer{rate: rate}
-	var clock unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &clock); err != nil {
-		return 0, 0, err
-	}
-	for elapsed := time.Duration(0); elapsed < d && !stop(); elapsed = time.Since(start) {
-		count := batch
-		if rate > 0 {
-			count = min(p.due(elapsed), batch)
-		}
-		n, err := b.send(count)
-		if err != nil {
-			return b.next - first, time.Since(start), err
-		}
-		p.done += n
-		if rate > 0 && p.due(elapsed) == 0 {
-			at := min(p.next(elapsed), d)
-			sleepUntil(unix.NsecToTimespec(clock.Nano() + at.Nanoseconds()))
-		}
-	}
-	return b.next - first, time.Since(start), nil
-}
+// unit implements burster.
+func (b *blaster) unit() int { return 1 }
 
-// send sends up to count datagrams, at most batch, and returns how many the kernel took. That it has no room for the next
-// one (ENOBUFS of a full queue) is no error: it was not sent.
+// burst implements burster.
+func (b *blaster) burst() int { return batch }
+
+// send implements burster.
 func (b *blaster) send(count int) (int, error) {
 	for i := range count {
 		putHead(b.slots[i][:], b.token, b.next+uint64(i))
@@ -72,11 +48,11 @@ func (b *blaster) send(count int) (int, error) {
 	}
 	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(b.socket.fd), uintptr(unsafe.Pointer(&b.heads[0])), uintptr(count),
 		unix.MSG_NOSIGNAL, 0, 0)
-	switch errno {
-	case 0:
+	switch {
+	case errno == 0:
 		b.next += uint64(n)
 		return int(n), nil
-	case unix.EINTR, unix.ENOBUFS, unix.EAGAIN:
+	case full(errno):
 		return 0, nil
 	}
 	return 0, errno

@@ -30,6 +30,7 @@ var services = map[Kind]service{
 	EchoTCP:   {unix.SOCK_STREAM, func(j *job) { j.serve(j.echo) }},
 	AcceptTCP: {unix.SOCK_STREAM, (*job).acceptors},
 	SinkUDP:   {unix.SOCK_DGRAM, (*job).sinkDatagrams},
+	CheckUDP:  {unix.SOCK_DGRAM, (*job).checkDatagrams},
 	EchoUDP:   {unix.SOCK_DGRAM, (*job).echoDatagrams},
 }
 

@@ -44,6 +44,16 @@ func (l *ledger) datagrams(seqs []uint64, bytes int, at time.Time) {
 	l.arrived(bytes, at)
 }
 
+// damaged notes datagrams that are not what was sent.
+func (l *ledger) damaged(count int) {
+	if count == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tally.Damaged += uint64(count)
+}
+
 // arrived counts bytes and measures times. Two readers may come in another order than their clocks.
 func (l *ledger) arrived(n int, at time.Time) {
 	l.tally.Bytes += uint64(n)

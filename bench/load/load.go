@@ -33,6 +33,7 @@ const (
 	EchoTCP   Kind = "echo-tcp"   // sends back what it gets, on any number of connections one after the other or at once
 	EchoUDP   Kind = "echo-udp"   // sends back datagrams
 	SinkUDP   Kind = "sink-udp"   // counts datagrams
+	CheckUDP  Kind = "check-udp"  // counts datagrams and compares all their bytes
 	AcceptTCP Kind = "accept-tcp" // answers one byte with one byte and closes, for every connection
 )
 
@@ -77,6 +78,7 @@ type Tally struct {
 	Elapsed     time.Duration // from the first to the last byte or datagram
 	LongestGap  time.Duration // the longest time between two reads that brought bytes
 	Overflow    uint64        // datagrams that the far socket's own buffer dropped
+	Damaged     uint64        // of check-udp: datagrams that are not what was sent; they do not count as Datagrams
 }
 
 // Unique is how many different datagrams arrived.

@@ -21,7 +21,7 @@ type pacer struct {
 // due is how many packets to send now. A sender that was not scheduled for long does not send all of what it has missed at
 // once: that burst would be a rate of its own.
 func (p *pacer) due(elapsed time.Duration) int {
-	if elapsed-p.base > lagging && p.owed(elapsed) > max(1, p.rate*lagging.Seconds()) {
+	if elapsed-p.base > lagging && p.owed(elapsed) > max(2, p.rate*lagging.Seconds()) {
 		p.base, p.done = elapsed-lagging, 0
 	}
 	return int(p.owed(elapsed))

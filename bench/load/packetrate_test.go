@@ -204,6 +204,19 @@ func TestThePacerIsNeverAheadOfItsRateAndForgetsWhatItMissed(t *testing.T) {
 	})
 }
 
+func TestAPacerOfFewPacketsThatIsCalledLateSendsThem(t *testing.T) {
+	p := pacer{rate: 100} // one in 10 ms
+	total := 0
+	for at := time.Duration(0); at <= time.Second; at = p.next(at) + time.Millisecond {
+		due := p.due(at)
+		p.done += due
+		total += due
+	}
+	if total < 90 {
+		t.Errorf("%d packets in a second, want about 100", total)
+	}
+}
+
 func TestAPacerThatIsCalledOftenLosesNothing(t *testing.T) {
 	p := pacer{rate: 12345}
 	for at := time.Duration(0); at <= time.Second; at += tick {
@@ -221,7 +234,7 @@ func TestTheBlasterSleepsBetweenItsBursts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer release()
-	sent, took, err := newBlaster(s, n.token, 100).blast(2000, 50*time.Millisecond, func() bool { return false })
+	sent, took, err := blast(newBlaster(s, n.token, 100), 2000, 50*time.Millisecond, func() bool { return false })
 	if err != nil || sent > 101 || took < 50*time.Millisecond {
 		t.Errorf("%d packets in %v, %v; want 100 in 50 ms", sent, took, err)
 	}

@@ -24,7 +24,7 @@ func (r relayed) Start(ctx context.Context, j Job) (Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	if j.Kind == EchoUDP || j.Kind == SinkUDP {
+	if j.Kind == EchoUDP || j.Kind == SinkUDP || j.Kind == CheckUDP {
 		return newUDPRelay(r, remote)
 	}
 	return newTCPRelay(r, remote)

@@ -16,13 +16,14 @@ type Trial struct {
 	Received   uint64 // each once
 	Duplicates uint64
 	Overflow   uint64  // of what was lost: dropped by the far socket's buffer
+	Damaged    uint64  // of what was lost: arrived otherwise than it was sent; with trains only
 	Loss       float64 // 1 - Received/Sent
 }
 
 // trial sends at one rate, waits for what is under way, and counts. It is a job of its own at the far end, so that nothing
 // of the trial before is counted in it.
 func trial(ctx context.Context, place Place, far Far, o PacketRateOptions, asked float64) (result Trial, err error) {
-	n, err := begin(ctx, rateOf(o.Payload), place, far, SinkUDP, o.Trial)
+	n, err := begin(ctx, rateOf(o.Payload), place, far, o.sink(), o.Trial)
 	if err != nil {
 		return result, err
 	}
@@ -32,12 +33,15 @@ func trial(ctx context.Context, place Place, far Far, o PacketRateOptions, asked
 		return result, err
 	}
 	defer release()
+	b, err := o.sender(s, n.token)
+	if err != nil {
+		return result, n.failed(ctx, err)
+	}
 	var took time.Duration
-	b := newBlaster(s, n.token, o.Payload)
 	done := make(chan error, 1)
 	go locked(func() {
 		var err error
-		result.Sent, took, err = b.blast(asked, o.Trial, func() bool { return ctx.Err() != nil })
+		result.Sent, took, err = blast(b, asked, o.Trial, func() bool { return ctx.Err() != nil })
 		done <- err
 	})
 	if err := <-done; err != nil {
@@ -50,10 +54,27 @@ func trial(ctx context.Context, place Place, far Far, o PacketRateOptions, asked
 	return result.sum(asked, took, tally), nil
 }
 
+// sink is the job that takes the trials' datagrams.
+func (o PacketRateOptions) sink() Kind {
+	if o.Train > 0 {
+		return CheckUDP
+	}
+	return SinkUDP
+}
+
+// sender sends the trials' datagrams.
+func (o PacketRateOptions) sender(s *socket, token Token) (burster, error) {
+	if o.Train > 0 {
+		return newTrainSender(s, token, o.Payload, o.Train)
+	}
+	return newBlaster(s, token, o.Payload), nil
+}
+
 // sum computes the figures of a trial.
 func (t Trial) sum(asked float64, took time.Duration, tally Tally) Trial {
 	t.Asked = asked
-	t.Received, t.Duplicates, t.Overflow = tally.Unique(), tally.Duplicates, tally.Overflow
+	t.Received, t.Duplicates = tally.Unique(), tally.Duplicates
+	t.Overflow, t.Damaged = tally.Overflow, tally.Damaged
 	t.Offered = float64(t.Sent) / took.Seconds()
 	t.Arrived = float64(t.Received) / max(took, tally.Elapsed).Seconds()
 	if t.Sent > 0 {

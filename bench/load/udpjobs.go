@@ -28,6 +28,22 @@ func (j *job) sinkDatagrams() {
 	})
 }
 
+// checkDatagrams counts datagrams and compares their bytes.
+func (j *job) checkDatagrams() {
+	defer j.discard(j.main)
+	r := newTrainReceiver(j.main, j.Token, j.guests)
+	locked(func() {
+		for !j.over() {
+			if err := r.receive(); err != nil {
+				j.fail(fmt.Errorf("receive: %w", err))
+				return
+			}
+			j.ledger.datagrams(r.seqs, r.bytes, time.Now())
+			j.ledger.damaged(r.damaged)
+		}
+	})
+}
+
 // echoDatagrams sends back every datagram of a guest that carries the token, to where it came from.
 func (j *job) echoDatagrams() {
 	defer j.discard(j.main)
