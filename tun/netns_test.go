@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,6 +111,21 @@ func awaitLocal(addrs []netip.Prefix) error {
 		}
 	}
 	return nil
+}
+
+// sysctl sets a variable below net, such as "ipv4.tcp_timestamps".
+func (n *namespace) sysctl(t testing.TB, name, value string) {
+	t.Helper()
+	n.do(t, func() error {
+		return os.WriteFile("/proc/sys/net/"+strings.ReplaceAll(name, ".", "/"), []byte(value), 0)
+	})
+}
+
+// quiet keeps the kernel from sending what nobody asked for: without IPv6 there are no router solicitations and no reports
+// of multicast listeners. It is for interfaces that are made later.
+func (n *namespace) quiet(t testing.TB) {
+	t.Helper()
+	n.sysctl(t, "ipv6.conf.default.disable_ipv6", "1")
 }
 
 // link is the interface of that name, or nil.

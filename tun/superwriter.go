@@ -205,8 +205,8 @@ func (w *superWriter) cut(fd int, p *packet.Superpacket) error {
 	}
 }
 
-// next puts the header of the next segment behind the virtio-net header. The kernel completes what is partial: it does so
-// while it copies, or not at all.
+// next puts the header of the next segment behind the virtio-net header. A checksum that is partial stays so: the kernel
+// completes it where somebody needs it.
 func (w *superWriter) next(partial bool) (headerLen int, payload []byte, ok bool) {
 	if partial {
 		return w.segmenter.NextPartial(w.cutBuf[virtioHeaderLen:])
