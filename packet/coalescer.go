@@ -37,7 +37,7 @@ type piece struct {
 	out     int // index of the superpacket
 }
 
-// NewCoalescer allocates all that the Coalescer will ever use: about 300 bytes for each of o.Packets.
+// NewCoalescer allocates all that the Coalescer will ever use: about 260 bytes for each of o.Packets.
 func NewCoalescer(o CoalescerOptions) *Coalescer {
 	if o.Packets <= 0 {
 		o.Packets = 1024
@@ -190,9 +190,11 @@ func (c *Coalescer) Packets() []Superpacket {
 
 // Reset forgets all packets.
 func (c *Coalescer) Reset() {
-	for i := range c.table.flows {
-		c.table.flows[i] = flow{}
-		c.table.runs[i].stop()
+	for i, f := range c.table.flows {
+		if f.ports != 0 {
+			c.table.flows[i] = flow{}
+			c.table.runs[i].stop()
+		}
 	}
 	c.added, c.placed = 0, 0
 	c.packets, c.pieces, c.tails, c.headers = c.packets[:0], c.pieces[:0], c.tails[:0], c.headers[:0]

@@ -189,6 +189,42 @@ func TestPartialAndCompleteChecksumsAreJoined(t *testing.T) {
 	wantCounts(t, "one partial", in, 4)
 }
 
+// A complete checksum that looks like a partial one is wrong, and the other way round.
+func TestChecksumOfTheOtherKindIsNotJoined(t *testing.T) {
+	between := arrival{udpOf(ip4, 5).Build(), false}
+	for name, other := range map[string][]arrival{"in a row": nil, "with another flow between": {between}} {
+		in := arrivals(tcpOf(ip4, ack, 200).Segments(100), true)
+		in[1].partial = false
+		if n := counts(coalesce(t, slices.Insert(in, 1, other...))); len(n) != 2+len(other) {
+			t.Errorf("partial said to be complete, %s: packets of %v segments", name, n)
+		}
+		for changed := 1; changed <= 2; changed++ {
+			in = arrivals(tcpOf(ip4, ack, 300).Segments(100), false)
+			copy(in[changed].pkt[36:38], in[changed-1].pkt[36:38])
+			in[changed].partial = true
+			if n := counts(coalesce(t, slices.Insert(in, changed, other...))); len(n) != 4-changed+len(other) {
+				t.Errorf("complete said to be partial, %s: packets of %v segments", name, n)
+			}
+		}
+	}
+}
+
+func TestTCPWithoutACKIsNeverJoined(t *testing.T) {
+	wantCounts(t, "no flags", arrivals(tcpOf(ip4, 0, 300).Segments(100), true), 1, 1, 1)
+	wantCounts(t, "SYN", arrivals(tcpOf(ip4, packettest.SYN, 300).Segments(100), true), 1, 1, 1)
+	wantCounts(t, "URG", arrivals(tcpOf(ip4, ack|packettest.URG, 300).Segments(100), true), 1, 1, 1)
+	wantCounts(t, "RST", arrivals(tcpOf(ip4, ack|packettest.RST, 300).Segments(100), true), 1, 1, 1)
+}
+
+func TestPacketShorterThanTheHeaderOfItsFlowIsNotJoined(t *testing.T) {
+	short := tcpOf(ip4, ack, 1)
+	short.Options = nil
+	for _, partial := range []bool{false, true} {
+		in := arrivals([][]byte{tcpOf(ip4, ack, 100).Build(), slices.Clip(short.Build())}, partial)
+		wantCounts(t, "no options", in, 1, 1)
+	}
+}
+
 func TestFlagsThatOnlyTheFirstOrTheLastSegmentMayHave(t *testing.T) {
 	const first, last = packettest.CWR, packettest.PSH | packettest.FIN
 	for name, c := range map[string]struct {
@@ -268,6 +304,7 @@ func TestWhatHasNoPortsEndsTheSuperpacketsOfItsAddresses(t *testing.T) {
 		"fragment":                       {fragment(ip4), []int{2, 1, 2}},
 		"ICMP":                           {ip4.Build(packet.ProtoICMP, make([]byte, 8)), []int{2, 1, 2}},
 		"bytes behind the packet":        {trailing(ip4), []int{2, 1, 2}},
+		"bytes behind a segment":         {append(bytes.Clone(segs[2]), 0), []int{2, 1, 2}},
 		"nonsense":                       {[]byte{1, 2, 3}, []int{2, 1, 2}},
 		"nothing":                        {nil, []int{2, 1, 2}},
 		"another flow":                   {udpOf(ip4, 8).Build(), []int{4, 1}},
@@ -338,6 +375,7 @@ func TestSuperpacketsAreNoLongerThanAnIPLengthAndAnIovec(t *testing.T) {
 		"a full segment more":      {append(sixty4.Segments(1000), follow(sixty4, 1000)), []int{65, 1}},
 		"as long as IPv6 is taken": {append(sixty6.Segments(1000), follow(sixty6, 535-72)), []int{66}},
 		"one byte more of IPv6":    {append(sixty6.Segments(1000), follow(sixty6, 536-72)), []int{65, 1}},
+		"as many as fit":           {tcpOf(ip4, ack, 65500).Segments(655), []int{99, 1}}, // 100 would but for the header
 		"a thousand segments":      {tcpOf(ip4, ack, 30*1000).Segments(30), []int{1000}},
 		"a segment more":           {tcpOf(ip4, ack, 30*1001).Segments(30), []int{1000, 1}},
 		"a shorter segment more":   {tcpOf(ip4, ack, 30*1000+1).Segments(30), []int{1000, 1}},

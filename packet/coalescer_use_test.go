@@ -39,6 +39,16 @@ func TestMoreFlowsThanMayBeOpenKeepTheirOrder(t *testing.T) {
 	}
 }
 
+func TestSuperpacketsOfMoreFlowsThanMayBeOpenAreAllJoined(t *testing.T) {
+	var in []arrival
+	for port := range 40 {
+		udp := udpOf(ip4, 200)
+		udp.SrcPort += uint16(port)
+		in = append(in, arrivals(udp.Segments(100), true)...)
+	}
+	wantCounts(t, "forty flows", in, slices.Repeat([]int{2}, 40)...)
+}
+
 func TestSuperpacketsComeInTheOrderOfTheirFirstSegments(t *testing.T) {
 	for i, p := range coalesce(t, interleaved(5, 3)) {
 		if port := u16(p.Data[20:]); port != uint16(1+i) {
@@ -124,16 +134,35 @@ func TestFullCoalescerTakesPacketsAgainAfterReset(t *testing.T) {
 }
 
 func TestFullCoalescerRefusesEveryPacket(t *testing.T) {
-	c := packet.NewCoalescer(packet.CoalescerOptions{UDP: true, Packets: 1})
-	if err := c.Add(udpOf(ip4, 1).Build(), false); err != nil {
-		t.Fatal(err)
-	}
-	for _, pkt := range [][]byte{nil, udpOf(ip4, 1).Build(), ip4.Build(packet.ProtoICMP, nil)} {
-		for _, partial := range []bool{false, true} {
-			if err := c.Add(pkt, partial); !errors.Is(err, packet.ErrFull) {
-				t.Errorf("%x: %v", pkt, err)
+	segs := arrivals(udpOf(ip4, 300).Segments(100), true)
+	icmp := arrival{ip4.Build(packet.ProtoICMP, nil), false}
+	for name, in := range map[string][]arrival{"ICMP": {icmp}, "one segment": segs[:1], "two segments": segs[:2], "nothing": {{nil, false}}} {
+		c := packet.NewCoalescer(packet.CoalescerOptions{UDP: true, Packets: len(in)})
+		for _, a := range in {
+			if err := c.Add(a.pkt, a.partial); err != nil {
+				t.Fatal(err)
 			}
 		}
+		for _, a := range append(segs, icmp, arrival{nil, false}, arrival{nil, true}) {
+			if err := c.Add(a.pkt, a.partial); !errors.Is(err, packet.ErrFull) {
+				t.Errorf("full by %s: %v", name, err)
+			}
+		}
+	}
+}
+
+func TestPacketsThatNobodyTookAreForgottenByReset(t *testing.T) {
+	c := joinAll()
+	for i, a := range arrivals(udpOf(ip4, 300).Segments(100), true) {
+		if err := c.Add(a.pkt, a.partial); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			c.Reset()
+		}
+	}
+	if got := c.Packets(); !slices.Equal(counts(got), []int{2}) {
+		t.Errorf("packets of %v segments", counts(got))
 	}
 }
 

@@ -56,6 +56,7 @@ func TestPartialChecksumOfOtherPacketsIsRefused(t *testing.T) {
 		"not IP":                    {[]byte{0x50}, packet.ErrVersion},
 		"cut packet":                {udp()[:40], packet.ErrLength},
 		"bytes behind the packet":   {append(udp(), 0), packet.ErrLength},
+		"bytes behind TCP":          {append(tcp(ip4), 0), packet.ErrLength},
 		"first fragment":            {change(udp(), 6, 0x20), packet.ErrPartial},
 		"later fragment":            {change(udp(), 7, 1), packet.ErrPartial},
 		"IPv6 fragment":             {tcp(chain(ext(44, 0, 0, 0, 1, 0, 0, 0, 0))), packet.ErrPartial},

@@ -27,13 +27,12 @@ func mayBegin(pkt []byte, l *layout) bool {
 	return l.proto == ProtoUDP || pkt[l.l4+tcpFlagsAt]&^(tcpECE|tcpCWR) == tcpACK
 }
 
-// begin starts the run with pkt, for which mayBegin holds, if its header is just what a Segmenter would write, and a
-// complete checksum is right.
+// begin starts the run, which is over, with pkt, for which mayBegin holds: if its header is just what a Segmenter would
+// write, and a complete checksum is right.
 func (r *run) begin(pkt []byte, l *layout, partial bool) bool {
 	r.header.begin(pkt, l)
 	r.size = len(pkt) - l.payload
 	if !r.matches(pkt, r.size, partial) {
-		r.stop()
 		return false
 	}
 	if r.header.tcp {

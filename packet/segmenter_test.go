@@ -222,6 +222,15 @@ func TestWhatCannotBeSegmentedIsRefused(t *testing.T) {
 		if _, _, ok := s.Next(make([]byte, packet.MaxHeader)); ok {
 			t.Errorf("%s: has a segment all the same", name)
 		}
+		if err := s.Reset(tcp(v4), 1000, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Reset(c.pkt, c.size, c.start, c.offset); !errors.Is(err, c.want) || s.Count() != 0 {
+			t.Errorf("%s: %v, %d segments", name, err, s.Count())
+		}
+		if _, _, ok := s.Next(make([]byte, packet.MaxHeader)); ok {
+			t.Errorf("%s: has a segment of the packet before", name)
+		}
 	}
 }
 
