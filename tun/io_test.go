@@ -155,19 +155,26 @@ func (n *namespace) udpSocket(t testing.TB, addr netip.Addr) *socket {
 	t.Helper()
 	s := new(socket)
 	n.do(t, func() (err error) {
-		if s.fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
+		domain := unix.AF_INET
+		if addr.Is6() {
+			domain = unix.AF_INET6
+		}
+		if s.fd, err = unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
 			return err
 		}
 		timeout := unix.NsecToTimeval(int64(patience))
 		if err := unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
 			return err
 		}
-		if err := unix.Bind(s.fd, &unix.SockaddrInet4{Addr: addr.As4()}); err != nil {
+		if err := unix.Bind(s.fd, address(netip.AddrPortFrom(addr, 0))); err != nil {
 			return err
 		}
 		name, err := unix.Getsockname(s.fd)
-		if err == nil {
-			s.port = uint16(name.(*unix.SockaddrInet4).Port)
+		switch name := name.(type) {
+		case *unix.SockaddrInet4:
+			s.port = uint16(name.Port)
+		case *unix.SockaddrInet6:
+			s.port = uint16(name.Port)
 		}
 		return err
 	})
