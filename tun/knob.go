@@ -43,15 +43,15 @@ func (k OffloadKnobs) all() map[string]Knob {
 }
 
 // apply changes what a probe found to what is used. It returns an error that wraps errRequired when a knob is on and the
-// kernel cannot.
+// kernel or the driver cannot.
 func (k OffloadKnobs) apply(a abilities) (abilities, error) {
 	var err error
 	used := func(name string, knob Knob, can error) error {
 		switch {
 		case knob == KnobOff:
 			return errConfigured
-		case knob == KnobOn && can != nil:
-			err = errors.Join(err, fmt.Errorf("offload %s is %w, but: %w", name, errRequired, can))
+		case knob == KnobOn && can != nil && err == nil:
+			err = fmt.Errorf("offload %s is %w, but: %w", name, errRequired, can)
 		}
 		return can
 	}

@@ -230,12 +230,23 @@ func TestOptionsAreValidatedAtTheDoor(t *testing.T) {
 		{Name: "weft0", MTU: 65536},
 		{Name: "weft0", MTU: 1400, Driver: "fast"},
 		{Name: "weft0", MTU: 1400, Driver: DriverMemory},
+		{Name: "weft0", MTU: 1400, Queues: -1},
+		{Name: "weft0", MTU: 1400, Queues: 257},
+		{Name: "weft0", MTU: 1400, Queues: 2, Driver: DriverBatch},
+		{Name: "weft0", MTU: 1400, Queues: 2, Driver: DriverPlain},
+		{Name: "weft0", MTU: 1400, QueueLen: -1},
+		{Name: "weft0", MTU: 1400, QueueLen: 65537},
+		{Name: "weft0", MTU: 1400, Offloads: OffloadKnobs{JoinUDP: "yes"}},
 	} {
 		if _, _, err := Open(o); err == nil || errors.Is(err, ErrNoDevice) || !strings.HasPrefix(err.Error(), "tun: ") {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
-	for _, o := range []Options{{Name: "weft0", MTU: 68}, {Name: "fifteen-letters", MTU: 65535, Driver: DriverAuto}} {
+	for _, o := range []Options{
+		{Name: "weft0", MTU: 68},
+		{Name: "fifteen-letters", MTU: 65535, Driver: DriverAuto, Queues: 256, QueueLen: 65536, Offloads: allOff},
+		{Name: "weft0", MTU: 1400, Driver: DriverBatch, Queues: 1, Offloads: OffloadKnobs{TSO: KnobOn, USO: KnobAuto}},
+	} {
 		if err := o.validate(); err != nil {
 			t.Errorf("%+v: %v", o, err)
 		}
@@ -259,7 +270,7 @@ func TestAutoFallsBackAndSaysWhatFailed(t *testing.T) {
 }
 
 func TestAutoDoesNotTryOtherDriversOnWhatStopsThemAll(t *testing.T) {
-	for _, stop := range []error{ErrNoDevice, ErrBusy, ErrForeign} {
+	for _, stop := range []error{ErrNoDevice, ErrBusy, ErrForeign, errRequired} {
 		tries := 0
 		_, _, err := openBest(Options{}, func(Options, Driver) (Device, bool, error) {
 			tries++

@@ -34,6 +34,7 @@ var (
 type cable struct {
 	left, right *namespace
 	mtu         int
+	knobs       OffloadKnobs
 	biggest     atomic.Int64 // batch, in packets
 	longest     atomic.Int64 // packet, in bytes
 	failed      atomic.Pointer[error]
@@ -49,8 +50,8 @@ func newCable(t *testing.T, left, right Driver, mtu int) *cable {
 // plug opens both devices and moves packets until the returned function is called, or the test ends.
 func (c *cable) plug(t *testing.T, left, right Driver) (unplug func()) {
 	t.Helper()
-	l, _ := c.left.open(t, Options{Name: "weft0", Driver: left, MTU: c.mtu})
-	r, _ := c.right.open(t, Options{Name: "weft0", Driver: right, MTU: c.mtu})
+	l, _ := c.left.open(t, Options{Name: "weft0", Driver: left, MTU: c.mtu, Offloads: c.knobs})
+	r, _ := c.right.open(t, Options{Name: "weft0", Driver: right, MTU: c.mtu, Offloads: c.knobs})
 	var loops sync.WaitGroup
 	loops.Go(func() { c.move(l, r) })
 	loops.Go(func() { c.move(r, l) })
@@ -223,6 +224,24 @@ func TestTCPStreamIsIntactBothWays(t *testing.T) {
 				}
 				if (left == DriverSuper || right == DriverSuper) && c.longest.Load() < 10000 {
 					t.Errorf("the longest packet that super read has %d bytes", c.longest.Load())
+				}
+			})
+		}
+	}
+}
+
+func TestStreamIsIntactWithOffloadsTurnedOff(t *testing.T) {
+	for _, driver := range []Driver{DriverBatch, DriverSuper} {
+		for name, knobs := range map[string]OffloadKnobs{
+			"all": allOff, "reading": {TSO: KnobOff, USO: KnobOff}, "writing": {JoinTCP: KnobOff, JoinUDP: KnobOff},
+		} {
+			t.Run(string(driver)+" "+name, func(t *testing.T) {
+				c := &cable{left: newNamespace(t), right: newNamespace(t), mtu: 1390, knobs: knobs}
+				c.plug(t, driver, driver)
+				c.stream(t, 1<<20, right4, nil)
+				c.stream(t, 1<<20, right6, nil)
+				if knobs.TSO == KnobOff && c.longest.Load() > 1390 {
+					t.Errorf("with TSO off a packet of %d bytes was read", c.longest.Load())
 				}
 			})
 		}
