@@ -95,12 +95,16 @@ func (w *batchWriter) stageSegments(p *packet.Superpacket) error {
 	return nil
 }
 
+// slotLen is the length of a staged packet's buffer. The library joins packets until the whole would be longer than the first
+// one's capacity, counted from the packet on, less the offset: longer than an IP length field can say must not fit.
+const slotLen = slabHeadroom + maxPacket + slabHeadroom
+
 // slot is the buffer of the next packet to be staged.
 func (w *batchWriter) slot() []byte {
 	if len(w.staged) == writeBuffers {
 		w.flush()
 	}
-	return w.out.buffer(len(w.staged))
+	return w.out.buffer(len(w.staged))[:slotLen:slotLen]
 }
 
 // push stages a packet of n bytes. A packet whose buffer has no room to grow is not joined with others.

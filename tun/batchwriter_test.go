@@ -17,6 +17,7 @@ import (
 type library struct {
 	writes  [][][]byte
 	room    []bool // whether the packet's buffer lets it grow
+	longest int    // length up to which the library would join others to a packet
 	refused func(write int, packets [][]byte) (bytes int, err error)
 }
 
@@ -26,6 +27,7 @@ func (l *library) Write(bufs [][]byte, offset int) (int, error) {
 	for _, b := range bufs {
 		packets = append(packets, bytes.Clone(b[offset:]))
 		l.room = append(l.room, cap(b)-len(b) > 1000)
+		l.longest = max(l.longest, cap(b[offset:])-offset) // coalesceUDPPackets and coalesceTCPPackets
 		n += len(b) - offset
 	}
 	l.writes = append(l.writes, packets)
@@ -79,6 +81,17 @@ func TestLongBatchIsWrittenInPartsThatTheLibraryBears(t *testing.T) {
 		if len(lib.writes[i]) != want || !bytes.Equal(lib.writes[i][want-1], testUDP) {
 			t.Errorf("write %d has %d packets, want %d", i, len(lib.writes[i]), want)
 		}
+	}
+}
+
+func TestJoinedPacketsAreNoLongerThanTheirLengthFieldCanSay(t *testing.T) {
+	var lib library
+	w := newTestWriter(t, &lib, abilities{})
+	if lost, err := w.write(packets(2)); lost != 0 || err != nil {
+		t.Fatal(lost, err)
+	}
+	if lib.longest != maxPacket {
+		t.Errorf("the library may join packets up to %d bytes, want %d", lib.longest, maxPacket)
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/weftnet/weft/packet"
 )
 
-// superQueue is one queue of super: a descriptor that is read and written without waiting, by no other means than system
-// calls. It is not known to the runtime's poller, whose thread would be woken up by each packet.
+// superQueue is one queue of super: a descriptor that is read and written without waiting. The runtime's poller does not know
+// it: its thread would be woken up by each packet.
 type superQueue struct {
 	name  string
 	fd    int   // of the TUN device
@@ -31,7 +31,7 @@ func newSuperQueue(q *queue, able abilities) (*superQueue, error) {
 	}
 	s := &superQueue{name: q.name, fd: q.fd, wake: wake}
 	s.guard.last = func() { _, _ = unix.Close(s.fd), unix.Close(s.wake) }
-	const arena = (drainBytes+readRoom)/slabStride + 1
+	const arena = (drainBytes + slabHeadroom + readRoom + slabStride - 1) / slabStride
 	mem, err := newSlab(s, arena+1)
 	if err != nil {
 		s.close()

@@ -303,6 +303,10 @@ func TestPacketThatIsNoneDoesNotHinderTheOthersOfSuper(t *testing.T) {
 		{Data: make([]byte, 100), SegmentSize: 10},
 		{Data: testUDP, Tail: [][]byte{make([]byte, 1<<16)}, SegmentSize: 10},
 		{Data: bigUDP, SegmentSize: 1000, ChecksumStart: 20, ChecksumOffset: 7},
+		{Data: bigUDP, SegmentSize: 1000, ChecksumStart: -20, ChecksumOffset: 16},
+		{Data: bigUDP, SegmentSize: 1000, ChecksumStart: 20, ChecksumOffset: -6},
+		{Data: bigUDP, SegmentSize: 1000, ChecksumStart: len(bigUDP), ChecksumOffset: 16},
+		{Data: testUDP, ChecksumStart: 1 << 16, ChecksumOffset: 6},
 		{Data: testTCP},
 	})
 	if n != 2 || !errors.Is(err, unix.EMSGSIZE) {

@@ -56,17 +56,17 @@ func (w *superWriter) write(fd int, batch []packet.Superpacket) (written int, er
 
 func (w *superWriter) writeSuperpacket(fd int, p *packet.Superpacket) error {
 	n := p.Len()
-	if n == 0 || n > maxPacket {
+	switch {
+	case n == 0 || n > maxPacket:
 		return errSize
-	}
-	if p.SegmentSize > 0 {
+	case p.ChecksumStart < 0 || p.ChecksumOffset < 0 || p.Partial() && p.ChecksumStart+p.ChecksumOffset+2 > n:
+		return packet.ErrChecksum
+	case p.SegmentSize > 0:
 		return w.writeSegments(fd, p, n)
+	case p.Partial():
+		return w.writeWhole(fd, p, partialHeader(p), n, 1)
 	}
-	h := virtioHeader{}
-	if p.Partial() {
-		h = partialHeader(p)
-	}
-	return w.writeWhole(fd, p, h, n, 1)
+	return w.writeWhole(fd, p, virtioHeader{}, n, 1)
 }
 
 // errSize is not made anew for each packet.
@@ -107,7 +107,7 @@ func (w *superWriter) describe(p *packet.Superpacket, n int) (h virtioHeader, se
 		headerLen, ok = p.ChecksumStart+udpLen, w.able.joinUDP == nil
 		h.gsoType = unix.VIRTIO_NET_HDR_GSO_UDP_L4
 	}
-	if !ok || headerLen > len(p.Data) || p.ChecksumStart == 0 {
+	if !ok || headerLen > len(p.Data) {
 		return h, 0, false
 	}
 	if n-headerLen <= p.SegmentSize {
