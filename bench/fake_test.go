@@ -37,7 +37,7 @@ type fake struct {
 
 func newFake() *fake {
 	return &fake{
-		names: []string{"host-gw", "vxlan", "weft-batch-clear", "weft-batch-sealed"},
+		names: []string{"host-gw", "vxlan", "weft-super-clear", "weft-super-sealed"},
 		all: []measure.Measure{
 			fakeMeasure{id: "tcp1", takes: time.Second}, fakeMeasure{id: "tcp4", takes: time.Second, metrics: []string{"tcp4", "cpu-router"}},
 			fakeMeasure{id: "rr-tcp", takes: 2 * time.Second}, fakeMeasure{id: "memory", metrics: []string{"rss-peak"}},
@@ -229,7 +229,7 @@ func (m fakeMeasure) subjectOf(t measure.Target) string {
 func options(t *testing.T) Options {
 	t.Helper()
 	return Options{
-		Preset: Quick, Only: []string{"vxlan", "weft-batch-clear", "tcp1", "tcp4"}, Rounds: 2,
+		Preset: Quick, Only: []string{"vxlan", "weft-super-clear", "tcp1", "tcp4"}, Rounds: 2,
 		Out: filepath.Join(t.TempDir(), "out"),
 	}
 }

@@ -16,7 +16,7 @@ func TestUnknownNameListsSubjectsAndMeasures(t *testing.T) {
 	if !errors.Is(err, ErrUsage) {
 		t.Fatalf("error = %v, want ErrUsage", err)
 	}
-	for _, want := range []string{`"geneve"`, "host-gw, vxlan, weft-batch-clear", "tcp1, tcp4, rr-tcp"} {
+	for _, want := range []string{`"geneve"`, "host-gw, vxlan, weft-super-clear", "tcp1, tcp4, rr-tcp"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error = %v: does not name %s", err, want)
 		}
@@ -88,11 +88,11 @@ func TestFoldersThatWereMadeGoAgainOthersStay(t *testing.T) {
 func TestOnlyTakesOfEachKindWhatIsNamed(t *testing.T) {
 	f := newFake()
 	for _, c := range []struct{ preset, only, subjects, measures string }{
-		{Quick, "", "vxlan weft-batch-clear weft-batch-sealed", "tcp1 tcp4 rr-tcp"},
-		{Standard, "", "host-gw vxlan weft-batch-clear weft-batch-sealed", "tcp1 tcp4 rr-tcp memory"},
-		{Full, "", "host-gw vxlan weft-batch-clear weft-batch-sealed", "tcp1 tcp4 rr-tcp memory"},
+		{Quick, "", "vxlan weft-super-clear weft-super-sealed", "tcp1 tcp4 rr-tcp"},
+		{Standard, "", "host-gw vxlan weft-super-clear weft-super-sealed", "tcp1 tcp4 rr-tcp memory"},
+		{Full, "", "host-gw vxlan weft-super-clear weft-super-sealed", "tcp1 tcp4 rr-tcp memory"},
 		{Quick, "host-gw", "host-gw", "tcp1 tcp4 rr-tcp"},
-		{Quick, "memory cpu tcp4", "vxlan weft-batch-clear weft-batch-sealed", "tcp4 memory"},
+		{Quick, "memory cpu tcp4", "vxlan weft-super-clear weft-super-sealed", "tcp4 memory"},
 		{Quick, "rr-tcp vxlan host-gw", "host-gw vxlan", "rr-tcp"},
 	} {
 		p, err := newPlan(Options{Preset: c.preset, Only: strings.Fields(c.only), Out: "x"}, f)

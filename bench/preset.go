@@ -34,6 +34,13 @@ var quickLengths = measure.Lengths{
 	Latency: 400 * time.Millisecond, Connect: 500 * time.Millisecond,
 }
 
+// sideBySide are the subjects of standard and full: the references, the driver super sealed and not, and each of the slower
+// drivers once, as it is most likely to be met. What is left out differs from what is there in one thing that is shown already.
+var sideBySide = []string{
+	"underlay", "host-gw", "vxlan", "weft-plain-clear", "weft-batch-sealed", "weft-super-clear", "weft-super-sealed",
+	"wireguard-go", "wireguard",
+}
+
 // longLengths are the same for standard and full, so that their reports can be compared. Five rounds of nine subjects have 45
 // visits: 15 s each make about eleven minutes (kernels without WireGuard have eight subjects), 50 s each make less than 40.
 var longLengths = measure.Lengths{
@@ -43,17 +50,26 @@ var longLengths = measure.Lengths{
 
 var presets = map[string]preset{
 	Quick: {
-		subjects: []string{"vxlan", "weft-batch-clear", "weft-batch-sealed"},
+		subjects: []string{"vxlan", "weft-super-clear", "weft-super-sealed"},
 		measures: []string{"tcp1", "tcp4", "rr-tcp"}, // tcp4 gives the CPU's figures as well
 		lengths:  quickLengths,
 		rounds:   10,
 	},
 	Standard: {
+		subjects: sideBySide,
 		measures: []string{"tcp1", "tcp4", "udp1350", "rr-tcp", "memory", "mtu"},
 		lengths:  longLengths,
 		rounds:   5,
 	},
-	Full: {lengths: longLengths, rounds: 5},
+	Full: {
+		subjects: sideBySide,
+		measures: []string{
+			"tcp1", "tcp4", "tcp16", "tcp-both", "udp64", "udp1350",
+			"rr-tcp", "rr-udp", "rr-tcp-load", "rr-udp-load", "conns", "mtu", "idle", "memory", "restart",
+		},
+		lengths: longLengths,
+		rounds:  5,
+	},
 }
 
 func presetByName(name string) (preset, error) {

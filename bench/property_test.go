@@ -67,7 +67,7 @@ func subjectOf(f *fake, name string) string {
 func TestWhateverBefallsARunWhatIsOnTheDiskIsAValidReport(t *testing.T) {
 	base := t.TempDir()
 	rapid.Check(t, func(rt *rapid.T) {
-		o := Options{Only: []string{"vxlan", "weft-batch-clear", "tcp1", "memory"}, Rounds: rapid.IntRange(1, 3).Draw(rt, "rounds")}
+		o := Options{Only: []string{"vxlan", "weft-super-clear", "tcp1", "memory"}, Rounds: rapid.IntRange(1, 3).Draw(rt, "rounds")}
 		var all []misfortune
 		for range rapid.IntRange(0, 3).Draw(rt, "interruptions") {
 			all = append(all, drawMisfortune(rt, false))

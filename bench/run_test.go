@@ -36,19 +36,19 @@ func TestRoundsVisitSubjectAfterSubject(t *testing.T) {
 vxlan verify
 vxlan tcp1
 vxlan tcp4
-weft-batch-clear verify
-weft-batch-clear tcp1
-weft-batch-clear tcp4
+weft-super-clear verify
+weft-super-clear tcp1
+weft-super-clear tcp4
 vxlan tcp1
 vxlan tcp4
-weft-batch-clear tcp1
-weft-batch-clear tcp4
+weft-super-clear tcp1
+weft-super-clear tcp4
 vxlan verify
 vxlan tcp1
 vxlan tcp4
-weft-batch-clear verify
-weft-batch-clear tcp1
-weft-batch-clear tcp4`), "\n")
+weft-super-clear verify
+weft-super-clear tcp1
+weft-super-clear tcp4`), "\n")
 		if got := f.steps(); !slices.Equal(got, want) {
 			t.Errorf("steps:\n%s", strings.Join(got, "\n"))
 		}
@@ -85,10 +85,10 @@ func TestReportIsCompleteValidAndWritten(t *testing.T) {
 func TestMetricThatDoesNotApplyHasNoRow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, o := newFake(), options(t)
-		o.Only = []string{"vxlan", "weft-batch-clear", "memory"}
+		o.Only = []string{"vxlan", "weft-super-clear", "memory"}
 		f.on = failOnce(f, "vxlan memory", errors.New("once"))
 		r := mustRun(t, o, f)
-		if len(r.Rows) != 1 || r.Rows[0].Subject != "weft-batch-clear" {
+		if len(r.Rows) != 1 || r.Rows[0].Subject != "weft-super-clear" {
 			t.Errorf("rows = %+v, want that of the subject with a router only", r.Rows)
 		}
 	})
@@ -175,9 +175,9 @@ func TestDeadSubjectIsNotMeasuredAnyFurther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, o := newFake(), options(t)
 		f.on = func(step string) {
-			if step == "weft-batch-clear tcp1" {
+			if step == "weft-super-clear tcp1" {
 				f.failing[step] = errors.New("connection reset")
-				f.dead["weft-batch-clear"] = errors.New("the router of b ended: signal: killed")
+				f.dead["weft-super-clear"] = errors.New("the router of b ended: signal: killed")
 			}
 		}
 		r, err := run(t.Context(), o, f)
@@ -209,9 +209,9 @@ func TestSubjectThatDoesNotComeUpIsListedWithItsReason(t *testing.T) {
 func TestRunWithoutAnySubjectNamesTheReasonsAndLeavesNothing(t *testing.T) {
 	f, o := newFake(), options(t)
 	f.refuses = map[string]error{"vxlan": errors.New("no module")}
-	f.breaks = map[string]error{"weft-batch-clear": errors.New("no answer in 15 s")}
+	f.breaks = map[string]error{"weft-super-clear": errors.New("no answer in 15 s")}
 	_, err := run(t.Context(), o, f)
-	if err == nil || !strings.Contains(err.Error(), "vxlan: no module; weft-batch-clear: no answer in 15 s") {
+	if err == nil || !strings.Contains(err.Error(), "vxlan: no module; weft-super-clear: no answer in 15 s") {
 		t.Errorf("error = %v", err)
 	}
 	mustNotExist(t, o.Out)
@@ -229,7 +229,7 @@ func TestPanicOfAMeasureClosesTheStands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, o := newFake(), options(t)
 		f.on = func(step string) {
-			if step == "weft-batch-clear tcp1" {
+			if step == "weft-super-clear tcp1" {
 				panic("in a measure")
 			}
 		}
@@ -289,7 +289,7 @@ func TestProgressOnATerminalIsOneLineInPlace(t *testing.T) {
 		f, o := newFake(), options(t)
 		o.Progress, o.Terminal = &out, true
 		mustRun(t, o, f)
-		if want := "\r[ 6/12] round 1/2  weft-batch-clear  tcp4         7 s left\x1b[K"; !strings.Contains(out.String(), want) {
+		if want := "\r[ 6/12] round 1/2  weft-super-clear  tcp4         7 s left\x1b[K"; !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in %q", want, out.String())
 		}
 		if strings.Contains(out.String(), "\n") || !strings.HasSuffix(out.String(), "\r\x1b[K") {

@@ -21,7 +21,7 @@ import (
 // ownMTU is what each subject leaves of 1500.
 var ownMTU = map[string]int{
 	"underlay": 1500, "host-gw": 1500, "vxlan": 1450, "weft-plain-clear": 1464, "weft-plain-sealed": 1440,
-	"weft-batch-clear": 1464, "weft-batch-sealed": 1440, "wireguard-go": 1420, "wireguard": 1420,
+	"weft-batch-clear": 1464, "weft-batch-sealed": 1440, "weft-super-clear": 1464, "weft-super-sealed": 1440, "wireguard-go": 1420, "wireguard": 1420,
 }
 
 func TestEverySubjectCarriesPacketsOfItsMTUAndNoLarger(t *testing.T) {
@@ -254,6 +254,7 @@ func TestDetailsSayHowTheSubjectRuns(t *testing.T) {
 	want := map[string][]string{
 		"vxlan":             {"vni", "port", "device"},
 		"weft-batch-clear":  {"version", "driver", "encryption", "path", "endpoint"},
+		"weft-super-clear":  {"version", "driver", "encryption", "path", "endpoint", "pods-gso-max-size"},
 		"weft-plain-sealed": {"version", "driver", "encryption", "path", "cipher"},
 		"wireguard-go":      {"port", "cipher", "keepalive"},
 	}

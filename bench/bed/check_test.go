@@ -91,7 +91,7 @@ func TestNewRefusesTheImpossibleBeforeItMakesAnything(t *testing.T) {
 
 func TestSubjectsAreFoundByNameAndTheKnownOnesListed(t *testing.T) {
 	want := []string{"underlay", "host-gw", "vxlan", "weft-plain-clear", "weft-plain-sealed", "weft-batch-clear",
-		"weft-batch-sealed", "wireguard-go", "wireguard"}
+		"weft-batch-sealed", "weft-super-clear", "weft-super-sealed", "wireguard-go", "wireguard"}
 	if !slices.Equal(Names(), want) {
 		t.Errorf("names %v, want %v", Names(), want)
 	}

@@ -17,6 +17,8 @@ func All() []Subject {
 		weft{driver: tun.DriverPlain, sealed: true},
 		weft{driver: tun.DriverBatch},
 		weft{driver: tun.DriverBatch, sealed: true},
+		weft{driver: tun.DriverSuper},
+		weft{driver: tun.DriverSuper, sealed: true},
 		wireguardGo{},
 		wireguardKernel{},
 	}

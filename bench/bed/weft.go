@@ -113,6 +113,7 @@ type weftRunning struct {
 	routers
 	nodes   [2]*cluster.Node
 	subject weft
+	podGSO  int // gso_max_size of the pods' interfaces, bytes; 0: the kernel's default
 }
 
 // start starts both daemons and waits until each has a path to the other.
@@ -150,6 +151,20 @@ func (r *weftRunning) makePods(ctx context.Context, b *Bed) error {
 		return err
 	}
 	b.usePods(pods, s.Node.Device.MTU)
+	return r.hint(pods, s.Node.Device.MTU)
+}
+
+// hint sets up the pods' interfaces as weft's CNI plugin does, when the driver takes superpackets whole.
+func (r *weftRunning) hint(pods [2]*lab.Pod, mtu int) error {
+	if r.subject.driver != tun.DriverSuper {
+		return nil
+	}
+	r.podGSO = encap.GSOMaxSize(mtu)
+	for _, pod := range pods {
+		if err := pod.LimitGSO(r.podGSO); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -167,6 +182,9 @@ func (r *weftRunning) Details(ctx context.Context) (map[string]string, error) {
 	details := map[string]string{
 		"version": s.Node.Version, "driver": s.Node.Device.Driver, "encryption": s.Node.Encryption,
 		"receive-buffer": fmt.Sprint(s.Node.Socket.ReceiveBuffer), "send-buffer": fmt.Sprint(s.Node.Socket.SendBuffer),
+	}
+	if r.podGSO != 0 {
+		details["pods-gso-max-size"] = fmt.Sprint(r.podGSO)
 	}
 	for _, f := range append(s.Node.Device.Features, s.Node.Socket.Features...) {
 		details[f.Name] = f.State
