@@ -18,7 +18,9 @@ const (
 type IntegrityOptions struct {
 	Bytes int64 // there and back over TCP; 0: 16 MiB
 	MTU   int   // bytes: datagrams go up to what fits a packet of it; 0: 1500
-	Sizes []int // bytes of payload of the datagrams, 16 to 65507; nil: all small ones, all that fill a packet, and some between
+	// Within is how long the transfer over TCP may take, besides some seconds; 0: a minute.
+	Within time.Duration
+	Sizes  []int // bytes of payload of the datagrams, 16 to 65507; nil: all small ones, all that fill a packet, and some between
 }
 
 // IntegrityResult says what came back.
@@ -39,6 +41,9 @@ func Integrity(ctx context.Context, place Place, far Far, o IntegrityOptions) (I
 	}
 	if o.MTU == 0 {
 		o.MTU = defaultMTU
+	}
+	if o.Within == 0 {
+		o.Within = integrityTime
 	}
 	if o.Bytes < 0 || o.MTU < udpOver6+headLen || o.MTU > 1<<16 {
 		return IntegrityResult{}, fmt.Errorf("load: integrity: %d bytes, MTU %d: want more than none, and %d to 65536", o.Bytes, o.MTU,

@@ -13,7 +13,7 @@ import (
 
 // integrityTCP sends on one thread and receives on another: both directions are full.
 func integrityTCP(ctx context.Context, place Place, far Far, o IntegrityOptions, result *IntegrityResult) (err error) {
-	n, err := begin(ctx, "integrity over TCP", place, far, EchoTCP, integrityTime)
+	n, err := begin(ctx, "integrity over TCP", place, far, EchoTCP, o.Within)
 	if err != nil {
 		return err
 	}

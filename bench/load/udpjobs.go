@@ -39,7 +39,9 @@ func (j *job) checkDatagrams() {
 				return
 			}
 			j.ledger.datagrams(r.seqs, r.bytes, time.Now())
-			j.ledger.damaged(r.damaged)
+			if !j.over() { // the end itself looks like an empty datagram: recv(2) of a socket that was shut down
+				j.ledger.damaged(r.damaged)
+			}
 		}
 	})
 }
