@@ -25,6 +25,7 @@ type batch struct {
 	queued int // messages
 	pieces int // vectors in use
 	end    int // of the vectors of the message that is being gathered
+	bytes  int // of its frames
 	done   int // messages sent or given up
 }
 
@@ -32,6 +33,7 @@ type batch struct {
 type message struct {
 	part
 	first int // the message that holds its address
+	bytes int // of its frames
 }
 
 // full reports that there may not be room for one more message.
@@ -49,11 +51,12 @@ func (b *batch) address(t *Train, is6 bool) bool {
 	return b.heads[i].Hdr.Namelen > 0
 }
 
-// gather puts up to most frames of p into vectors, as many as one message takes. torn: it has stopped behind a frame that
-// lies in too many pieces and is left out.
-func (b *batch) gather(p *part, most int) (frames int, torn bool) {
-	b.end = b.pieces
-	for frames < most && b.end-b.pieces <= messageVectors-maxPieces && p.rest.more() {
+// gather puts frames of p into vectors, one at least and as many as one message takes. torn: it has stopped behind a frame
+// that lies in too many pieces and is left out.
+func (b *batch) gather(p *part, l limit) (frames int, torn bool) {
+	b.end, b.bytes = b.pieces, 0
+	for p.frames > 0 && p.rest.more() && (frames == 0 || frames < l.frames && b.fits(p, l)) {
+		p.frames--
 		if !b.frame(&p.rest, p.size) {
 			return frames, true
 		}
@@ -62,15 +65,22 @@ func (b *batch) gather(p *part, most int) (frames int, torn bool) {
 	return frames, false
 }
 
+// fits reports whether there is room for the next frame of p in the message.
+func (b *batch) fits(p *part, l limit) bool {
+	return b.end-b.pieces <= messageVectors-maxPieces-len(padding) &&
+		(b.bytes+p.size <= l.bytes || b.bytes+p.rest.left() <= l.bytes)
+}
+
 // frame puts one frame into vectors. false: it lies in too many pieces, and nothing of it is there.
 func (b *batch) frame(rest *cursor, size int) bool {
 	begin, length := b.end, b.lastLen()
-	for size > 0 {
-		piece := rest.take(size)
+	bytes := 0
+	for bytes < size {
+		piece := rest.take(size - bytes)
 		if piece == nil {
 			break
 		}
-		size -= len(piece)
+		bytes += len(piece)
 		switch {
 		case b.join(piece):
 		case b.end-begin < maxPieces:
@@ -78,13 +88,21 @@ func (b *batch) frame(rest *cursor, size int) bool {
 			b.vectors[b.end].SetLen(len(piece))
 			b.end++
 		default:
-			rest.skip(size)
+			rest.skip(size - bytes)
 			b.end = begin
 			b.setLastLen(length)
 			return false
 		}
 	}
+	b.bytes += bytes
 	return true
+}
+
+// pad adds padding to the frames that are being gathered.
+func (b *batch) pad() {
+	b.vectors[b.end].Base = &padding[0]
+	b.vectors[b.end].SetLen(len(padding))
+	b.end++
 }
 
 // join lengthens the message's last piece by one that lies right behind it in memory: the frames of a slab are one piece.
@@ -121,7 +139,7 @@ func (b *batch) queue(p part, first int) {
 	h.Namelen = b.heads[first].Hdr.Namelen
 	h.Iov = &b.vectors[b.pieces]
 	h.SetIovlen(b.end - b.pieces)
-	b.messages[b.queued] = message{part: p, first: first}
+	b.messages[b.queued] = message{part: p, first: first, bytes: b.bytes}
 	b.setControl(b.queued, b.sources[first].source > 0)
 	b.queued++
 	b.pieces = b.end
@@ -150,6 +168,17 @@ func (b *batch) dropSource() {
 	for i := b.done; i < b.queued && b.messages[i].first == b.messages[b.done].first; i++ {
 		b.setControl(i, false)
 	}
+}
+
+// giveUp passes over the first unsent message and returns it.
+func (b *batch) giveUp() *message {
+	b.done++
+	return &b.messages[b.done-1]
+}
+
+// repeats reports whether the first unsent message is of the same part as m, and as long.
+func (b *batch) repeats(m *message) bool {
+	return b.done < b.queued && b.messages[b.done].first == m.first && b.messages[b.done].bytes >= m.bytes
 }
 
 // frames is how many frames the n messages hold that begin at the first unsent one.

@@ -38,6 +38,10 @@ const (
 	FlagPartial uint8 = 1 << 6 // the TCP or UDP checksum in the packet is partial; where it is packet.PartialChecksum says
 )
 
+// padding is a frame of type 0 without a header. It may end a train, and is for the receiving port alone, which throws it
+// away.
+var padding = [...]byte{Version << 4}
+
 // Errors of frames that are not of version 1.
 var (
 	ErrShort    = errors.New("encap: frame too short")

@@ -9,22 +9,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// What one message may hold for UDP GSO, in bytes. The kernel takes IP packets of up to 65535 bytes, but keeps none whole
+// from 65536 on with the Ethernet header (gso_features_check in net/core/dev.c, gso_max_size): it would cut it in software,
+// before the device. So 14 bytes less than it takes are worth more.
 const (
-	// maxSegment is the longest frame that a train for the kernel may consist of; two of them must fit.
-	maxSegment = maxTrain4 / 2
+	maxTrain4 = 65535 - 14 - 20 - 8
+	maxTrain6 = 65535 - 14 - 40 - 8
 
-	// What one message may hold for UDP GSO, in bytes: an IP packet of 65535. The kernel takes 40 more over IPv6, whose
-	// length does not count the header, but keeps no packet whole that is over 65536 with everything (gso_max_size).
-	maxTrain4 = 65535 - 20 - 8
-	maxTrain6 = 65535 - 40 - 8
+	maxSegment = maxTrain4 / 2 // of two frames that are to go together
 )
 
 // segmentation is UDP GSO (UDP_SEGMENT, Linux 4.18): what the kernel takes, and the destinations for which it has refused
 // to. Any goroutine may use it.
 type segmentation struct {
-	segments int // of one message, at most; 0: it is off
+	segments int  // of one message, at most; 0: it is off
+	padded   bool // a train whose frames are all equally long needs padding
 	refused  atomic.Pointer[map[netip.AddrPort]time.Time]
 	mu       sync.Mutex // held by those who change refused
+}
+
+// enable sets what that kernel takes. UDP_MAX_SEGMENTS is 128 from Linux 6.9 and was 64 before; some of those older kernels
+// counted the headers as well, so that the last segment had to be shorter: it is one less for them.
+//
+// Linux 7.0 to 7.1.4 send the last segment of a train with a wrong length and checksum if it is as long as the others and
+// the device segments in part (NETIF_F_GSO_PARTIAL); other devices are not to be told from these. There, such a train gets
+// one more frame that is shorter, which the receiver throws away.
+func (g *segmentation) enable(k kernelVersion) {
+	g.segments = 63
+	if k.since(kernelVersion{6, 9}) {
+		g.segments = 128
+	}
+	g.padded = k.since(kernelVersion{7, 0}) && !k.since(kernelVersion{7, 1, 5})
 }
 
 const (
@@ -32,16 +47,26 @@ const (
 	maxRefusals = 1024        // destinations
 )
 
-// most is how many frames of a train go in one message.
-func (g *segmentation) most(t *Train) int {
-	if t.Size <= 0 || t.Size > maxSegment || g.segments == 0 || g.refuses(t.To.Addr) {
-		return 1
+// limit is how much of a train goes in one message.
+type limit struct{ frames, bytes int }
+
+// oneFrame is the limit where the kernel cuts nothing. What a frame may have, only the route knows.
+var oneFrame = limit{frames: 1}
+
+// limit is what the kernel takes of that train.
+func (g *segmentation) limit(t *Train) limit {
+	if g.segments == 0 || t.Size <= len(padding) || t.Size > maxSegment || g.refuses(t.To.Addr) {
+		return oneFrame
 	}
-	bytes := maxTrain6
+	l := limit{frames: g.segments, bytes: maxTrain6}
 	if t.To.Addr.Addr().Is4() {
-		bytes = maxTrain4
+		l.bytes = maxTrain4
 	}
-	return max(1, min(g.segments, bytes/t.Size))
+	if g.padded {
+		l.frames--
+		l.bytes -= len(padding)
+	}
+	return l
 }
 
 // refuses reports whether a train to that destination was refused lately.

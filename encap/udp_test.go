@@ -2,9 +2,9 @@ package encap
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -159,7 +159,7 @@ func TestTrainsAreCutIntoFramesHoweverTheyAreGathered(t *testing.T) {
 		var trains []Train
 		var want [][]byte
 		for range rapid.IntRange(1, 5).Draw(rt, "trains") {
-			train, frames := drawTrain(rt, at("127.0.0.1", b.Port()))
+			train, frames := drawTrain(rt, at("127.0.0.1", b.Port()), 60)
 			trains, want = append(trains, train), append(want, frames...)
 		}
 		if r := a.Send(trains); r.Sent != len(want) || r.Err != nil {
@@ -175,13 +175,19 @@ func TestTrainsAreCutIntoFramesHoweverTheyAreGathered(t *testing.T) {
 }
 
 // drawTrain makes a train of frames of one size but the last, cut into buffers anywhere.
-func drawTrain(rt *rapid.T, to Endpoint) (Train, [][]byte) {
-	size := rapid.IntRange(1, 40).Draw(rt, "size")
-	all := rapid.SliceOfN(rapid.Byte(), 1, 100*size).Draw(rt, "bytes")
+func drawTrain(rt *rapid.T, to Endpoint, maxSize int) (Train, [][]byte) {
+	size := rapid.IntRange(2, maxSize).Draw(rt, "size")
+	all := make([]byte, rapid.IntRange(1, 150*size).Draw(rt, "length"))
+	rand.NewChaCha8([32]byte{rapid.Byte().Draw(rt, "seed")}).Read(all)
+	all[len(all)-1] |= 0x80 // a last frame of one byte is not to be padding
 	train := Train{To: to, Size: size}
 	for rest := all; len(rest) > 0; {
 		n := rapid.IntRange(0, len(rest)).Draw(rt, "piece")
-		train.Bufs = append(train.Bufs, rest[:n])
+		piece := rest[:n]
+		if rapid.Bool().Draw(rt, "apart") { // else it lies right behind the one before
+			piece = bytes.Clone(piece)
+		}
+		train.Bufs = append(train.Bufs, piece)
 		rest = rest[n:]
 		if len(train.Bufs) > 8 {
 			train.Bufs, rest = append(train.Bufs, rest), nil
@@ -322,104 +328,48 @@ func TestDatagramsThatFindTheBufferFullAreCounted(t *testing.T) {
 	}
 }
 
-func TestOverflowCountGoesOnWhereTheKernelsWrapsRound(t *testing.T) {
-	r := newUDPReceiver(&socket{})
-	for _, c := range []struct{ kernel, grown uint32 }{{5, 5}, {5, 0}, {1<<32 - 2, 1<<32 - 7}, {3, 5}} {
-		raw := binary.NativeEndian.AppendUint32(nil, c.kernel)
-		r.heads[0].Hdr.SetControllen(putMessage(r.control[0].bytes(), unix.SOL_SOCKET, unix.SO_RXQ_OVFL, raw))
-		r.count = 1
-		if _, grown := r.datagrams(); grown != c.grown {
-			t.Errorf("kernel's count %d: grown by %d, want %d", c.kernel, grown, c.grown)
+func TestSteadyStateAllocatesNothing(t *testing.T) {
+	for _, refused := range []bool{false, true} {
+		a, b := listen6(t), listen6(t)
+		frame := make([]byte, 1400)
+		local := netip.MustParseAddr("127.0.0.1")
+		from := Endpoint{Addr: netip.AddrPortFrom(local, b.Port()), Local: local}
+		if refused {
+			a.UDPConn.gso.refuse(from.Addr)
+		}
+		trains := []Train{
+			{To: from, Bufs: [][]byte{frame}, Size: 100, ECN: 2},
+			single(at("::1", b.Port()), frame[:100]),
+		}
+		allocs := testing.AllocsPerRun(200, func() {
+			if r := a.Send(trains); r.Sent != 15 || r.Messages == 15 != refused {
+				t.Fatalf("send: %+v", r)
+			}
+			for n := 0; n < 1500; {
+				batch, err := b.Receive()
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, d := range batch {
+					n += len(d.Data)
+				}
+			}
+		})
+		if allocs != 0 {
+			t.Errorf("trains refused: %v; %v allocations for 15 frames", refused, allocs)
 		}
 	}
 }
 
-func TestSteadyStateAllocatesNothing(t *testing.T) {
-	a, b := listen6(t), listen6(t)
-	frame := make([]byte, 1400)
-	from := Endpoint{Addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), b.Port()), Local: netip.MustParseAddr("127.0.0.1")}
-	trains := []Train{
-		{To: from, Bufs: [][]byte{frame}, Size: 100, ECN: 2},
-		single(at("::1", b.Port()), frame[:100]),
-	}
-	allocs := testing.AllocsPerRun(200, func() {
-		if r := a.Send(trains); r.Sent != 15 {
-			t.Fatalf("send: %+v", r)
-		}
-		for n := 0; n < 15; {
-			batch, err := b.Receive()
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, d := range batch {
-				n++
-				if d.Size > 0 {
-					n += (len(d.Data) - 1) / d.Size
-				}
-			}
+func TestWaitingAllocatesNothing(t *testing.T) {
+	u := listen(t, "127.0.0.1:0")
+	allocs := testing.AllocsPerRun(100, func() {
+		batch, err := u.TryReceive()
+		if err = errors.Join(err, u.in.wait(unix.POLLIN, time.Microsecond)); len(batch) > 0 || err != nil {
+			t.Fatal(err)
 		}
 	})
 	if allocs != 0 {
-		t.Errorf("%v allocations for 15 frames", allocs)
-	}
-}
-
-// scripted is a kernel that answers sendmmsg as the test says.
-type scripted struct {
-	answers []answerOf // in order; then all is taken
-	taken   []byte     // first byte of each frame taken
-}
-
-type answerOf struct {
-	n     int // frames taken
-	errno unix.Errno
-}
-
-func (k *scripted) call(heads []unix.Mmsghdr) (int, unix.Errno) {
-	next := answerOf{n: len(heads)}
-	if len(k.answers) > 0 {
-		next, k.answers = k.answers[0], k.answers[1:]
-	}
-	for i := range next.n {
-		k.taken = append(k.taken, *heads[i].Hdr.Iov.Base)
-	}
-	return next.n, next.errno
-}
-
-func TestRefusedFramesDoNotStopTheOthers(t *testing.T) {
-	cases := map[string]struct {
-		answers []answerOf
-		taken   string
-		want    SendResult
-	}{
-		"all taken":              {nil, "abcdef", SendResult{Sent: 6}},
-		"short counts":           {[]answerOf{{n: 1}, {n: 2}, {n: 1}}, "abcdef", SendResult{Sent: 6}},
-		"pending error":          {[]answerOf{{0, unix.ECONNREFUSED}}, "abcdef", SendResult{Sent: 6}},
-		"interrupted":            {[]answerOf{{0, unix.EINTR}, {n: 3}, {0, unix.EINTR}}, "abcdef", SendResult{Sent: 6}},
-		"no room for a while":    {[]answerOf{{n: 2}, {0, unix.EAGAIN}, {0, unix.EAGAIN}}, "abcdef", SendResult{Sent: 6}},
-		"first unreachable":      {[]answerOf{{0, unix.EHOSTUNREACH}, {0, unix.EHOSTUNREACH}}, "bcdef", SendResult{Sent: 5, Unreachable: 1}},
-		"one in the middle":      {[]answerOf{{n: 2}, {0, unix.ENETUNREACH}, {0, unix.ENETUNREACH}}, "abdef", SendResult{Sent: 5, Unreachable: 1}},
-		"last forbidden":         {[]answerOf{{n: 5}, {0, unix.EPERM}, {0, unix.EPERM}}, "abcde", SendResult{Sent: 5, Unreachable: 1}},
-		"too big, no second try": {[]answerOf{{n: 1}, {0, unix.EMSGSIZE}, {0, unix.EMSGSIZE}}, "adef", SendResult{Sent: 4, TooBig: 2}},
-		"queue full":             {[]answerOf{{0, unix.ENOBUFS}, {0, unix.ENOBUFS}}, "bcdef", SendResult{Sent: 5, Failed: 1}},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			k := &scripted{answers: c.answers}
-			s := newUDPSender(nil, false, &segmentation{})
-			s.call, s.wait = k.call, func(time.Duration) error { return nil }
-			r := s.send([]Train{
-				single(at("127.0.0.1", 1), []byte("a")),
-				{To: at("127.0.0.1", 2), Bufs: [][]byte{[]byte("bcde")}, Size: 1},
-				single(at("127.0.0.1", 3), []byte("f")),
-			})
-			if (r.Err == nil) != (r.Sent == 6) {
-				t.Errorf("error %v", r.Err)
-			}
-			r.Err, r.Calls, r.Messages = nil, 0, 0
-			if string(k.taken) != c.taken || r != c.want {
-				t.Errorf("taken %q, result %+v; want %q, %+v", k.taken, r, c.taken, c.want)
-			}
-		})
+		t.Errorf("%v allocations", allocs)
 	}
 }

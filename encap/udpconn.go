@@ -14,7 +14,7 @@ import (
 // UDP_GRO). In a steady state it allocates nothing.
 type UDPConn struct {
 	in, out  *socket // one and the same in the first lane
-	is6      bool    // the sockets' family; an IPv6 socket carries IPv4 as well unless it is bound to one address
+	is6      bool    // the sockets' family
 	gso      *segmentation
 	receiver *udpReceiver
 	overflow atomic.Uint64 // datagrams that the kernel dropped, as far as known

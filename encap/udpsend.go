@@ -55,14 +55,14 @@ func (s *udpSender) send(trains []Train) SendResult {
 	s.result, s.waited = SendResult{}, 0
 	for i := range trains {
 		t := &trains[i]
-		s.add(&s.batch, wholeTrain(t), s.gso.most(t))
+		s.add(&s.batch, wholeTrain(t), s.gso.limit(t))
 	}
 	s.flush(&s.batch)
 	return s.result
 }
 
-// add queues a part, up to most of its frames in a message, and sends what waits whenever there is no more room.
-func (s *udpSender) add(b *batch, p part, most int) {
+// add queues a part, in messages of up to that limit, and sends what waits whenever there is no more room.
+func (s *udpSender) add(b *batch, p part, l limit) {
 	first := -1 // the message that holds the address
 	for p.more() {
 		if b.full() {
@@ -76,17 +76,22 @@ func (s *udpSender) add(b *batch, p part, most int) {
 			}
 			first = b.queued
 		}
-		m := p
-		frames, torn := b.gather(&p, min(most, p.frames))
-		if frames > 0 {
-			m.frames = frames
-			b.queue(m, first)
-		}
-		p.frames -= frames
-		if torn {
-			p.frames--
-			s.fail(unix.EINVAL, errPieces, 1)
-		}
+		s.message(b, &p, first, l)
+	}
+}
+
+// message queues the next frames of p in one message.
+func (s *udpSender) message(b *batch, p *part, first int, l limit) {
+	m := *p
+	frames, torn := b.gather(p, l)
+	if s.gso.padded && frames > 1 && b.bytes == frames*p.size {
+		b.pad()
+	}
+	if m.frames = frames; frames > 0 {
+		b.queue(m, first)
+	}
+	if torn {
+		s.fail(unix.EINVAL, errPieces, 1)
 	}
 }
 
@@ -134,33 +139,36 @@ func (s *udpSender) await(b *batch) {
 // refused handles an error of the first unsent message. It is tried once more: the error may have waited at the socket
 // since an earlier send, or our source address may have gone.
 func (s *udpSender) refused(b *batch, errno unix.Errno) {
-	m := &b.messages[b.done]
-	switch {
-	case !s.retried && errno != unix.EMSGSIZE:
+	if !s.retried && errno != unix.EMSGSIZE {
 		s.retried = true
 		switch errno {
 		case unix.EINVAL, unix.EADDRNOTAVAIL, unix.ENETUNREACH: // by family and age of the kernel
 			b.dropSource()
 		}
 		return
-	case m.frames > 1 && refusesTrain(errno):
-		b.done++
-		s.apart(m.part)
-	default:
-		b.done++
-		s.fail(errno, nil, m.frames)
 	}
 	s.retried = false
+	m := b.giveUp()
+	if m.frames > 1 && refusesTrain(errno) {
+		s.apart(m.part)
+		return
+	}
+	s.fail(errno, nil, m.frames)
+	for errno == unix.EMSGSIZE && b.repeats(m) {
+		s.fail(errno, nil, b.giveUp().frames)
+	}
 }
 
-// apart sends the frames of a train that the kernel refused in one piece one by one.
+// apart sends the frames of a train that the kernel refused in one piece one by one. If they go, it was the train that the
+// route could not take; if they are too big as well, or unreachable, nothing is known of trains.
 func (s *udpSender) apart(p part) {
 	if s.singles == nil {
 		s.singles = new(batch)
 	}
 	before := s.result
-	s.add(s.singles, p, 1)
+	s.add(s.singles, p, oneFrame)
 	s.flush(s.singles)
+	s.retried = false
 	s.result.Resent += s.result.Sent - before.Sent
 	if s.result.Sent > before.Sent && s.result.TooBig == before.TooBig {
 		s.gso.refuse(p.train.To.Addr)
