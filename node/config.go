@@ -14,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/tun"
 )
 
@@ -75,10 +76,19 @@ type Config struct {
 	MTU        int // of the device; 0: auto
 	Device     string
 	Driver     tun.Driver
+	Lanes      int // 0: auto
+	Offload    Offload
 	StateDir   string
 	RunDir     string
 	LogLevel   slog.Level
 	LogFormat  string
+}
+
+// Offload has the knobs of all that the kernel, or a peer, may do in weft's place.
+type Offload struct {
+	Device   tun.OffloadKnobs
+	GSO, GRO encap.Knob
+	Partial  encap.Knob // checksums of inner packets stay partial; every kernel can
 }
 
 // DefaultConfig is the configuration of an empty file.
@@ -91,7 +101,14 @@ func DefaultConfig() Config {
 		Name: name, Network: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")}, Subnet: Subnet{Auto: true},
 		SubnetSize: [2]int{24, 64}, Listen: fmt.Sprintf(":%d", DefaultPort), Encryption: true,
 		SecretFile: DefaultSecretFile, Device: DefaultDevice, Driver: tun.DriverAuto, StateDir: DefaultStateDir,
-		RunDir: DefaultRunDir, LogLevel: slog.LevelInfo, LogFormat: "text",
+		RunDir: DefaultRunDir, LogLevel: slog.LevelInfo, LogFormat: "text", Offload: defaultOffload(),
+	}
+}
+
+func defaultOffload() Offload {
+	return Offload{
+		Device: tun.OffloadKnobs{TSO: tun.KnobAuto, USO: tun.KnobAuto, JoinTCP: tun.KnobAuto, JoinUDP: tun.KnobAuto},
+		GSO:    encap.KnobAuto, GRO: encap.KnobAuto, Partial: encap.KnobAuto,
 	}
 }
 

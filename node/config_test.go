@@ -68,6 +68,12 @@ var badConfigurations = map[string]struct {
 	"device with control":    {"device: \"a\\x07\"\n", []string{"line 1", `"a\a"`}},
 	"device in UTF-8":        {"device: wéft\n", []string{"line 1", "ASCII"}},
 	"bad driver":             {"driver: fast\n", []string{"fast", "batch"}},
+	"too many lanes":         {"lanes: 65\n", []string{"line 1", "65", "64"}},
+	"no lanes":               {"lanes: 0\n", []string{"line 1", `"0"`, "auto"}},
+	"lanes without queues":   {"lanes: 2\ndriver: batch\n", []string{"lanes", "2", "batch", "super"}},
+	"bad knob":               {"offload: {gso: maybe}\n", []string{"line 1", "offload.gso", "maybe", "auto, on or off"}},
+	"unknown offload":        {"offload:\n  lro: on\n", []string{"line 2", `"offload.lro"`}},
+	"offload without names":  {"offload: on\n", []string{"line 1", "keys with values"}},
 	"bad level":              {"log: {level: loud}\n", []string{"loud"}},
 	"level with offset":      {"log: {level: INFO+3}\n", []string{"INFO+3", "debug, info, warn or error"}},
 	"long run_dir":           {"run_dir: /" + strings.Repeat("r", 97) + "\n", []string{"run_dir", "108", "107"}},
@@ -131,7 +137,9 @@ encryption: off
 secret_file: /tmp/s
 mtu: 1400
 device: w7
-driver: plain
+driver: super
+lanes: 3
+offload: {tso: on, uso: off, join_tcp: off, join_udp: on, gso: off, gro: on, partial: off}
 state_dir: /tmp/state
 run_dir: /tmp/run
 log: {level: debug, format: json}
@@ -147,7 +155,9 @@ log: {level: debug, format: json}
 		"name": "vm-7", "network": "10.99.0.0/16,fd99::/48", "subnet": "10.99.7.0/24,fd99:0:0:7::/64",
 		"routes": "192.168.7.0/24", "listen": "192.0.2.7:9000", "advertise": "192.0.2.7,2001:db8::7",
 		"join":       "192.0.2.8,seed.example.org:9000,[2001:db8::9]:9000",
-		"encryption": "off", "secret_file": "/tmp/s", "mtu": "1400", "device": "w7", "driver": "plain",
+		"encryption": "off", "secret_file": "/tmp/s", "mtu": "1400", "device": "w7", "driver": "super", "lanes": "3",
+		"offload.tso": "on", "offload.uso": "off", "offload.join_tcp": "off", "offload.join_udp": "on", "offload.gso": "off",
+		"offload.gro": "on", "offload.partial": "off",
 		"state_dir": "/tmp/state", "run_dir": "/tmp/run", "log.level": "debug", "log.format": "json",
 	}
 	for _, k := range Keys() {

@@ -21,6 +21,7 @@ import (
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/encap/simnet"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/cpu"
 	"github.com/weftnet/weft/packet"
 	"github.com/weftnet/weft/packet/packettest"
 	"github.com/weftnet/weft/trust"
@@ -43,6 +44,8 @@ type machine struct {
 	kernel *fakeKernel
 	cfg    Config
 	random io.Reader
+	cpu    cpu.Share
+	listen func(encap.UDPOptions) (encap.Port, error)
 
 	node   *Node
 	cancel context.CancelFunc
@@ -91,7 +94,8 @@ func own(i int) netip.Addr { return subnetOf(i).Addr().Next() }
 func (s *site) machine(i int, edit ...func(*Config)) *machine {
 	s.t.Helper()
 	m := &machine{t: s.t, number: i, host: s.net.Host(addrOf(i)), random: &lockedRandom{from: rand.NewChaCha8([32]byte{byte(i)})}}
-	m.kernel = &fakeKernel{host: m.host, mtu: 1500}
+	m.kernel, m.cpu = &fakeKernel{host: m.host, mtu: 1500}, cpu.Share{CPUs: 2}
+	m.listen = func(encap.UDPOptions) (encap.Port, error) { return m.host.ListenUDP(DefaultPort), nil }
 	dir := filepath.Join(s.dir, fmt.Sprint("host-", i))
 	m.cfg = DefaultConfig()
 	m.cfg.Name, m.cfg.Subnet = fmt.Sprint("node-", i), Subnet{Prefixes: []netip.Prefix{subnetOf(i)}}
@@ -138,9 +142,9 @@ func (m *machine) secret(n byte) {
 func (m *machine) platform() *Platform {
 	return &Platform{
 		OpenDevice: m.openDevice,
-		ListenUDP:  func(encap.UDPOptions) (encap.Port, error) { return m.host.ListenUDP(DefaultPort), nil },
+		ListenUDP:  m.listen,
 		ListenTCP:  func(string) (net.Listener, error) { return m.host.ListenTCP(DefaultPort), nil },
-		Dialer:     m.host, Kernel: m.kernel, Random: m.random,
+		Dialer:     m.host, Kernel: m.kernel, Random: m.random, CPU: m.cpu,
 	}
 }
 

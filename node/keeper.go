@@ -251,12 +251,15 @@ func (n *Node) reopenDevice() {
 		}
 		return
 	}
-	n.state.problem("device", "")
-	n.state.device(device, choice)
 	if err := n.router.Attach(device); err != nil {
 		device.Close()
+		if !errors.Is(err, router.ErrStopped) && n.state.problem("device", err.Error()) {
+			n.log.Error("node.device.failed", "error", err)
+		}
 		return
 	}
+	n.state.problem("device", "")
+	n.tookDevice(device, choice)
 	n.log.Warn("node.device.reopened", "device", device.Name())
 	n.changed()
 }

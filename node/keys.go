@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/tun"
 )
@@ -56,9 +57,17 @@ var keys = []*Key{
 	{"join", "nodes to call first: host or host:port", true, setJoin, func(c *Config) []string { return c.Join }},
 	{"encryption", "on: packets are sealed; off: they travel in clear, only control is sealed", false, setEncryption, func(c *Config) []string { return []string{onOff(c.Encryption)} }},
 	text("secret_file", "file with the cluster secret", func(c *Config) *string { return &c.SecretFile }),
-	{"mtu", "of the overlay device: auto, or bytes", false, setMTU, func(c *Config) []string { return []string{mtuText(c.MTU)} }},
+	{"mtu", "of the overlay device: auto, or bytes", false, setMTU, func(c *Config) []string { return []string{orAuto(c.MTU)} }},
 	{"device", "name of the overlay device", false, setDevice, func(c *Config) []string { return []string{c.Device} }},
 	{"driver", "of the overlay device: auto, super, batch or plain", false, setDriver, func(c *Config) []string { return []string{string(c.Driver)} }},
+	{"lanes", "queues of the device, each with sockets and a loop of its own: auto (by CPUs), or 1 to 64", false, setLanes, func(c *Config) []string { return []string{orAuto(c.Lanes)} }},
+	knob("offload.tso", "superpackets of TCP are read from the device: auto, on or off", func(c *Config) *tun.Knob { return &c.Offload.Device.TSO }),
+	knob("offload.uso", "superpackets of UDP are read from the device: auto, on or off", func(c *Config) *tun.Knob { return &c.Offload.Device.USO }),
+	knob("offload.join_tcp", "superpackets of TCP are written to the device: auto, on or off", func(c *Config) *tun.Knob { return &c.Offload.Device.JoinTCP }),
+	knob("offload.join_udp", "superpackets of UDP are written to the device: auto, on or off", func(c *Config) *tun.Knob { return &c.Offload.Device.JoinUDP }),
+	knob("offload.gso", "trains of frames are sent in one piece: auto, on or off", func(c *Config) *encap.Knob { return &c.Offload.GSO }),
+	knob("offload.gro", "trains of frames are received in one piece: auto, on or off", func(c *Config) *encap.Knob { return &c.Offload.GRO }),
+	knob("offload.partial", "checksums of inner packets are left partial: auto, on or off", func(c *Config) *encap.Knob { return &c.Offload.Partial }),
 	text("state_dir", "directory of keys, claim and known peers", func(c *Config) *string { return &c.StateDir }),
 	text("run_dir", "directory of the control socket", func(c *Config) *string { return &c.RunDir }),
 	{"log.level", "debug, info, warn or error", false, setLogLevel, func(c *Config) []string { return []string{strings.ToLower(c.LogLevel.String())} }},
@@ -84,6 +93,18 @@ func flag(name, usage string, field func(*Config) *bool) *Key {
 		*field(c) = b
 		return nil
 	}, func(c *Config) []string { return []string{strconv.FormatBool(*field(c))} }}
+}
+
+// knob is a key of an offload: auto and on differ in what happens where the kernel cannot.
+func knob[K ~string](name, usage string, field func(*Config) *K) *Key {
+	return &Key{name, usage, false, func(c *Config, v []string) error {
+		switch v[0] {
+		case "auto", "on", "off":
+			*field(c) = K(v[0])
+			return nil
+		}
+		return fmt.Errorf("%q is not auto, on or off", v[0])
+	}, func(c *Config) []string { return []string{string(*field(c))} }}
 }
 
 func prefixes(name, usage string, field func(*Config) *[]netip.Prefix) *Key {
@@ -247,6 +268,19 @@ func setDriver(c *Config, v []string) error {
 	return nil
 }
 
+func setLanes(c *Config, v []string) error {
+	if v[0] == "auto" {
+		c.Lanes = 0
+		return nil
+	}
+	n, err := strconv.Atoi(v[0])
+	if err != nil || n < 1 || n > encap.MaxLanes {
+		return fmt.Errorf("%q is not auto, nor a number from 1 to %d", v[0], encap.MaxLanes)
+	}
+	c.Lanes = n
+	return nil
+}
+
 func setLogLevel(c *Config, v []string) error {
 	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
 	level, ok := levels[v[0]]
@@ -272,7 +306,8 @@ func onOff(b bool) string {
 	return "off"
 }
 
-func mtuText(n int) string {
+// orAuto is a number, or auto for 0.
+func orAuto(n int) string {
 	if n == 0 {
 		return "auto"
 	}

@@ -91,8 +91,11 @@ func (n *Node) deviceMTU() int {
 	return min(max(int(e.MTU)-encap.Overhead(n.cfg.Encryption, is4), minMTU), maxMTU)
 }
 
+// deviceOptions asks for a queue for each of the port's lanes.
 func (n *Node) deviceOptions() tun.Options {
-	return tun.Options{Name: n.cfg.Device, Driver: n.cfg.Driver, MTU: n.deviceMTU()}
+	return tun.Options{
+		Name: n.cfg.Device, Driver: n.cfg.Driver, MTU: n.deviceMTU(), Queues: len(n.port.Lanes()), Offloads: n.cfg.Offload.Device,
+	}
 }
 
 // advertised lists where peers shall call this node, and why.

@@ -36,6 +36,7 @@ type Node struct {
 	device  tun.Device
 	choice  *tun.Choice
 	port    encap.Port
+	lanes   lanes
 	local   *encap.Local
 	streams *encap.Streams
 	router  *router.Router
@@ -83,7 +84,7 @@ func New(cfg Config, platform *Platform, log *slog.Logger) (*Node, error) {
 	n := &Node{
 		cfg: cfg, platform: platform, log: log, started: time.Now(),
 		wake: make(chan struct{}, 1), refused: newRefusals(), protected: newProtected(cfg.Join),
-		alive: map[trust.Fingerprint]bool{},
+		alive: map[trust.Fingerprint]bool{}, lanes: chooseLanes(&cfg, platform.CPU),
 	}
 	if err := n.loadSecret(); err != nil {
 		return nil, err
@@ -155,12 +156,13 @@ func (n *Node) Run(ctx context.Context) error {
 		return err
 	}
 	defer api.Close()
+	giveThreads(len(n.port.Lanes()))
 	if err := n.assemble(epoch); err != nil {
 		n.close()
 		return err
 	}
 	n.log.Info("node.started", "name", n.cfg.Name, "id", n.identity.Fingerprint().Short(), "version", version.Get().Version,
-		"device", n.device.Name(), "driver", n.choice.Driver, "listen", n.cfg.Listen, "encryption", onOff(n.cfg.Encryption))
+		"device", n.device.Name(), "driver", n.choice.Driver, "lanes", len(n.port.Lanes()), "listen", n.cfg.Listen, "encryption", onOff(n.cfg.Encryption))
 	err = n.serve(ctx, listener, api)
 	n.log.Info("node.stopped", "left", "device, addresses and routes ('weft down' removes them)")
 	return err
@@ -174,23 +176,28 @@ func (n *Node) nextEpoch() (uint64, error) {
 	return epoch, err
 }
 
-// open takes the machine's parts: the port, then the unreachable route of the network, then the device.
+// open takes the machine's parts: the port, then the unreachable route of the network, then the device. If somebody has the
+// port, nothing else is touched.
 func (n *Node) open() (net.Listener, error) {
-	port, err := n.platform.ListenUDP(encap.UDPOptions{Listen: n.cfg.Listen})
-	if err != nil {
+	if err := n.openPort(); err != nil {
 		return nil, err
 	}
 	listener, err := n.platform.ListenTCP(n.cfg.Listen)
 	if err != nil {
-		port.Close()
+		n.port.Close()
 		return nil, err
 	}
-	n.port = port
 	if err := n.openGuarded(); err != nil {
-		port.Close()
+		n.port.Close()
 		listener.Close()
 		return nil, err
 	}
+	if err := n.fitPort(); err != nil {
+		n.device.Close()
+		listener.Close()
+		return nil, err
+	}
+	n.noteLanes()
 	return listener, nil
 }
 
@@ -210,11 +217,20 @@ func (n *Node) openDevice() error {
 		return err
 	}
 	n.device, n.choice = device, choice
+	n.tookDevice(device, choice)
+	return nil
+}
+
+// tookDevice notes the device that packets go through from now on.
+func (n *Node) tookDevice(device tun.Device, choice *tun.Choice) {
 	n.state.device(device, choice)
+	reason := ""
 	if choice.Degraded {
+		reason = choice.Reason
+	}
+	if n.state.problem("driver", reason) && choice.Degraded {
 		n.log.Warn("node.driver.degraded", "driver", choice.Driver, "reason", choice.Reason)
 	}
-	return nil
 }
 
 func (n *Node) close() {
@@ -224,12 +240,13 @@ func (n *Node) close() {
 
 // assemble makes router, streams and mesh and ties them together.
 func (n *Node) assemble(epoch uint64) (err error) {
+	spin, _ := spinFor(n.platform.CPU)
 	n.local = &encap.Local{
 		Identity: n.identity, Keys: n.keys, Settings: n.settings(), Name: n.cfg.Name, Rand: n.platform.Random,
 	}
 	n.router = router.New(router.Config{
 		Local: n.local, Boot: n.boot, Device: n.device, Port: n.port, Log: n.log, Events: n.onEvent,
-		Stamp: encap.Stamps(epoch), Partial: true, Spin: 50,
+		Stamp: encap.Stamps(epoch), Partial: n.cfg.Offload.Partial != encap.KnobOff, Spin: spin,
 		Gossip: func(from trust.Fingerprint, boot trust.BootNonce, packet []byte) { n.mesh.Ingest(from, boot, packet) },
 	})
 	n.streams = n.newStreams()
@@ -244,7 +261,7 @@ func (n *Node) assemble(epoch uint64) (err error) {
 func (n *Node) settings() encap.Settings {
 	return encap.Settings{
 		Network: n.cfg.Network, Encryption: n.cfg.Encryption, MinVersion: encap.Version, MaxVersion: encap.Version,
-		Lanes: 1, Ciphers: encap.PreferredCiphers(), MTU: uint16(n.egress(netip.Addr{}).MTU),
+		Lanes: uint8(len(n.port.Lanes())), Ciphers: encap.PreferredCiphers(), MTU: uint16(n.egress(netip.Addr{}).MTU),
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/kernel"
+	"github.com/weftnet/weft/node/cpu"
 	"github.com/weftnet/weft/tun"
 )
 
@@ -25,6 +26,7 @@ type Platform struct {
 	Dialer     encap.Dialer
 	Kernel     Kernel
 	Random     io.Reader // read from many goroutines
+	CPU        cpu.Share // what the process may use of the machine's
 }
 
 // Kernel is what a node asks of the host's network stack; *kernel.Host is the real one.
@@ -59,6 +61,7 @@ func realPlatform(log *slog.Logger) (*Platform, error) {
 		Dialer:    &net.Dialer{},
 		Kernel:    host,
 		Random:    rand.Reader,
+		CPU:       cpu.Own(),
 	}, nil
 }
 

@@ -78,9 +78,6 @@ func (s *state) problem(what, reason string) bool {
 // degraded lists what is not as good as it could be, by subject.
 func (s *state) degraded() []api.Note {
 	list := slices.AppendSeq([]api.Note{}, maps.Values(s.problems))
-	if s.choice != nil && s.choice.Degraded {
-		list = append(list, api.Note{What: "driver", Reason: s.choice.Reason})
-	}
 	slices.SortFunc(list, func(a, b api.Note) int { return strings.Compare(a.What, b.What) })
 	return list
 }

@@ -9,11 +9,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/tun"
 )
 
 // Validate checks what can be checked without the machine. Errors wrap ErrConfig and read as one line.
 func (c *Config) Validate() error {
-	for _, check := range []func() error{c.checkName, c.checkNetwork, c.checkSubnet, c.checkRoutes, c.checkUnderlay, c.checkPaths} {
+	for _, check := range []func() error{c.checkName, c.checkNetwork, c.checkSubnet, c.checkRoutes, c.checkUnderlay, c.checkLanes, c.checkPaths} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -177,6 +178,17 @@ func (c *Config) checkUnderlay() error {
 	}
 	return nil
 }
+
+// checkLanes refuses lanes that the driver cannot have queues for.
+func (c *Config) checkLanes() error {
+	if c.Lanes > 1 && c.oneQueue() {
+		return configErrorf("lanes: %d are more than driver %s has queues, which is one; driver super has as many as wanted", c.Lanes, c.Driver)
+	}
+	return nil
+}
+
+// oneQueue reports whether the configured driver has one queue only.
+func (c *Config) oneQueue() bool { return c.Driver == tun.DriverBatch || c.Driver == tun.DriverPlain }
 
 // maxSocketPath is the longest path that a unix socket can have: sun_path holds 108 bytes with the zero at the end, unix(7).
 const maxSocketPath = 107

@@ -70,6 +70,12 @@ func drawValues(t *rapid.T, key string) []string {
 		}).Draw(t, key)}
 	case "secret_file", "state_dir", "run_dir":
 		return path()
+	case "driver":
+		return one("auto", "super", "batch", "plain")
+	case "lanes":
+		return one("auto", "1", "64")
+	case "offload.tso", "offload.uso", "offload.join_tcp", "offload.join_udp", "offload.gso", "offload.gro", "offload.partial":
+		return one("auto", "on", "off")
 	case "log.level":
 		return one("debug", "info", "warn", "error")
 	case "log.format":
