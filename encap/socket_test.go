@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -71,6 +72,7 @@ func TestDescriptorIsClosedOnceHoweverManyUseAndCloseIt(t *testing.T) {
 					if i == 0 {
 						s.close()
 					}
+					runtime.Gosched()
 				}
 			})
 		}

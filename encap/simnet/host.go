@@ -15,7 +15,7 @@ import (
 type Host struct {
 	net      *Network
 	addrs    []netip.Addr
-	udp      map[uint16]*udpConn
+	udp      map[uint16]*udpPort
 	tcp      map[uint16]*listener
 	conns    map[*tcpConn]struct{}
 	nextPort uint16
@@ -48,14 +48,21 @@ func (h *Host) Readdress(addrs ...netip.Addr) {
 	n.announce()
 }
 
-// ListenUDP opens a port on all addresses; 0 takes a free one. It panics if the port is taken.
-func (h *Host) ListenUDP(port uint16) encap.Port {
+// ListenUDP opens a port of one lane on all addresses; 0 takes a free one. It panics if the port is taken.
+func (h *Host) ListenUDP(port uint16) encap.Port { return h.ListenLanes(port, 1) }
+
+// ListenLanes opens a port of several lanes. Each but the first sends from a port of its own.
+func (h *Host) ListenLanes(port uint16, lanes int) encap.Port {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
-	port = h.freePort(port, func(p uint16) bool { return h.udp[p] != nil })
-	c := newUDPConn(h, port)
-	h.udp[port] = c
-	return c
+	taken := func(p uint16) bool { return h.udp[p] != nil }
+	from := []uint16{h.freePort(port, taken)}
+	for len(from) < lanes {
+		from = append(from, h.freePort(0, taken))
+	}
+	p := newUDPPort(h, from)
+	h.udp[from[0]] = p
+	return p
 }
 
 // ListenTCP opens a port on all addresses; 0 takes a free one. It panics if the port is taken.

@@ -40,7 +40,7 @@ func New(o Options) *Network {
 
 // Host adds a host with these addresses.
 func (n *Network) Host(addrs ...netip.Addr) *Host {
-	h := &Host{net: n, udp: map[uint16]*udpConn{}, tcp: map[uint16]*listener{}, conns: map[*tcpConn]struct{}{}, nextPort: 49152}
+	h := &Host{net: n, udp: map[uint16]*udpPort{}, tcp: map[uint16]*listener{}, conns: map[*tcpConn]struct{}{}, nextPort: 49152}
 	h.Readdress(addrs...)
 	return h
 }

@@ -35,8 +35,16 @@ func two(t *testing.T, o Options, f func(t *testing.T, n *Network, a, b *Host)) 
 
 func to(a netip.Addr) encap.Endpoint { return encap.Endpoint{Addr: netip.AddrPortFrom(a, port)} }
 
-// listen opens a port and returns its one connection.
-func listen(h *Host, port uint16) *udpConn { return h.ListenUDP(port).(*udpConn) }
+// opened is a port and its one connection.
+type opened struct {
+	encap.Port
+	encap.Conn
+}
+
+func listen(h *Host, port uint16) opened {
+	p := h.ListenUDP(port)
+	return opened{p, p.Lanes()[0]}
+}
 
 func send(c encap.Conn, to encap.Endpoint, frame string) encap.SendResult {
 	return c.Send([]encap.Train{{To: to, Bufs: [][]byte{[]byte(frame)}}})
@@ -76,6 +84,31 @@ func TestTrainArrivesAsItsFrames(t *testing.T) {
 		batch, err := cb.Receive()
 		if r.Sent != 3 || err != nil || len(batch) != 3 || string(batch[2].Data) != "g" || batch[0].ECN != 2 {
 			t.Errorf("%+v, %v, %v", r, batch, err)
+		}
+	})
+}
+
+func TestLanesSendFromPortsOfTheirOwnAndReceiveByTheFramesLane(t *testing.T) {
+	two(t, Options{}, func(t *testing.T, _ *Network, a, b *Host) {
+		pa, pb := a.ListenLanes(port, 3), b.ListenLanes(port, 2)
+		for i, lane := range pa.Lanes() {
+			frame := encap.Header{Type: encap.Data, Lane: uint8(i)}.Append(nil)
+			if r := send(lane, to(addrB), string(frame)); r.Sent != 1 || r.Calls != 1 || r.Messages != 1 {
+				t.Errorf("%+v", r)
+			}
+			if got, from := next(t, pb.Lanes()[i%2]); got != string(frame) || (from.Addr.Port() == port) != (i == 0) {
+				t.Errorf("lane %d: %x from %s", i, got, from.Addr)
+			}
+		}
+		send(pa.Lanes()[0], to(addrB), "x")
+		if got, _ := next(t, pb.Lanes()[0]); got != "x" {
+			t.Errorf("what is too short for a lane: %q", got)
+		}
+		pb.Close()
+		for _, lane := range pb.Lanes() {
+			if _, err := lane.Receive(); !errors.Is(err, os.ErrClosed) {
+				t.Errorf("after Close: %v", err)
+			}
 		}
 	})
 }

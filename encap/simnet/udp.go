@@ -12,18 +12,15 @@ import (
 	"github.com/weftnet/weft/encap"
 )
 
-const queueLen = 4096 // datagrams that a port holds; more are lost
+const queueLen = 4096 // datagrams that a lane holds; more are lost
 
-// udpConn is a port. Its state is guarded by the network's mutex.
+// udpConn is one lane of a port. Its state is guarded by the network's mutex.
 type udpConn struct {
-	host   *Host
-	port   uint16
-	queue  []arrival // in the order in which they are due
-	wake   chan struct{}
-	done   chan struct{} // closed by Close
-	closed bool
-	lost   uint64           // datagrams that found the queue full
-	out    []encap.Datagram // of the last Receive; used by the reader only
+	port  *udpPort
+	from  uint16    // that it sends from
+	queue []arrival // in the order in which they are due
+	wake  chan struct{}
+	out   []encap.Datagram // of the last Receive; used by the reader only
 }
 
 // arrival is a frame on its way.
@@ -33,54 +30,13 @@ type arrival struct {
 	data encap.Datagram
 }
 
-var (
-	_ encap.Port = (*udpConn)(nil)
-	_ encap.Conn = (*udpConn)(nil)
-)
-
-func newUDPConn(h *Host, port uint16) *udpConn {
-	return &udpConn{host: h, port: port, wake: make(chan struct{}, 1), done: make(chan struct{})}
-}
-
-// Lanes implements encap.Port: there is one.
-func (c *udpConn) Lanes() []encap.Conn { return []encap.Conn{c} }
-
-// Port implements encap.Port.
-func (c *udpConn) Port() uint16 { return c.port }
-
-// Features implements encap.Port.
-func (c *udpConn) Features() []encap.Feature { return nil }
-
-// Buffers implements encap.Port.
-func (c *udpConn) Buffers() (receive, send int) { return queueLen * 1500, queueLen * 1500 }
-
-// Renew implements encap.Port: nothing is learned here.
-func (c *udpConn) Renew() {}
-
-// Overflow implements encap.Port.
-func (c *udpConn) Overflow() uint64 {
-	c.host.net.mu.Lock()
-	defer c.host.net.mu.Unlock()
-	return c.lost
-}
-
-// Close implements encap.Port.
-func (c *udpConn) Close() error {
-	c.host.net.mu.Lock()
-	defer c.host.net.mu.Unlock()
-	if !c.closed {
-		c.closed = true
-		close(c.done)
-		delete(c.host.udp, c.port)
-	}
-	return nil
-}
+var _ encap.Conn = (*udpConn)(nil)
 
 // Receive implements encap.Conn.
 func (c *udpConn) Receive() ([]encap.Datagram, error) {
 	for {
 		select {
-		case <-c.done:
+		case <-c.port.done:
 			return nil, fmt.Errorf("simnet: receive: %w", os.ErrClosed)
 		default:
 		}
@@ -97,7 +53,7 @@ func (c *udpConn) Receive() ([]encap.Datagram, error) {
 		select {
 		case <-c.wake:
 		case <-due:
-		case <-c.done:
+		case <-c.port.done:
 		}
 		if timer != nil {
 			timer.Stop()
@@ -107,8 +63,8 @@ func (c *udpConn) Receive() ([]encap.Datagram, error) {
 
 // collect moves what is due to out, and says how long the next one takes.
 func (c *udpConn) collect() (next time.Duration, more bool) {
-	c.host.net.mu.Lock()
-	defer c.host.net.mu.Unlock()
+	c.port.host.net.mu.Lock()
+	defer c.port.host.net.mu.Unlock()
 	now := time.Now()
 	c.out = c.out[:0]
 	for len(c.queue) > 0 {
@@ -123,10 +79,10 @@ func (c *udpConn) collect() (next time.Duration, more bool) {
 
 // Send implements encap.Conn.
 func (c *udpConn) Send(trains []encap.Train) (r encap.SendResult) {
-	c.host.net.mu.Lock()
-	defer c.host.net.mu.Unlock()
+	c.port.host.net.mu.Lock()
+	defer c.port.host.net.mu.Unlock()
 	for i := range trains {
-		t := &trains[i]
+		t, sent := &trains[i], r.Sent
 		all := bytes.Join(t.Bufs, nil)
 		size := t.Size
 		if size <= 0 {
@@ -137,6 +93,9 @@ func (c *udpConn) Send(trains []encap.Train) (r encap.SendResult) {
 			c.sendFrame(t, all[:n:n], &r)
 			all = all[n:]
 		}
+		if r.Sent > sent {
+			r.Messages, r.Calls = r.Messages+1, 1
+		}
 	}
 	return r
 }
@@ -144,20 +103,20 @@ func (c *udpConn) Send(trains []encap.Train) (r encap.SendResult) {
 // sendFrame sends one frame and counts it. mu is held.
 func (c *udpConn) sendFrame(t *encap.Train, frame []byte, r *encap.SendResult) {
 	to := t.To.Addr
-	from, ok := c.host.source(to.Addr(), t.To.Local)
+	from, ok := c.port.host.source(to.Addr(), t.To.Local)
 	switch {
-	case c.closed:
+	case c.port.closed:
 		r.Failed++
 		note(r, os.ErrClosed)
 	case !ok:
 		r.Unreachable++
 		note(r, syscall.ENETUNREACH)
-	case len(frame)+headers(to.Addr()) > c.host.net.opts.MTU:
+	case len(frame)+headers(to.Addr()) > c.port.host.net.opts.MTU:
 		r.TooBig++
 		note(r, syscall.EMSGSIZE)
 	default:
 		r.Sent++
-		c.host.net.transmit(netip.AddrPortFrom(from, c.port), to, frame, t.ECN)
+		c.port.host.net.transmit(netip.AddrPortFrom(from, c.from), to, frame, t.ECN)
 	}
 }
 
@@ -184,12 +143,13 @@ func (n *Network) transmit(from, to netip.AddrPort, frame []byte, ecn uint8) {
 	if lost || !n.pathUp(from.Addr(), to.Addr()) {
 		return
 	}
-	c := n.owners[to.Addr()].udp[to.Port()]
-	if c == nil {
+	p := n.owners[to.Addr()].udp[to.Port()]
+	if p == nil {
 		return
 	}
+	c := p.laneOf(frame)
 	if len(c.queue) >= queueLen {
-		c.lost++
+		p.lost++
 		return
 	}
 	n.sent++
