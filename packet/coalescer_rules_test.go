@@ -113,7 +113,6 @@ func TestUDPDatagramsWhoseHeadersDifferAreNotJoined(t *testing.T) {
 		change func([]byte)
 	}{
 		"ports":                   {ip4, at(23, 1)},
-		"identification the same": {ip4, at(5, 1)},
 		"ECN":                     {ip4, at(1, 3)},
 		"flow label":              {ip6, at(1, 1)},
 		"hop limit":               {ip6, at(7, 1)},
@@ -124,6 +123,31 @@ func TestUDPDatagramsWhoseHeadersDifferAreNotJoined(t *testing.T) {
 			repair(segs[1])
 			wantCounts(t, name, arrivals(segs, partial), 1, 1)
 		}
+	}
+}
+
+func TestUDPDatagramsThatMayNotBeFragmentedAreJoinedWhateverStepTheirIdentificationTakes(t *testing.T) {
+	fragmentable := ip4
+	fragmentable.NoDF = true
+	for name, c := range map[string]struct {
+		ip   packettest.IP
+		ids  []uint16
+		want []int
+	}{
+		"grows by one":      {ip4, []uint16{7, 8, 9}, []int{3}},
+		"stays":             {ip4, []uint16{0, 0, 0}, []int{3}},
+		"stays, then grows": {ip4, []uint16{7, 7, 8}, []int{2, 1}},
+		"grows, then stays": {ip4, []uint16{7, 8, 8}, []int{2, 1}},
+		"jumps":             {ip4, []uint16{7, 9, 11}, []int{1, 1, 1}},
+		"stays, without DF": {fragmentable, []uint16{7, 7, 7}, []int{1, 1, 1}},
+	} {
+		var in []arrival
+		for _, id := range c.ids {
+			udp := udpOf(c.ip, 100)
+			udp.ID = id
+			in = append(in, arrivals([][]byte{udp.Build()}, true)...)
+		}
+		wantCounts(t, name, in, c.want...)
 	}
 }
 

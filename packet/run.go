@@ -73,7 +73,11 @@ func (r *run) extend(pkt []byte, l *layout, partial bool) bool {
 		return false
 	case l.payload+r.payload+size > maxPacket, r.segments == maxRun:
 		return false
-	case !r.matches(pkt, size, partial):
+	}
+	if r.segments == 1 {
+		r.header.noteFixedID(pkt)
+	}
+	if !r.matches(pkt, size, partial) {
 		return false
 	}
 	if r.header.tcp {

@@ -31,6 +31,7 @@ type segmentHeader struct {
 	ipSum      uint32 // IPv4: sum of the header without total length, identification and checksum
 	seq        uint32 // TCP: of the segment
 	id         uint16 // IPv4: of the segment
+	step       uint16 // IPv4: from one identification to the next; 1, or 0 after noteFixedID
 	ipv4, tcp  bool
 	bytes      [MaxHeader]byte // of any segment; put sets what differs
 }
@@ -38,7 +39,7 @@ type segmentHeader struct {
 // begin takes the header of pkt, a superpacket or a first segment.
 func (h *segmentHeader) begin(pkt []byte, l *layout) {
 	h.length, h.l4, h.checksumAt = l.payload, l.l4, l.checksumAt
-	h.ipv4, h.tcp = l.version == 4, l.proto == ProtoTCP
+	h.ipv4, h.tcp, h.step = l.version == 4, l.proto == ProtoTCP, 1
 	h.pseudo = l.pseudoBase(pkt)
 	copy(h.bytes[:h.length], pkt)
 	h.rewind(pkt)
@@ -60,7 +61,7 @@ func (h *segmentHeader) rewind(pkt []byte) {
 
 // advance goes to the next segment, past one of size payload bytes.
 func (h *segmentHeader) advance(size int) {
-	h.id++
+	h.id += h.step
 	h.seq += uint32(size)
 }
 
@@ -89,6 +90,17 @@ func (h *segmentHeader) putNumbers(hdr []byte, size int) {
 	if h.tcp {
 		binary.BigEndian.PutUint32(hdr[h.l4+4:], h.seq)
 	}
+}
+
+// noteFixedID makes all segments have the same identification, if pkt, which follows the first one, has that: unconnected UDP
+// sockets of Linux send so. The field means nothing in a packet that may not be fragmented (RFC 6864); a Segmenter may give
+// it another one.
+func (h *segmentHeader) noteFixedID(pkt []byte) {
+	const dontFragment = 0x40
+	if !h.ipv4 || h.tcp || pkt[6] != dontFragment || get16(pkt[4:]) != h.id-1 || h.step == 0 {
+		return
+	}
+	h.id, h.step = h.id-1, 0
 }
 
 // verifies reports whether the complete checksum of pkt is right. One that is absent (UDP, zero) is not.
