@@ -11,24 +11,27 @@ import (
 // maxPieces is the most that one writev takes (UIO_MAXIOV, include/uapi/linux/uio.h).
 const maxPieces = 1024
 
+// maxUDPSegments is the most that all kernels take in a UDP superpacket (UDP_MAX_SEGMENTS; from Linux 6.9 it is 128). What
+// goes beyond is EINVAL.
+const maxUDPSegments = 64
+
 // superWriter is the writing half of a superQueue: one writev for each superpacket, gathered by the kernel from where its
 // parts lie.
 type superWriter struct {
-	able      abilities
-	segmenter packet.Segmenter
-	header    [virtioHeaderLen]byte
-	iov       []unix.Iovec
-	joinBuf   []byte // a superpacket in one piece
-	cutBuf    []byte // the header of a segment behind its virtio-net header
-	count     WriteCounters
-	shared    sharedWrites
+	able    abilities
+	maxUDP  int // segments of one superpacket
+	header  [virtioHeaderLen]byte
+	iov     []unix.Iovec
+	joinBuf []byte // a superpacket in one piece
+	cutter  cutter
+	count   WriteCounters
+	shared  sharedWrites
 }
 
 func newSuperWriter(able abilities, joinBuf []byte) superWriter {
 	return superWriter{
-		able: able, joinBuf: joinBuf,
-		iov:    make([]unix.Iovec, maxPieces),
-		cutBuf: make([]byte, virtioHeaderLen+packet.MaxHeader),
+		able: able, maxUDP: maxUDPSegments, joinBuf: joinBuf,
+		iov: make([]unix.Iovec, maxPieces),
 	}
 }
 
@@ -79,19 +82,51 @@ func partialHeader(p *packet.Superpacket) virtioHeader {
 	}
 }
 
-// writeSegments writes a superpacket of n bytes whole if it may, and else its segments.
+// writeSegments writes a superpacket of n bytes whole if it may, and else in parts.
 func (w *superWriter) writeSegments(fd int, p *packet.Superpacket, n int) error {
 	h, segments, ok := w.describe(p, n)
 	if !ok {
 		w.count.Cut++
 		return w.cut(fd, p)
 	}
+	if segments > w.maxUDP && h.gsoType == unix.VIRTIO_NET_HDR_GSO_UDP_L4 {
+		w.count.Cut++
+		return w.cutIntoTrains(fd, p, h)
+	}
 	err := w.writeWhole(fd, p, h, n, segments)
-	if err == unix.EINVAL && segments > 1 { // what the probe did not foresee, as more than 128 segments of UDP
+	if err == unix.EINVAL && segments > 1 { // the probe did not foresee it
 		w.count.Refused++
 		return w.cut(fd, p)
 	}
 	return err
+}
+
+// cut writes the segments one by one.
+func (w *superWriter) cut(fd int, p *packet.Superpacket) error {
+	return w.writeParts(fd, p, p.SegmentSize, virtioHeader{})
+}
+
+// cutIntoTrains writes superpackets of maxUDP segments each, for there are too many for one; h is for these. Their IPv4
+// identifications overlap, as the kernel's own do where fragments are forbidden.
+func (w *superWriter) cutIntoTrains(fd int, p *packet.Superpacket, h virtioHeader) error {
+	err := w.writeParts(fd, p, w.maxUDP*p.SegmentSize, h)
+	if err == unix.EINVAL { // nothing was written
+		w.count.Refused++
+		return w.cut(fd, p)
+	}
+	return err
+}
+
+// writeParts writes p in parts that carry size bytes each; h is for those of several segments.
+func (w *superWriter) writeParts(fd int, p *packet.Superpacket, size int, h virtioHeader) error {
+	pkt, err := contiguous(p, w.joinBuf)
+	if err != nil {
+		return err
+	}
+	if len(p.Tail) > 0 {
+		w.count.Copied++
+	}
+	return w.cutter.write(fd, pkt, p, size, h, &w.count)
 }
 
 // describe makes the header of a superpacket of n bytes. ok is false when it must be cut: its checksum is complete, which the
@@ -175,57 +210,4 @@ func piece(b []byte) unix.Iovec {
 	v := unix.Iovec{Base: unsafe.SliceData(b)}
 	v.SetLen(len(b))
 	return v
-}
-
-// cut writes the segments of a superpacket. It goes on after one that is refused: the others may still be of use.
-func (w *superWriter) cut(fd int, p *packet.Superpacket) error {
-	pkt, err := contiguous(p, w.joinBuf)
-	if err != nil {
-		return err
-	}
-	if len(p.Tail) > 0 {
-		w.count.Copied++
-	}
-	if err := w.segmenter.Reset(pkt, p.SegmentSize, p.ChecksumStart, p.ChecksumOffset); err != nil {
-		return err
-	}
-	h := virtioHeader{}
-	if p.Partial() {
-		h = partialHeader(p)
-	}
-	h.put(w.cutBuf)
-	for {
-		n, payload, ok := w.next(p.Partial())
-		if !ok {
-			return err
-		}
-		if refused := w.writeSegment(fd, virtioHeaderLen+n, payload); refused != nil && err == nil {
-			err = refused
-		}
-	}
-}
-
-// next puts the header of the next segment behind the virtio-net header. A checksum that is partial stays so: the kernel
-// completes it where somebody needs it.
-func (w *superWriter) next(partial bool) (headerLen int, payload []byte, ok bool) {
-	if partial {
-		return w.segmenter.NextPartial(w.cutBuf[virtioHeaderLen:])
-	}
-	return w.segmenter.Next(w.cutBuf[virtioHeaderLen:])
-}
-
-// writeSegment writes the first n bytes of cutBuf and the payload.
-func (w *superWriter) writeSegment(fd, n int, payload []byte) error {
-	iov := append(w.iov[:0], piece(w.cutBuf[:n]))
-	if len(payload) > 0 {
-		iov = append(iov, piece(payload))
-	}
-	w.count.Calls++
-	if errno := rawWritev(fd, iov); errno != 0 {
-		return errno
-	}
-	w.count.Segments++
-	w.count.Pieces += uint64(len(iov) - 1)
-	w.count.Bytes += uint64(n - virtioHeaderLen + len(payload))
-	return nil
 }
