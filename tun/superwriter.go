@@ -107,7 +107,7 @@ func (w *superWriter) cut(fd int, p *packet.Superpacket) error {
 }
 
 // cutIntoTrains writes superpackets of maxUDP segments each, for there are too many for one; h is for these. Their IPv4
-// identifications overlap, as the kernel's own do where fragments are forbidden.
+// identifications overlap, which only matters where they may be fragmented.
 func (w *superWriter) cutIntoTrains(fd int, p *packet.Superpacket, h virtioHeader) error {
 	err := w.writeParts(fd, p, w.maxUDP*p.SegmentSize, h)
 	if err == unix.EINVAL { // nothing was written
