@@ -54,7 +54,7 @@ func (r *Router) handleControl(m message) {
 	case encap.Probe:
 		r.answerProbe(p, m.from, body)
 	case encap.ProbeReply:
-		r.takeReply(p, body)
+		r.takeReply(p, m.from, body)
 	case encap.Gossip:
 		r.takeGossip(p, body)
 	default:
@@ -75,17 +75,17 @@ func (r *Router) answerProbe(p *peer, from encap.Endpoint, body []byte) {
 		r.ctl.drop(BadFrame, 1)
 		return
 	}
-	p.seenAs = q.Observed
+	r.noteSeenAs(p, q.Observed, from.Local)
 	r.sendProbe(p, encap.ProbeReply, from, q.ID)
 }
 
-func (r *Router) takeReply(p *peer, body []byte) {
+func (r *Router) takeReply(p *peer, from encap.Endpoint, body []byte) {
 	q, err := encap.ParseProbe(body)
 	if err != nil {
 		r.ctl.drop(BadFrame, 1)
 		return
 	}
-	p.seenAs = q.Observed
+	r.noteSeenAs(p, q.Observed, from.Local)
 	rtt, ok := p.probes.roundTrip(q.ID, r.now())
 	switch {
 	case !ok:
@@ -93,6 +93,21 @@ func (r *Router) takeReply(p *peer, body []byte) {
 		p.rtt = rtt
 	default:
 		p.rtt += (rtt - p.rtt) / 8 // RFC 6298, alpha = 1/8
+	}
+}
+
+// noteSeenAs notes where the peer sees us; local is our address that it addressed. Where these differ, our addresses are
+// translated on the way, and so would be each lane's source port, on its own and perhaps to another address: all frames then
+// travel in lane 0.
+func (r *Router) noteSeenAs(p *peer, seenAs netip.AddrPort, local netip.Addr) {
+	p.seenAs = seenAs
+	lanes := uint8(len(r.lanes))
+	if seenAs.Port() != r.cfg.Port.Port() || local.IsValid() && seenAs.Addr() != local {
+		lanes = 1
+	}
+	p.lanes = lanes
+	if old := p.path.Load(); old != nil && old.lanes != lanes {
+		p.path.Store(&path{endpoint: old.endpoint, lanes: lanes})
 	}
 }
 
