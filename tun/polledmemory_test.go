@@ -3,6 +3,7 @@ package tun
 import (
 	"errors"
 	"os"
+	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -94,6 +95,11 @@ func TestPolledMemoryWakesTheReaderOnClose(t *testing.T) {
 	read := make(chan error, 2)
 	for _, q := range m.Queues() {
 		go func() { _, err := q.Read(); read <- err }()
+	}
+	for i := range m.Queues() {
+		for m.Queue(i).guard.state.Load() == 0 { // until it waits, or is about to
+			runtime.Gosched()
+		}
 	}
 	for range 2 {
 		_ = m.Close()
