@@ -61,6 +61,28 @@ func assertAddressing(t *testing.T, b *Bed) {
 	}
 }
 
+func TestHostsWithPodsReachEachOtherByTheirOwnOverlayAddresses(t *testing.T) {
+	for _, s := range All() {
+		t.Run(s.Name(), func(t *testing.T) {
+			b := testBed(t, Options{}, s)
+			hosts := b.Target.Hosts
+			if !hasPods(s) {
+				if hosts != (measure.HostPair{}) {
+					t.Errorf("%+v, want none", hosts)
+				}
+				return
+			}
+			target := b.Target
+			target.From, target.To, target.FromAddr, target.ToAddr = hosts.From, hosts.To, hosts.FromAddr, hosts.ToAddr
+			if got := [2]string{hosts.FromAddr.String(), hosts.ToAddr.String()}; got != [2]string{"10.90.1.1", "10.90.2.1"} {
+				t.Errorf("from and to %v", got)
+			}
+			assertPasses(t, target, b.Target.MTU)
+			assertPasses(t, reversed(target), b.Target.MTU)
+		})
+	}
+}
+
 func TestOverlayMTUIsTheSameForAllWhenAskedFor(t *testing.T) {
 	const mtu = 1400
 	for _, s := range All() {

@@ -90,6 +90,9 @@ func podAddr(subnet netip.Prefix) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4(raw), subnet.Bits())
 }
 
+// hostAddr is a host's own address in its subnet, that of the pods' bridge: 10.90.1.1.
+func hostAddr(subnet netip.Prefix) netip.Addr { return subnet.Addr().Next() }
+
 // ipNet is the form of a prefix that netlink takes.
 func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}

@@ -3,6 +3,7 @@ package bed
 import (
 	"net/netip"
 
+	"github.com/weftnet/weft/bench/measure"
 	"github.com/weftnet/weft/lab"
 )
 
@@ -30,6 +31,7 @@ func (b *Bed) usePods(pods [2]*lab.Pod, mtu int) {
 	t.From, t.FromAddr = pods[0].Namespace, pods[0].Addr4()
 	t.To, t.ToAddr = pods[1].Namespace, pods[1].Addr4()
 	t.MTU = mtu
+	t.Hosts = measure.HostPair{From: b.A.Namespace, To: b.B.Namespace, FromAddr: hostAddr(subnetA), ToAddr: hostAddr(subnetB)}
 	t.Spaces = append(b.hostSpaces(), t.From, t.To, b.Switch())
 }
 

@@ -22,12 +22,16 @@ const iperfStart = 100 * time.Millisecond
 type bulk struct {
 	streams int
 	both    bool
+	hosts   bool // between the hosts instead of the pods
 	cpu     bool // also what it costs of the processor
 }
 
 func (m bulk) ID() string {
-	if m.both {
+	switch {
+	case m.both:
 		return "tcp-both"
+	case m.hosts:
+		return fmt.Sprintf("tcp%d-host", m.streams)
 	}
 	return fmt.Sprintf("tcp%d", m.streams)
 }
@@ -36,6 +40,8 @@ func (m bulk) About() string {
 	switch {
 	case m.both:
 		return "payload rate of TCP with one stream in each direction at once"
+	case m.hosts:
+		return fmt.Sprintf("payload rate of TCP with %s between the hosts' own overlay addresses", plural(m.streams, "stream"))
 	case m.cpu:
 		return fmt.Sprintf("payload rate of TCP with %d streams, and its processor time per GB", m.streams)
 	}
@@ -44,8 +50,11 @@ func (m bulk) About() string {
 
 func (m bulk) Metrics() []report.Metric {
 	title := "TCP, " + plural(m.streams, "stream")
-	if m.both {
+	switch {
+	case m.both:
 		title = "TCP, both directions at once"
+	case m.hosts:
+		title += ", host to host"
 	}
 	metrics := []report.Metric{{ID: m.ID(), Title: title, Unit: "bit/s", Better: report.Higher, Measure: m.ID()}}
 	if m.cpu {
@@ -60,8 +69,15 @@ func (m bulk) Cost(l Lengths) time.Duration { return wholeSeconds(l.Bulk) + iper
 
 func (m bulk) needs() []string { return []string{iperfProgram} }
 
-// Run makes one transfer. With cpu, a subject without routers gives no reading of the routers' share.
+// Run makes one transfer. With cpu, a subject without routers gives no reading of the routers' share; with hosts, one whose
+// hosts are measured anyway gives none at all.
 func (m bulk) Run(ctx context.Context, t Target, l Lengths) ([]Reading, error) {
+	if m.hosts {
+		var some bool
+		if t, some = t.betweenHosts(); !some {
+			return nil, nil
+		}
+	}
 	var before usage
 	done, err := iperf{streams: m.streams, both: m.both, length: l.Bulk}.run(ctx, t, func() (err error) {
 		before, err = m.use(t)

@@ -13,6 +13,7 @@ const cpuAlias = "cpu"
 func All() []Measure {
 	return []Measure{
 		bulk{streams: 1}, bulk{streams: 4, cpu: true}, bulk{streams: 16}, bulk{streams: 1, both: true},
+		bulk{streams: 1, hosts: true}, trains{},
 		packets{payload: 64}, packets{payload: 512}, packets{payload: 1350},
 		roundTrips{proto: "tcp"}, roundTrips{proto: "udp"},
 		roundTrips{proto: "tcp", loaded: true}, roundTrips{proto: "udp", loaded: true},

@@ -9,7 +9,7 @@ import (
 )
 
 func TestMeasuresAreFoundByNameInTheOrderOfARound(t *testing.T) {
-	want := "tcp1 tcp4 tcp16 tcp-both udp64 udp512 udp1350 rr-tcp rr-udp rr-tcp-load rr-udp-load conns mtu idle memory restart"
+	want := "tcp1 tcp4 tcp16 tcp-both tcp1-host udp-gso udp64 udp512 udp1350 rr-tcp rr-udp rr-tcp-load rr-udp-load conns mtu idle memory restart"
 	if got := strings.Join(Names(), " "); got != want {
 		t.Errorf("names:\n%s, want\n%s", got, want)
 	}

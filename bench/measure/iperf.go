@@ -63,7 +63,7 @@ func (i iperf) transfer(ctx context.Context, t Target, server *iperfServer, begi
 func (i iperf) clientArgs(t Target) []string {
 	const connectTimeout = "5000" // ms
 	args := []string{
-		iperfProgram, "-J", "-i", "0", "-c", t.ToAddr.String(), "-p", strconv.Itoa(iperfPort),
+		iperfProgram, "-J", "-i", "0", "-c", t.ToAddr.String(), "-B", t.FromAddr.String(), "-p", strconv.Itoa(iperfPort),
 		"--connect-timeout", connectTimeout, "-P", strconv.Itoa(i.streams), "-t", strconv.Itoa(int(wholeSeconds(i.length).Seconds())),
 	}
 	if i.both {

@@ -54,6 +54,9 @@ func testTarget(t *testing.T, o lab.Options) (Target, *lab.Lab) {
 	testRoute(t, b, "10.90.1.0/24", a.Addr4())
 	return Target{
 		From: from.Namespace, To: to.Namespace, FromAddr: from.Addr4(), ToAddr: to.Addr4(), MTU: l.MTU(),
+		Hosts: HostPair{
+			From: a.Namespace, To: b.Namespace, FromAddr: netip.MustParseAddr("10.90.1.1"), ToAddr: netip.MustParseAddr("10.90.2.1"),
+		},
 		Routers: func() []int { return nil },
 		Spaces:  []*lab.Namespace{a.Namespace, b.Namespace, from.Namespace, to.Namespace},
 	}, l

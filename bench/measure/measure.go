@@ -26,6 +26,7 @@ import (
 type Target struct {
 	From, To         *lab.Namespace
 	FromAddr, ToAddr netip.Addr
+	Hosts            HostPair                              // of hosts whose pods From and To are; the zero HostPair: From and To are hosts themselves
 	Rate             uint64                                // bit/s of the hosts' cables; 0: unlimited
 	MTU              int                                   // bytes, of the interfaces in From and To
 	Routers          func() []int                          // pids of the routers in user space at this moment; empty for kernel subjects

@@ -18,9 +18,10 @@ import (
 // details are what must stand beside the readings of a measure that has details of its own.
 var details = map[string][]string{
 	"tcp1": {DetailRetransmits}, "tcp4": {DetailRetransmits}, "tcp16": {DetailRetransmits}, "tcp-both": {DetailRetransmits, "up", "down"},
+	"tcp1-host": {DetailRetransmits}, "udp-gso": {DetailDrops, DetailLoss, DetailOffered, senderBound},
 	"udp64": {DetailDrops, DetailLoss, DetailOffered, senderBound}, "rr-tcp": {"samples"}, "rr-udp": {"samples", DetailLost},
 	"rr-tcp-load": {DetailLoad, DetailRetransmits}, "rr-udp-load": {DetailLoad, DetailLost}, "conns": {"failed"},
-	"memory": {"rss"}, "restart": {"survived"},
+	"memory": {"rss", "largest"}, "restart": {"survived"},
 }
 
 func TestEveryMeasureGivesItsFigures(t *testing.T) {
@@ -163,9 +164,22 @@ func TestPeakBeginsAnewAfterItWasRead(t *testing.T) {
 }
 
 func TestDatagramsThatDoNotFitAPacketAreRefused(t *testing.T) {
-	target := Target{MTU: 1280}
-	if _, err := (packets{payload: 1350}).Run(t.Context(), target, short); err == nil || !strings.Contains(err.Error(), "1378") {
-		t.Errorf("1350 bytes in an MTU of 1280: %v", err)
+	for _, c := range []struct {
+		measure Measure
+		mtu     int
+		need    string
+	}{{packets{payload: 1350}, 1377, "1378"}, {trains{}, 1227, "1228"}} {
+		_, err := c.measure.Run(t.Context(), Target{MTU: c.mtu}, short)
+		if err == nil || !strings.Contains(err.Error(), c.need) || !strings.Contains(err.Error(), c.measure.ID()) {
+			t.Errorf("%s in an MTU of %d: %v", c.measure.ID(), c.mtu, err)
+		}
+	}
+}
+
+func TestSubjectsWithoutPodsHaveNoReadingBetweenTheirHosts(t *testing.T) {
+	target := Target{MTU: 1500}
+	if r, err := (bulk{streams: 1, hosts: true}).Run(t.Context(), target, short); err != nil || r != nil {
+		t.Errorf("%v, %v", r, err)
 	}
 }
 

@@ -42,19 +42,22 @@ func (m memory) Run(ctx context.Context, t Target, l Lengths) ([]Reading, error)
 	if _, err := (iperf{streams: memoryStreams, both: true, length: m.length(l)}).run(ctx, t, nil); err != nil {
 		return nil, err
 	}
-	var peak, now uint64
+	var peak, now, largest uint64
 	for _, pid := range routers(t) {
 		p, n, err := resident(pid)
 		if err != nil {
 			return nil, fmt.Errorf("measure: memory of router %d: %w", pid, err)
 		}
 		peak += p
+		largest = max(largest, p)
 		now += n
 		if err := forgetPeak(pid); err != nil {
 			return nil, fmt.Errorf("measure: memory of router %d: %w", pid, err)
 		}
 	}
-	return []Reading{{Metric: "rss-peak", Value: float64(peak), Detail: map[string]float64{"rss": float64(now)}}}, nil
+	return []Reading{{Metric: "rss-peak", Value: float64(peak), Detail: map[string]float64{
+		"rss": float64(now), "largest": float64(largest),
+	}}}, nil
 }
 
 // resident is how many bytes of a process are and were at most in memory.

@@ -39,12 +39,14 @@ func TestPayloadThatIsNotIntactIsDescribedInOneLine(t *testing.T) {
 	many := load.IntegrityResult{Differences: []string{"1", "2", "3", "4", "5", "6"}, Missing: []int{99, 100}}
 	for _, c := range []struct {
 		result load.IntegrityResult
+		trains load.Trial
 		want   string
 	}{
-		{many, "1; 2; 3; 4; 2 more differences; datagrams of 2 sizes never came back, one of 99 bytes"},
-		{load.IntegrityResult{}, "the transfer was not intact"},
+		{many, load.Trial{}, "1; 2; 3; 4; 2 more differences; datagrams of 2 sizes never came back, one of 99 bytes"},
+		{load.IntegrityResult{OK: true}, load.Trial{Damaged: 3}, "3 datagrams of trains arrived damaged"},
+		{load.IntegrityResult{}, load.Trial{}, "the transfer was not intact"},
 	} {
-		if f := payloadFinding(c.result); f.OK || f.Detail != c.want || f.Check != CheckPayload {
+		if f := payloadFinding(c.result, c.trains); f.OK || f.Detail != c.want || f.Check != CheckPayload {
 			t.Errorf("%+v, want %s", f, c.want)
 		}
 	}

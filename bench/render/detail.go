@@ -31,6 +31,7 @@ var detailTexts = map[string]func(report.Stats) string{
 	"up":           func(s report.Stats) string { return "there " + Figure("bit/s", s.Median) },
 	"down":         func(s report.Stats) string { return "back " + Figure("bit/s", s.Median) },
 	"rss":          func(s report.Stats) string { return "afterwards " + Figure("bytes", s.Median) },
+	"largest":      func(s report.Stats) string { return "the larger router " + Figure("bytes", s.Median) },
 	"receiver-drops": func(s report.Stats) string {
 		return "the bench's own receiver dropped " + count(s.Median)
 	},

@@ -74,7 +74,7 @@ func newBench() *cobra.Command {
 func (f *benchFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.quick, "quick", false, "under 90 s: vxlan and weft sealed and not; TCP x1, x4, latency, CPU")
-	flags.BoolVar(&f.full, "full", false, "everything, up to 45 min")
+	flags.BoolVar(&f.full, "full", false, "all measures, up to 45 min")
 	flags.StringSliceVar(&f.lab.Only, "only", nil, "subjects and measures to take, by name, as vxlan,weft-batch-sealed,tcp1")
 	flags.IntVar(&f.rounds, "rounds", 0, "how often everything is measured (default 5; with --quick 10)")
 	flags.IntVar(&f.mtu, "mtu", 0, "of the virtual hosts' cables, in bytes (default 1500); with --between, what the overlay must carry")
