@@ -73,6 +73,7 @@ func (n *Node) reconcile() {
 		}
 	}
 	n.protected.learn(peers)
+	n.noteRefusedTrains(peers)
 	n.doubtTheDead(view, up)
 	plan := n.plan(view, up)
 	if err := n.router.Set(plan.table); err != nil {

@@ -77,6 +77,7 @@ func (n *Node) underlayAddresses() []netip.Addr {
 // kernelChanged hears that routes, addresses or links of the host changed.
 func (n *Node) kernelChanged() {
 	n.egresses.forget()
+	n.trains.renew(n.port)
 	n.changed()
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/version"
 	"github.com/weftnet/weft/router"
 	"github.com/weftnet/weft/trust"
@@ -37,6 +38,7 @@ type Node struct {
 	choice  *tun.Choice
 	port    encap.Port
 	lanes   lanes
+	trains  trains
 	local   *encap.Local
 	streams *encap.Streams
 	router  *router.Router
@@ -198,6 +200,7 @@ func (n *Node) open() (net.Listener, error) {
 		return nil, err
 	}
 	n.noteLanes()
+	n.warnMissing("port", portFeatures(n.port))
 	return listener, nil
 }
 
@@ -230,6 +233,14 @@ func (n *Node) tookDevice(device tun.Device, choice *tun.Choice) {
 	}
 	if n.state.problem("driver", reason) && choice.Degraded {
 		n.log.Warn("node.driver.degraded", "driver", choice.Driver, "reason", choice.Reason)
+	}
+	n.warnMissing(device.Name(), deviceFeatures(device))
+}
+
+// warnMissing logs what the kernel refuses there; status says it as long as it lasts.
+func (n *Node) warnMissing(where string, list []api.Feature) {
+	for _, f := range missing(list) {
+		n.log.Warn("node.feature.unavailable", "feature", f.What, "where", where, "reason", f.Reason)
 	}
 }
 

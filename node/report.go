@@ -26,6 +26,7 @@ func (n *Node) Status() (*api.Status, error) {
 
 func (n *Node) report() api.Node {
 	s := &n.state
+	fast := n.fastPath()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	counters := n.router.Counters()
@@ -35,7 +36,7 @@ func (n *Node) report() api.Node {
 		Listen: n.cfg.Listen, Advertised: some(s.called), Refused: some(n.refused.notes()), Seeds: seeds(s.view),
 		Drops: map[string]uint64{}, Socket: n.socketReport(), Conflicts: conflicts(s), Streams: n.streamReport(),
 		Sent: traffic(counters.Out), Received: traffic(counters.In), SubnetNote: selfNote(s.view.SelfState),
-		Device: n.deviceReport(s.tun, s.choice),
+		Device: n.deviceReport(s.tun, s.choice), FastPath: fast,
 	}
 	if n.cfg.Subnet.Auto {
 		r.SubnetMode = "auto"
@@ -77,20 +78,27 @@ func (n *Node) streamReport() api.Streams {
 
 func (n *Node) deviceReport(d tun.Device, c *tun.Choice) api.Device {
 	return api.Device{
-		Name: n.cfg.Device, Driver: string(c.Driver), Why: c.Reason, MTU: n.deviceMTU(),
-		Features: features(d.Offloads(), func(o tun.Offload) api.Feature {
-			return api.Feature{Name: o.Name, State: string(o.State), Reason: o.Reason}
-		}),
+		Name: n.cfg.Device, Driver: string(c.Driver), Why: c.Reason, MTU: n.deviceMTU(), Features: deviceFeatures(d),
 	}
+}
+
+func deviceFeatures(d tun.Device) []api.Feature {
+	return features(d.Offloads(), func(o tun.Offload) api.Feature {
+		return api.Feature{Name: o.Name, State: string(o.State), Reason: o.Reason}
+	})
+}
+
+func portFeatures(p encap.Port) []api.Feature {
+	return features(p.Features(), func(f encap.Feature) api.Feature {
+		return api.Feature{Name: f.Name, State: string(f.State), Reason: f.Reason}
+	})
 }
 
 func (n *Node) socketReport() api.Socket {
 	receive, send := n.port.Buffers()
 	return api.Socket{
 		Port: int(n.port.Port()), ReceiveBuffer: receive, SendBuffer: send, Overflow: n.port.Overflow(),
-		Features: features(n.port.Features(), func(f encap.Feature) api.Feature {
-			return api.Feature{Name: f.Name, State: string(f.State), Reason: f.Reason}
-		}),
+		Features: portFeatures(n.port),
 	}
 }
 

@@ -21,6 +21,8 @@ type state struct {
 	plan     *plan
 	tun      tun.Device // the present one
 	choice   *tun.Choice
+	past     tun.Counters // of the devices before tun
+	refused  []api.Note   // peers to which the kernel refuses trains
 	called   []api.Advertised
 	problems map[string]api.Note // by their subject
 }
@@ -44,7 +46,38 @@ func (s *state) assignment() mesh.Assignment {
 func (s *state) device(d tun.Device, c *tun.Choice) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.past = s.total()
 	s.tun, s.choice = d, c
+}
+
+// counted is the present device, and what it and those before it have counted.
+func (s *state) counted() (tun.Device, tun.Counters) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tun, s.total()
+}
+
+// total needs the lock.
+func (s *state) total() tun.Counters {
+	c, ok := s.tun.(tun.Counted)
+	if !ok {
+		return s.past
+	}
+	return total(s.past, c.Counters())
+}
+
+// refuseTrains takes the peers to which the kernel refuses trains.
+func (s *state) refuseTrains(list []api.Note) {
+	s.problem("gso", trainless(list))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused = list
+}
+
+func (s *state) refusedTrains() []api.Note {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return some(s.refused)
 }
 
 // advertised takes the node's endpoints and returns whether they differ from those before.

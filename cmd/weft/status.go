@@ -13,8 +13,17 @@ import (
 
 // newStatus, newPeers and newRoutes print the daemon's state, as tables or as JSON.
 func newStatus() *cobra.Command {
-	return query("status", "Show the node, its peers and what is not as it should be",
-		func(cmd *cobra.Command, c *api.Client) (*api.Status, error) { return c.Status(cmd.Context()) }, printStatus)
+	var fastPath bool
+	cmd := query("status", "Show the node, its peers and what is not as it should be",
+		func(cmd *cobra.Command, c *api.Client) (*api.Status, error) { return c.Status(cmd.Context()) },
+		func(w io.Writer, s *api.Status) error {
+			if fastPath {
+				return printFastPath(w, &s.Node)
+			}
+			return printStatus(w, s)
+		})
+	cmd.Flags().BoolVar(&fastPath, "fastpath", false, "say how packets move: what is on, what is not and why, and how well it does")
+	return cmd
 }
 
 func newPeers() *cobra.Command {

@@ -46,6 +46,7 @@ type Node struct {
 	Received   Traffic           `json:"received"`
 	Drops      map[string]uint64 `json:"drops"` // packets by reason
 	Streams    Streams           `json:"streams"`
+	FastPath   FastPath          `json:"fastpath"`
 }
 
 // Device is the TUN device.
