@@ -108,6 +108,9 @@ func (b *Bed) up(ctx context.Context) (err error) {
 	if d, ok := b.Running.(dropper); ok {
 		b.Target.RouterDrops = d.drops
 	}
+	if w, ok := b.Running.(worker); ok {
+		b.Target.RouterWork = w.work
+	}
 	if len(b.Running.Routers()) > 0 {
 		b.Target.Restart = b.Running.Restart
 	}

@@ -19,6 +19,11 @@ type dropper interface {
 	drops(ctx context.Context) (uint64, error)
 }
 
+// worker is a Running whose routers tell totals of their work since they started, both together.
+type worker interface {
+	work(ctx context.Context) (map[string]uint64, error)
+}
+
 // routers are the processes of a subject in user space, that of host a and that of host b.
 type routers struct {
 	mu         sync.Mutex // guards what follows

@@ -26,14 +26,15 @@ import (
 type Target struct {
 	From, To         *lab.Namespace
 	FromAddr, ToAddr netip.Addr
-	Hosts            HostPair                              // of hosts whose pods From and To are; the zero HostPair: From and To are hosts themselves
-	Rate             uint64                                // bit/s of the hosts' cables; 0: unlimited
-	MTU              int                                   // bytes, of the interfaces in From and To
-	Routers          func() []int                          // pids of the routers in user space at this moment; empty for kernel subjects
-	Restart          func(context.Context) error           // restarts the router beside To and returns when it is started; nil: there is none
-	RouterDrops      func(context.Context) (uint64, error) // packets that the routers dropped since their start; nil: they do not tell
-	Others           func() []int                          // pids of the routers of other subjects that are up: what they use is foreign; may be nil
-	Spaces           []*lab.Namespace                      // all namespaces whose counters belong to the subject
+	Hosts            HostPair                                         // of hosts whose pods From and To are; the zero HostPair: From and To are hosts themselves
+	Rate             uint64                                           // bit/s of the hosts' cables; 0: unlimited
+	MTU              int                                              // bytes, of the interfaces in From and To
+	Routers          func() []int                                     // pids of the routers in user space at this moment; empty for kernel subjects
+	Restart          func(context.Context) error                      // restarts the router beside To and returns when it is started; nil: there is none
+	RouterDrops      func(context.Context) (uint64, error)            // packets that the routers dropped since their start; nil: they do not tell
+	RouterWork       func(context.Context) (map[string]uint64, error) // totals of the routers' work by name, see workDetails; nil: they do not tell
+	Others           func() []int                                     // pids of the routers of other subjects that are up: what they use is foreign; may be nil
+	Spaces           []*lab.Namespace                                 // all namespaces whose counters belong to the subject
 }
 
 // Lengths say how long the parts of the measures take.

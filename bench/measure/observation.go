@@ -18,25 +18,36 @@ type Observation struct {
 	Foreign float64
 	// Counters are the increases of the kernel's counters, and of the routers' own if they tell, summed over Target.Spaces; see the Counter constants.
 	Counters map[string]uint64
+	// Work is by how much the totals of the routers' work have grown; empty when they do not tell.
+	Work map[string]uint64
 }
 
 // Merge puts "drops" and "retransmits" beside each reading that has none from its measure itself: what the kernel counted
-// during the whole measure. The runner calls it with what Run and End returned, and goes on with what it returns, which is
+// during the whole measure; and what explains how the routers worked meanwhile. The runner calls it with what Run and End returned, and goes on with what it returns, which is
 // the same slice.
 func Merge(readings []Reading, o Observation) []Reading {
 	beside := map[string]string{DetailDrops: CounterDrops, DetailRetransmits: CounterRetransmits}
-	for i := range readings {
-		r := &readings[i]
-		for detail, counter := range beside {
-			value, counted := o.Counters[counter]
-			if _, known := r.Detail[detail]; known || !counted {
-				continue
-			}
-			if r.Detail == nil {
-				r.Detail = map[string]float64{}
-			}
-			r.Detail[detail] = float64(value)
+	details := explain(o.Work)
+	for detail, counter := range beside {
+		if value, counted := o.Counters[counter]; counted {
+			details[detail] = float64(value)
 		}
 	}
+	for i := range readings {
+		readings[i].add(details)
+	}
 	return readings
+}
+
+// add puts details beside a reading that does not have them.
+func (r *Reading) add(details map[string]float64) {
+	for name, value := range details {
+		if _, known := r.Detail[name]; known {
+			continue
+		}
+		if r.Detail == nil {
+			r.Detail = map[string]float64{}
+		}
+		r.Detail[name] = value
+	}
 }

@@ -12,7 +12,8 @@ type Watch struct {
 	processor processor
 	foreign   *foreigners
 	counters  snapshot
-	dropped   uint64 // by the routers
+	dropped   uint64            // by the routers
+	work      map[string]uint64 // of the routers
 }
 
 // Begin starts to watch. Processes count as ours when they are this one, a router of the subject, or a descendant of those;
@@ -20,6 +21,9 @@ type Watch struct {
 func Begin(ctx context.Context, t Target) (w *Watch, err error) {
 	w = &Watch{target: t}
 	if w.dropped, err = routerDrops(ctx, t); err != nil {
+		return nil, err
+	}
+	if w.work, err = routerWork(ctx, t); err != nil {
 		return nil, err
 	}
 	if w.counters, err = takeSnapshot(t.Spaces); err != nil {
@@ -55,8 +59,16 @@ func (w *Watch) End(ctx context.Context) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
+	work, err := routerWork(ctx, w.target)
+	if err != nil {
+		return Observation{}, err
+	}
 	spent := now.since(w.processor)
-	o := Observation{Foreign: share(w.foreign.used(all)+spent.steal, spent.total), Counters: counters.since(w.counters)}
+	o := Observation{
+		Foreign:  share(w.foreign.used(all)+spent.steal, spent.total),
+		Counters: counters.since(w.counters),
+		Work:     growth(work, w.work),
+	}
 	if w.target.RouterDrops != nil {
 		o.Counters[CounterRouter] = less(dropped, w.dropped) // one that was restarted counts from zero again
 		o.Counters[CounterDrops] += o.Counters[CounterRouter]

@@ -50,7 +50,7 @@ func when(holds bool, text string) string {
 func notes(detail map[string]report.Stats) string {
 	var texts []string
 	for _, key := range slices.Sorted(maps.Keys(detail)) {
-		if key == detailRetransmits || key == detailDrops || detail[key].Count == 0 {
+		if key == detailRetransmits || key == detailDrops || ofWork(key) || detail[key].Count == 0 {
 			continue
 		}
 		if text := note(key, detail[key]); text != "" {

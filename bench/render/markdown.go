@@ -21,6 +21,7 @@ func Markdown(r *report.Report) []byte {
 	p.charts()
 	p.glance()
 	p.tables()
+	p.work()
 	p.checks()
 	p.unavailable()
 	p.failed()
