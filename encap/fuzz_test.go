@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func FuzzParseHeader(f *testing.F) {
@@ -152,5 +154,21 @@ func FuzzOpen(f *testing.F) {
 		sealedEnd.OpenControl(bytes.Clone(frame))
 		clearEnd.OpenData(bytes.Clone(frame))
 		testSealer(1, 2).Open(bytes.Clone(frame))
+	})
+}
+
+func FuzzAncillary(f *testing.F) {
+	var a ancillary
+	n := putMessage(a.bytes(), unix.SOL_UDP, unix.UDP_GRO, []byte{1, 2, 3, 4})
+	n += putMessage(a.bytes()[n:], unix.SOL_IP, unix.IP_PKTINFO, make([]byte, unix.SizeofInet4Pktinfo))
+	n += putMessage(a.bytes()[n:], unix.SOL_IPV6, unix.IPV6_TCLASS, []byte{1, 0, 0, 0})
+	f.Add(a.bytes()[:n])
+	f.Add(a.bytes()[:n-5])
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var a ancillary
+		copy(a.bytes(), raw)
+		if got := a.parse(len(raw)); got.local.Is4In6() {
+			t.Errorf("%x tells the address %s", raw, got.local)
+		}
 	})
 }

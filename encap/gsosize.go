@@ -1,11 +1,10 @@
 package encap
 
 const (
-	sendMax     = 65535 - 20 - 8 // bytes of one UDP GSO send over IPv4, whose length field covers both headers
-	sendFrames  = 63             // of one UDP GSO send: UDP_MAX_SEGMENTS is 64 up to Linux 6.8, where the headers counted too
-	gsoLegacy   = 65536          // GSO_LEGACY_MAX_SIZE: the largest gso_max_size without IPv6 jumbograms
-	tcpHeaders  = 20 + 20 + 12   // IPv4, TCP, timestamps: those of most segments
-	tcpReserved = 320 + 1        // MAX_TCP_HEADER+1 where it is largest: sk_setup_caps in net/core/sock.c takes it off gso_max_size
+	sendFrames  = 63           // of one UDP GSO send: UDP_MAX_SEGMENTS is 64 up to Linux 6.8, where the headers counted too
+	gsoLegacy   = 65536        // GSO_LEGACY_MAX_SIZE: the largest gso_max_size without IPv6 jumbograms
+	tcpHeaders  = 20 + 20 + 12 // IPv4, TCP, timestamps: those of most segments
+	tcpReserved = 320 + 1      // MAX_TCP_HEADER+1 where it is largest: sk_setup_caps in net/core/sock.c takes it off gso_max_size
 )
 
 // GSOMaxSize is the gso_max_size, in bytes, for the interface of a pod whose packets weft carries in an overlay of that MTU (576
@@ -17,6 +16,6 @@ const (
 // into packets of the MTU (gso_features_check in net/core/dev.c).
 func GSOMaxSize(mtu int) int {
 	frame := mtu + HeaderLen + CounterLen + TagLen
-	frames := max(1, min(sendFrames, sendMax/frame))
+	frames := max(1, min(sendFrames, MaxTrainBytes/frame))
 	return min(gsoLegacy, frames*(mtu-tcpHeaders)+tcpReserved)
 }

@@ -12,14 +12,14 @@ func TestSuperpacketsOfGSOMaxSizeFitOneSend(t *testing.T) {
 		{"IPv4", 20 + 20, 576}, {"IPv4 with timestamps", 20 + 32, 576},
 		{"IPv6", 40 + 20, 1280}, {"IPv6 with timestamps", 40 + 32, 1280},
 	} {
-		for mtu := c.leastMTU; mtu <= sendMax-HeaderLen-CounterLen-TagLen; mtu++ {
+		for mtu := c.leastMTU; mtu <= MaxTrainBytes-HeaderLen-CounterLen-TagLen; mtu++ {
 			for _, reserved := range []int{192 + 1, tcpReserved} { // the smallest and the largest of all kernels
 				segment := mtu - c.headers
 				segments := (GSOMaxSize(mtu) - reserved) / segment
 				bytes := segments * (mtu + HeaderLen + CounterLen + TagLen)
-				if segments > sendFrames || bytes > sendMax {
+				if segments > sendFrames || bytes > MaxTrainBytes {
 					t.Fatalf("%s, MTU %d: %d segments of %d bytes make %d bytes of frames, at most %d fit",
-						c.name, mtu, segments, segment, bytes, sendMax)
+						c.name, mtu, segments, segment, bytes, MaxTrainBytes)
 				}
 			}
 		}

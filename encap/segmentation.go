@@ -9,15 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What one message may hold for UDP GSO, in bytes. The kernel takes IP packets of up to 65535 bytes, but keeps none whole
-// from 65536 on with the Ethernet header (gso_features_check in net/core/dev.c, gso_max_size): it would cut it in software,
-// before the device. So 14 bytes less than it takes are worth more.
-const (
-	maxTrain4 = 65535 - 14 - 20 - 8
-	maxTrain6 = 65535 - 14 - 40 - 8
+// MaxTrainBytes is how many bytes of frames go in one message; a longer train is cut. The kernel takes IP packets of up to
+// 65535 bytes, but keeps none whole from 65536 on with the Ethernet header (gso_features_check in net/core/dev.c, against
+// gso_max_size): it would cut it in software, before the device. The headers are those of IPv6; over IPv4 it could be 20 more.
+const MaxTrainBytes = 65535 - 14 - 40 - 8
 
-	maxSegment = maxTrain4 / 2 // of two frames that are to go together
-)
+// maxSegment is the length of two frames that still go together.
+const maxSegment = MaxTrainBytes / 2
 
 // segmentation is UDP GSO (UDP_SEGMENT, Linux 4.18): what the kernel takes, and the destinations for which it has refused
 // to. Any goroutine may use it.
@@ -58,10 +56,7 @@ func (g *segmentation) limit(t *Train) limit {
 	if g.segments == 0 || t.Size <= len(padding) || t.Size > maxSegment || g.refuses(t.To.Addr) {
 		return oneFrame
 	}
-	l := limit{frames: g.segments, bytes: maxTrain6}
-	if t.To.Addr.Addr().Is4() {
-		l.bytes = maxTrain4
-	}
+	l := limit{frames: g.segments, bytes: MaxTrainBytes}
 	if g.padded {
 		l.frames--
 		l.bytes -= len(padding)

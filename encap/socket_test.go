@@ -52,8 +52,14 @@ func TestDescriptorClosesWithItsLastUser(t *testing.T) {
 	if cookie(s.fd) == this {
 		t.Error("the descriptor stayed")
 	}
+	next := boundSocket(t) // takes the number
+	other := cookie(next.fd)
 	if s.acquire() {
 		t.Error("a closed socket can be used again")
+	}
+	s.close()
+	if cookie(next.fd) != other {
+		t.Error("a socket that is closed already closes what has its number now")
 	}
 }
 

@@ -30,7 +30,7 @@ func (o UDPOptions) withDefaults() (UDPOptions, error) {
 	case o.Lanes < 0 || o.Lanes > MaxLanes:
 		err = fmt.Errorf("encap: %d lanes: there may be 1 to %d", o.Lanes, MaxLanes)
 	case o.Buffer < 0:
-		err = fmt.Errorf("encap: a buffer of %d bytes", o.Buffer)
+		err = fmt.Errorf("encap: a buffer of %d bytes cannot be", o.Buffer)
 	}
 	return o, err
 }

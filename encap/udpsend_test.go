@@ -288,11 +288,10 @@ func TestTrainsAreCutAtTheKernelsLimits(t *testing.T) {
 		"63 segments, old kernel":       {kernelVersion{6, 8, 12}, 10, 63, 1},
 		"128 segments":                  {kernelVersion{6, 9}, 10, 128, 1},
 		"129 segments":                  {kernelVersion{6, 9}, 10, 129, 2},
-		"65493 bytes":                   {kernelVersion{6, 9}, 21831, 3, 1},
-		"65496 bytes":                   {kernelVersion{6, 9}, 21832, 3, 2},
-		"two frames that do not fit":    {kernelVersion{6, 9}, 32747, 2, 2},
+		"65472 bytes":                   {kernelVersion{6, 9}, 21824, 3, 1},
+		"65475 bytes":                   {kernelVersion{6, 9}, 21825, 3, 2},
+		"two frames that do not fit":    {kernelVersion{6, 9}, 32737, 2, 2},
 		"padding takes a segment":       {kernelVersion{7, 0}, 10, 128, 2},
-		"padding takes a byte":          {kernelVersion{7, 0}, 21831, 3, 2},
 		"no padding where it is mended": {kernelVersion{7, 1, 5}, 10, 128, 1},
 	}
 	for name, c := range cases {
@@ -310,7 +309,7 @@ func TestTrainsAreCutAtTheKernelsLimits(t *testing.T) {
 
 func TestShortLastFrameGoesWithItsTrainToTheLastByte(t *testing.T) {
 	gso := &segmentation{segments: 128}
-	for bytes, messages := range map[int]int{maxTrain4: 1, maxTrain4 + 1: 2} {
+	for bytes, messages := range map[int]int{MaxTrainBytes: 1, MaxTrainBytes + 1: 2} {
 		k := &fakeKernel{}
 		r := k.sender(gso).send([]Train{{To: away(1), Bufs: [][]byte{make([]byte, bytes)}, Size: 1400}})
 		if r.Messages != messages || r.Sent != 47 || k.wrong != nil {
@@ -329,6 +328,29 @@ func TestTrainInManyPiecesIsCutWhereTheKernelTakesNoMore(t *testing.T) {
 	r := k.sender(&segmentation{segments: 128}).send([]Train{crumbs})
 	if r.Sent != 100 || r.Messages != 3 || k.wrong != nil {
 		t.Errorf("%+v, %v", r, k.wrong)
+	}
+}
+
+func TestFrameInTooManyPiecesIsCutOutOfItsTrain(t *testing.T) {
+	const size = 2 * maxPieces
+	memory := make([]byte, 4*size)
+	for i := range memory {
+		memory[i] = byte(i)
+	}
+	first, third := memory[:size], memory[3*size:]
+	torn := Train{To: away(1), Size: size, Bufs: [][]byte{first}}
+	for i := range size { // the second frame begins right behind the first
+		torn.Bufs = append(torn.Bufs, memory[size+2*i:size+2*i+1])
+	}
+	torn.Bufs = append(torn.Bufs, third)
+	k := &fakeKernel{}
+	r := k.sender(&segmentation{segments: 64}).send([]Train{torn})
+	got := k.frames[away(1).Addr]
+	if counts(r) != (SendResult{Sent: 2, Failed: 1}) || r.Err == nil || k.wrong != nil {
+		t.Fatalf("%+v, %v", r, k.wrong)
+	}
+	if !bytes.Equal(got[0], first) || !bytes.Equal(got[1], third) {
+		t.Errorf("arrived: %x", got)
 	}
 }
 
