@@ -14,7 +14,7 @@ import (
 // gso_max_size): it would cut it in software, before the device. The headers are those of IPv6; over IPv4 it could be 20 more.
 const MaxTrainBytes = 65535 - 14 - 40 - 8
 
-// maxSegment is the length of two frames that still go together.
+// maxSegment is the longest frame of which two go together.
 const maxSegment = MaxTrainBytes / 2
 
 // segmentation is UDP GSO (UDP_SEGMENT, Linux 4.18): what the kernel takes, and the destinations for which it has refused
@@ -44,12 +44,6 @@ const (
 	refusalFor  = time.Minute // how long a destination gets no trains after one was refused
 	maxRefusals = 1024        // destinations
 )
-
-// limit is how much of a train goes in one message.
-type limit struct{ frames, bytes int }
-
-// oneFrame is the limit where the kernel cuts nothing. What a frame may have, only the route knows.
-var oneFrame = limit{frames: 1}
 
 // limit is what the kernel takes of that train.
 func (g *segmentation) limit(t *Train) limit {

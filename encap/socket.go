@@ -14,7 +14,8 @@ import (
 // meanwhile, and the last one closes it: a number that is in use never comes to name something else.
 type socket struct {
 	fd    int
-	state atomic.Int64 // how many hold it, and the two bits
+	state atomic.Int64  // how many hold it, and the two bits
+	gone  chan struct{} // closed when the descriptor is
 }
 
 const (
@@ -35,6 +36,7 @@ func (s *socket) acquire() bool {
 func (s *socket) release() {
 	if s.state.Add(-1) == socketClosing && s.state.CompareAndSwap(socketClosing, socketClosing|socketClosed) {
 		unix.Close(s.fd)
+		close(s.gone)
 	}
 }
 
@@ -79,7 +81,7 @@ func bindSocket(at netip.AddrPort, prepare func(fd int) error) (*socket, error) 
 		unix.Close(fd)
 		return nil, err
 	}
-	return &socket{fd: fd}, nil
+	return &socket{fd: fd, gone: make(chan struct{})}, nil
 }
 
 func bind(fd int, at netip.AddrPort, prepare func(fd int) error) error {

@@ -120,7 +120,7 @@ func TestDescriptorIsReadableWhenSomethingIsThereAndAfterClose(t *testing.T) {
 	}
 	defer u.in.release()
 	go func() { woken <- readable(10 * time.Second) }()
-	u.Close()
+	u.close()
 	if !<-woken {
 		t.Error("Close does not wake who polls the descriptor")
 	}

@@ -59,10 +59,14 @@ func (u *UDPPort) Overflow() (n uint64) {
 // Renew implements Port: trains are tried again where the kernel has refused them.
 func (u *UDPPort) Renew() { u.gso.renew() }
 
-// Close implements Port. It may be called again, and while other calls run.
+// Close implements Port. It may be called again, and while other calls run; it returns when they have ended and the port is
+// free for others.
 func (u *UDPPort) Close() error {
 	for _, c := range u.conns {
 		c.close()
+	}
+	for _, c := range u.conns {
+		c.awaitClosed()
 	}
 	return nil
 }

@@ -112,9 +112,13 @@ func (c *UDPConn) give(s *udpSender) {
 // close wakes Receive and ends Send.
 func (c *UDPConn) close() {
 	c.in.close()
-	if c.out != c.in {
-		c.out.close()
-	}
+	c.out.close()
+}
+
+// awaitClosed waits, after close, until nobody holds the sockets any more.
+func (c *UDPConn) awaitClosed() {
+	<-c.in.gone
+	<-c.out.gone
 }
 
 func errClosed(operation string) error { return fmt.Errorf("encap: %s: %w", operation, os.ErrClosed) }
