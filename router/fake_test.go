@@ -116,14 +116,27 @@ func at(addrs ...netip.Addr) change {
 
 func timing(t Timing) change { return func(s *side) { s.timing = t } }
 
-// side makes node i with a running router that knows nobody. Its identity depends on i alone.
+// side makes node i with a running router that knows nobody.
 func (w *world) side(i int, changes ...change) *side {
 	w.t.Helper()
+	s := newSide(w.t, i)
+	s.host = w.net.Host(addr4(i))
+	for _, c := range changes {
+		c(s)
+	}
+	w.sides = append(w.sides, s)
+	s.start()
+	return s
+}
+
+// newSide is node i, on no underlay yet. Its identity depends on i alone.
+func newSide(t *testing.T, i int) *side {
+	t.Helper()
 	identity, err := trust.NewIdentity(bytes.Repeat([]byte{byte(i)}, 32))
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
-	s := &side{t: w.t, number: i, name: fmt.Sprint("node-", i), host: w.net.Host(addr4(i))}
+	s := &side{t: t, number: i, name: fmt.Sprint("node-", i)}
 	s.local = &encap.Local{
 		Identity: identity, Keys: trust.Secret(bytes.Repeat([]byte{7}, trust.SecretLen)).Derive(), Name: s.name,
 		Rand: rand.NewChaCha8([32]byte{byte(i)}),
@@ -136,22 +149,22 @@ func (w *world) side(i int, changes ...change) *side {
 		Keys: identity.Public(), Name: s.name, Prefixes: []netip.Prefix{subnet4(i), subnet6(i)},
 		Endpoints: []netip.AddrPort{netip.AddrPortFrom(addr4(i), testPort)},
 	}
-	for _, c := range changes {
-		c(s)
-	}
-	w.sides = append(w.sides, s)
-	s.start()
 	return s
 }
 
-// start makes a router and runs it. Each start is one of a later epoch.
+// start makes a router with a device and a port of its own and runs it.
 func (s *side) start(edit ...func(*Config)) {
-	s.epoch++
-	s.boot = trust.BootNonce{byte(s.number), byte(s.epoch)}
 	s.dev = tun.NewMemory("weft0", 9000)
 	s.tap = &tap{port: s.host.ListenUDP(testPort)}
+	s.run(s.dev, s.tap, edit...)
+}
+
+// run makes a router and runs it. Each run is one of a later epoch.
+func (s *side) run(dev tun.Device, port encap.Port, edit ...func(*Config)) {
+	s.epoch++
+	s.boot = trust.BootNonce{byte(s.number), byte(s.epoch)}
 	cfg := Config{
-		Local: s.local, Boot: s.boot, Device: s.dev, Port: s.tap, Stamp: encap.Stamps(s.epoch), Log: testLogger(s.t),
+		Local: s.local, Boot: s.boot, Device: dev, Port: port, Stamp: encap.Stamps(s.epoch), Log: testLogger(s.t),
 		Timing: s.timing, Events: s.onEvent, Gossip: s.onGossip,
 	}
 	for _, e := range edit {
@@ -359,112 +372,4 @@ func (s *side) carries(p *side) bool {
 		time.Sleep(5 * time.Millisecond)
 	}
 	return false
-}
-
-// port is embedded where a test changes some of its methods.
-type port = encap.Port
-
-// tap is a port that can be listened to, held up and broken.
-type tap struct {
-	port
-	mu     sync.Mutex          // guards what follows
-	sent   [][]byte            // all frames so far, if keep
-	keep   bool                // sent is wanted
-	take   func(f []byte) bool // true: the frame is not sent
-	broken *encap.SendResult   // what to answer instead of sending; nil: send
-}
-
-// Lanes implements encap.Port.
-func (p *tap) Lanes() []encap.Conn { return []encap.Conn{p} }
-
-func (p *tap) lane() encap.Conn { return p.port.Lanes()[0] }
-
-// Receive implements encap.Conn.
-func (p *tap) Receive() ([]encap.Datagram, error) { return p.lane().Receive() }
-
-// Send implements encap.Conn.
-func (p *tap) Send(trains []encap.Train) encap.SendResult {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.broken != nil {
-		return *p.broken
-	}
-	var rest []encap.Train
-	held := 0
-	for _, t := range trains {
-		frames := framesOf(t)
-		if p.keep {
-			p.sent = append(p.sent, frames...)
-		}
-		if p.take != nil {
-			kept := slices.DeleteFunc(frames, p.take)
-			held += len(frames) - len(kept)
-			if len(kept) == 0 {
-				continue
-			}
-		}
-		rest = append(rest, t)
-	}
-	r := p.lane().Send(rest)
-	r.Sent += held
-	return r
-}
-
-// framesOf takes a train apart, into memory of its own.
-func framesOf(t encap.Train) (frames [][]byte) {
-	all := bytes.Join(t.Bufs, nil)
-	size := t.Size
-	if size <= 0 {
-		size = len(all)
-	}
-	for len(all) > 0 {
-		n := min(size, len(all))
-		frames = append(frames, all[:n:n])
-		all = all[n:]
-	}
-	return frames
-}
-
-// hold keeps the frames of a type back from now on, and returns them when asked.
-func (p *tap) hold(t encap.Type) (held func() [][]byte) {
-	var frames [][]byte
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.take = func(f []byte) bool {
-		if encap.Type(f[0]&15) != t {
-			return false
-		}
-		frames = append(frames, f)
-		return true
-	}
-	return func() [][]byte {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.take = nil
-		return frames
-	}
-}
-
-// record begins to keep all frames that are sent.
-func (p *tap) record() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.keep = true
-}
-
-func (p *tap) frames() [][]byte {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.sent)
-}
-
-// sendRaw sends a frame from the side's port past the router.
-func (s *side) sendRaw(to *side, ecn uint8, frames ...[]byte) {
-	s.t.Helper()
-	for _, f := range frames {
-		r := s.tap.lane().Send([]encap.Train{{To: to.endpoint(), Bufs: [][]byte{f}, ECN: ecn}})
-		if r.Sent != 1 {
-			s.t.Fatalf("raw frame not sent: %+v", r)
-		}
-	}
 }
