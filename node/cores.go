@@ -1,7 +1,6 @@
 package node
 
 import (
-	"fmt"
 	"os"
 	"runtime"
 
@@ -11,16 +10,13 @@ import (
 // spinRounds is how often, at most, a lane that found nothing looks again before it waits.
 const spinRounds = 50
 
-// spinFor is how often a lane of a process with that share looks again, and why. Where there is nothing to spare, a look
-// takes the CPU from whoever would bring the work, or uses up the quota.
+// spinFor is how often a lane of a process with that share looks again, and why.
 func spinFor(share cpu.Share) (rounds int, why string) {
-	switch {
-	case share.CPUs < 2:
-		return 0, "there is one CPU, which whoever brings work needs"
-	case share.Quota > 0:
-		return 0, fmt.Sprintf("a cgroup limits the CPU time to %.4g CPUs, which looks in vain would use up", share.Quota)
+	spare, why := share.Spare()
+	if !spare {
+		return 0, why
 	}
-	return spinRounds, fmt.Sprintf("%d CPUs and no quota", share.CPUs)
+	return spinRounds, why
 }
 
 // controlThreads are those beside the lanes': one for control, mesh and commands, and one for the garbage collector.

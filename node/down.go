@@ -18,7 +18,7 @@ const stopPatience = 10 * time.Second
 // Down stops the daemon of cfg, if one runs, and removes everything that weft put into this host's network: routes,
 // addresses and the device. It is idempotent. Keys and configuration stay.
 func Down(ctx context.Context, cfg Config, log *slog.Logger) error {
-	if err := checkPrivileges(); err != nil {
+	if err := CheckPrivileges(); err != nil {
 		return err
 	}
 	host, err := kernel.New(log)

@@ -41,7 +41,7 @@ type Kernel interface {
 
 // realPlatform is this machine.
 func realPlatform(log *slog.Logger) (*Platform, error) {
-	if err := checkPrivileges(); err != nil {
+	if err := CheckPrivileges(); err != nil {
 		return nil, err
 	}
 	host, err := kernel.New(log)
@@ -68,8 +68,8 @@ func realPlatform(log *slog.Logger) (*Platform, error) {
 // ErrPrivileges says that the process may not change the network.
 var ErrPrivileges = errors.New("not permitted: weft needs root, or the capability CAP_NET_ADMIN (run it with sudo, or as a service)")
 
-// checkPrivileges looks for CAP_NET_ADMIN among the effective capabilities.
-func checkPrivileges() error {
+// CheckPrivileges looks for CAP_NET_ADMIN among the effective capabilities.
+func CheckPrivileges() error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&header, &data[0]); err != nil {

@@ -80,7 +80,7 @@ func newRoot() *cobra.Command {
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newInit(), newJoin(), newUp(), newDown(), newStatus(), newPeers(), newRoutes(), newSecret(), newToken(),
-		newDemo(), newBench(), newBenchWireGuard(), newVersion())
+		newDoctor(), newDemo(), newBench(), newBenchWireGuard(), newVersion())
 	for _, cmd := range root.Commands() {
 		markUsage(cmd)
 	}

@@ -31,6 +31,18 @@ func (s Share) Whole() int {
 	return min(s.CPUs, int(math.Ceil(s.Quota)))
 }
 
+// Spare reports whether the process may keep a CPU busy with waiting, and why. Where there is nothing to spare, that takes the
+// CPU from whoever would end the wait, or uses up the quota.
+func (s Share) Spare() (ok bool, why string) {
+	switch {
+	case s.CPUs < 2:
+		return false, "there is one CPU, which whoever brings work needs"
+	case s.Quota > 0:
+		return false, fmt.Sprintf("a cgroup limits the CPU time to %.4g CPUs, which looks in vain would use up", s.Quota)
+	}
+	return true, fmt.Sprintf("%v and no quota", s)
+}
+
 // String is the share in words: "2 CPUs", "1 CPU", "8 CPUs, of which a cgroup grants 1.5".
 func (s Share) String() string {
 	text := fmt.Sprintf("%d CPUs", s.CPUs)

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weftnet/weft/node"
+	"github.com/weftnet/weft/node/doctor"
+)
+
+func newDoctor() *cobra.Command {
+	var o doctor.Options
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look for what keeps weft from running fast on this machine, and say what mends it",
+		Long: "Look for what keeps weft from running, or from running fast, on this machine, and say what mends it. It works with and\n" +
+			"without a running daemon, and changes nothing. Exit code 1: something must be mended before weft can run.",
+		Args: cobra.NoArgs,
+	}
+	cmd.Flags().StringVar(&o.Socket, "socket", node.DefaultSocket, "control socket of the daemon")
+	cmd.Flags().StringVar(&o.Device, "device", node.DefaultDevice, "name of the overlay device, where no daemon runs")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		r := doctor.Examine(doctor.Look(cmd.Context(), o))
+		if err := printReport(cmd.OutOrStdout(), r, asJSON); err != nil {
+			return fmt.Errorf("print: %w", err)
+		}
+		if n := r.Count(doctor.Fail); n > 0 {
+			return fmt.Errorf("%d of %d checks failed", n, len(r.Checks))
+		}
+		return nil
+	}
+	return cmd
+}
+
+func printReport(w io.Writer, r *doctor.Report, asJSON bool) error {
+	if asJSON {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(r)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range r.Checks {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", c.Finding, c.Name, c.Detail)
+		if c.Remedy != "" {
+			fmt.Fprintf(t, "\t\t  remedy: %s\n", c.Remedy)
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%d ok, %s, %d failed. Note: %s.\n",
+		r.Count(doctor.OK), counted(uint64(r.Count(doctor.Warn)), "warning"), r.Count(doctor.Fail), r.Daemon)
+	return err
+}
