@@ -37,7 +37,7 @@ func TestUnderlayCarriesItsMTUAndNoMore(t *testing.T) {
 		size string
 		want bool
 	}{{"8972", true}, {"8973", false}} {
-		_, err := hosts[0].Run(soon(t), "ping", "-n", "-c1", "-W1", "-Mdo", "-s", c.size, hosts[1].Addr4().String())
+		_, err := hosts[0].Run(soon(t), "ping", "-n", "-c1", "-W5", "-Mdo", "-s", c.size, hosts[1].Addr4().String())
 		if (err == nil) != c.want {
 			t.Errorf("ping of %s + %d bytes: %v; want success: %v", c.size, headers, err, c.want)
 		}
