@@ -169,13 +169,14 @@ func (v *receiver) settle() {
 	v.source.binding = nil
 }
 
-// authenticated notes that a sealed frame of the peer came; control hears of it when it changes something.
+// authenticated notes that a sealed frame of the peer came; control hears of it when it changes something. Endpoints are
+// learnt from lane 0 only: the others' source ports lead nowhere.
 func (v *receiver) authenticated(s *binding, from encap.Endpoint, lane uint8) {
 	path := s.peer.path.Load()
 	if path != nil && path.leadsTo(from, lane) {
 		s.peer.heard.Store(v.now)
 	}
-	moved := path == nil || lane == 0 && path.endpoint != from && !s.peer.strays(from)
+	moved := lane == 0 && (path == nil || path.endpoint != from && !s.peer.strays(from))
 	if s.confirmed.Load() && !moved {
 		return
 	}
@@ -187,7 +188,9 @@ func (v *receiver) authenticated(s *binding, from encap.Endpoint, lane uint8) {
 		s.told.Store(false)
 		if r.peers[s.peer.id] == s.peer && r.indexes.lookup(s.keys.LocalIndex) == s {
 			r.confirm(s)
-			r.heardFrom(s.peer, from, false)
+			if lane == 0 {
+				r.heardFrom(s.peer, from, false)
+			}
 		}
 	})
 	if !posted {
