@@ -10,7 +10,8 @@ type CoalescerOptions struct {
 // copies a payload, and reads it only to verify a complete checksum. One goroutine uses it at a time.
 //
 // Joined are TCP and UDP packets of one flow, whole and unfragmented, each with a payload, whose headers differ in nothing
-// but what a Segmenter changes, and just as it changes it: the IPv4 identification grows by one (or, in UDP with DF, stays), the TCP sequence number by
+// but what a Segmenter changes, and just as it changes it: the IPv4 identification grows by one (or, in UDP with DF, stays),
+// the TCP sequence number by
 // the payload; all payloads are as long as the first, but the last may be shorter. TCP flags are ACK, and ECE on all or
 // none; CWR on the first; FIN and PSH on the last. So UDP without a checksum is never joined, and neither is what an IPv6
 // extension header pins. A packet with a complete checksum is joined only if it is right, for the superpacket has a partial

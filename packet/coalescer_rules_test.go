@@ -112,10 +112,10 @@ func TestUDPDatagramsWhoseHeadersDifferAreNotJoined(t *testing.T) {
 		ip     packettest.IP
 		change func([]byte)
 	}{
-		"ports":                   {ip4, at(23, 1)},
-		"ECN":                     {ip4, at(1, 3)},
-		"flow label":              {ip6, at(1, 1)},
-		"hop limit":               {ip6, at(7, 1)},
+		"ports":      {ip4, at(23, 1)},
+		"ECN":        {ip4, at(1, 3)},
+		"flow label": {ip6, at(1, 1)},
+		"hop limit":  {ip6, at(7, 1)},
 	} {
 		for _, partial := range []bool{false, true} {
 			segs := udpOf(c.ip, 200).Segments(100)
@@ -403,8 +403,11 @@ func TestSuperpacketsAreNoLongerThanAnIPLengthAndAnIovec(t *testing.T) {
 		"a thousand segments":      {tcpOf(ip4, ack, 30*1000).Segments(30), []int{1000}},
 		"a segment more":           {tcpOf(ip4, ack, 30*1001).Segments(30), []int{1000, 1}},
 		"a shorter segment more":   {tcpOf(ip4, ack, 30*1000+1).Segments(30), []int{1000, 1}},
+		"64 datagrams":             {udpOf(ip4, 64*30).Segments(30), []int{64}},
+		"a datagram more":          {udpOf(ip6, 65*30).Segments(30), []int{64, 1}},
+		"a shorter datagram more":  {udpOf(ip6, 64*30+1).Segments(30), []int{64, 1}},
 	} {
-		c2 := packet.NewCoalescer(packet.CoalescerOptions{TCP: true, Packets: 2000})
+		c2 := packet.NewCoalescer(packet.CoalescerOptions{TCP: true, UDP: true, Packets: 2000})
 		for _, a := range arrivals(c.segs, true) {
 			if err := c2.Add(a.pkt, a.partial); err != nil {
 				t.Fatal(err)

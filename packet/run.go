@@ -4,6 +4,9 @@ package packet
 // headers need some. It also keeps the number far below the 16 bits of the kernel's gso_segs.
 const maxRun = 1000
 
+// maxDatagrams bounds the segments of a run of UDP: UDP_MAX_SEGMENTS up to Linux 6.8. A kernel refuses a longer superpacket.
+const maxDatagrams = 64
+
 // maxPacket is what an IPv4 length field can say. IPv6 could say 40 bytes more, which no TUN device takes.
 const maxPacket = 1<<16 - 1
 
@@ -12,6 +15,7 @@ type run struct {
 	header   segmentHeader // its bytes are those of the next segment, if that is a full one with a partial checksum
 	wire     int           // length of such a packet; 0: the run is over
 	left     int           // how many of them may still come
+	most     int           // segments of the run
 	size     int           // payload bytes of a full segment
 	segments int
 	payload  int   // bytes of all segments
@@ -38,7 +42,11 @@ func (r *run) begin(pkt []byte, l *layout, partial bool) bool {
 	if r.header.tcp {
 		r.header.bytes[l.l4+tcpFlagsAt] &^= tcpCWR
 	}
-	r.wire, r.left = len(pkt), min(maxRun, (maxPacket-r.header.length)/r.size)
+	r.most = maxRun
+	if !r.header.tcp {
+		r.most = maxDatagrams
+	}
+	r.wire, r.left = len(pkt), min(r.most, (maxPacket-r.header.length)/r.size)
 	r.segments, r.payload, r.ending = 0, 0, 0
 	r.header.put(r.header.bytes[:r.header.length], r.size) // the checksum was perhaps a complete one
 	r.grow()
@@ -71,7 +79,7 @@ func (r *run) extend(pkt []byte, l *layout, partial bool) bool {
 	switch {
 	case l.payload != r.header.length, size == 0, size > r.size:
 		return false
-	case l.payload+r.payload+size > maxPacket, r.segments == maxRun:
+	case l.payload+r.payload+size > maxPacket, r.segments == r.most:
 		return false
 	}
 	if r.segments == 1 {
