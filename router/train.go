@@ -47,17 +47,14 @@ type train struct {
 	closed bool // its last frame is shorter
 }
 
-// What one UDP GSO send takes, over either family: a longer train would be cut in two.
-const (
-	maxTrainFrames = 63
-	maxTrainBytes  = 65535 - 20 - 8
-)
+// maxTrainFrames is UDP_MAX_SEGMENTS of Linux 6.9; the port cuts a train that is too long for an older kernel.
+const maxTrainFrames = 128
 
 // takes reports whether frames more frames of size, at most bytes in all, may be added.
 func (t *train) takes(v via, ecn uint8, size, frames, bytes int) bool {
 	return t.frames > 0 && t.via == v && t.ecn == ecn && !t.closed &&
 		(size == t.size || frames == 1 && size < t.size) &&
-		t.frames+frames <= maxTrainFrames && t.bytes+bytes <= maxTrainBytes
+		t.frames+frames <= maxTrainFrames && t.bytes+bytes <= encap.MaxTrainBytes
 }
 
 // begin prepares for frames of size, the last one perhaps shorter. Equal small packets to one peer continue its train, so

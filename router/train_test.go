@@ -140,8 +140,8 @@ func checkTrain(t rapid.TB, y *yard, train sentTrain) {
 func TestATrainOfSmallPacketsFitsOneSend(t *testing.T) {
 	yards(t, byHand{}, func(t *testing.T, y *yard) {
 		for length, most := range map[int]int{
-			48:   63, // frames: the 64 of older kernels, less one
-			1400: 65507 / len(y.trains(small(2, 1400))[0].frames[0]),
+			48:   maxTrainFrames,
+			1400: encap.MaxTrainBytes / len(y.trains(small(2, 1400))[0].frames[0]),
 		} {
 			batch := slices.Repeat([]packet.Superpacket{small(2, length)}, 2*most+1)
 			if got := counts(y.trains(batch...)); !slices.Equal(got, []int{most, most, 1}) {
