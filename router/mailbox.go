@@ -25,8 +25,12 @@ const mailboxLen = 256
 
 func newMailbox() mailbox { return mailbox{frames: make(chan stray, mailboxLen)} }
 
-// handOver gives a frame to the lane that its sender's lane belongs to. False: there was no room.
+// handOver gives a frame to the lane that its sender's lane belongs to. False: there was no room, or that lane cannot be
+// woken.
 func (l *lane) handOver(to *lane, from encap.Endpoint, frame []byte, ecn uint8) bool {
+	if to.poller == nil {
+		return false
+	}
 	select {
 	case to.mail.frames <- stray{from: from, frame: bytes.Clone(frame), ecn: ecn}:
 	default:
