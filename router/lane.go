@@ -141,6 +141,7 @@ func (l *lane) drainPort() error {
 
 // runPolled serves the port, and each device that can be polled, until the port is closed.
 func (l *lane) runPolled(conn encap.PolledConn) error {
+	ownThread()
 	for {
 		if err := l.serve(conn, l.r.dev.Load()); err != nil {
 			return err
