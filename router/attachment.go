@@ -36,21 +36,28 @@ func (r *Router) Attach(dev tun.Device) error {
 	old := r.dev.Swap(next)
 	old.Close()
 	r.past += old.Unreadable()
+	r.wake()
+	return nil
+}
+
+// wake makes all lanes look at the router's state.
+func (r *Router) wake() {
 	for _, l := range r.lanes {
 		l.wake()
 	}
-	return nil
 }
 
 // DeviceLost reports whether the device failed and no other has taken its place: Attach one.
 func (r *Router) DeviceLost() bool { return r.dev.Load().lost.Load() }
 
-// lose gives up a device that failed. It is closed, so that it can be opened again.
+// lose gives up a device that failed. It is closed, so that it can be opened again, and the lanes are woken: one that still
+// polled its descriptor would keep the kernel's queue open.
 func (r *Router) lose(dev *attachment, err error) {
 	if dev.lost.Swap(true) {
 		return
 	}
 	dev.Close()
+	r.wake()
 	r.log.Error("router.device.lost", "device", dev.Name(), "error", err)
 	r.emit(Event{Kind: DeviceLost, Reason: err.Error()})
 }

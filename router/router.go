@@ -120,9 +120,7 @@ func (r *Router) stop() {
 	r.stopOnce.Do(func() { close(r.done) })
 	r.cfg.Port.Close()
 	r.leaveDevice()
-	for _, l := range r.lanes {
-		l.wake()
-	}
+	r.wake()
 	r.loops.Wait()
 	for _, l := range r.lanes {
 		l.finish()
