@@ -229,7 +229,7 @@ func TestALostDeviceIsGivenUpByAllLanesAndAnotherOneMendsIt(t *testing.T) {
 		t.Run(fmt.Sprint(lanes, " lanes"), func(t *testing.T) {
 			a, b := loopback(t, 1, loopOptions{lanes: lanes}), loopback(t, 2, loopOptions{lanes: lanes})
 			meet(t, a, b)
-			for losses := 1; losses <= 3; losses++ {
+			for losses := 1; losses <= 2; losses++ {
 				dev := newFading(t, lanes)
 				check(t, a.router.Attach(dev))
 				a.mem = dev.PolledMemory

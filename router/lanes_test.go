@@ -110,11 +110,11 @@ func (x *traffic) check() {
 // lanePairs are numbers of lanes of two routers.
 var lanePairs = [][2]int{{1, 8}, {8, 1}, {8, 8}, {3, 2}}
 
-// eachPair runs the test with all of them: sealed, in clear, and with devices that join.
+// eachPair runs the test with all of them: sealed with devices that join, and in clear with others.
 func eachPair(t *testing.T, test func(t *testing.T, a, b *loopSide)) {
 	for _, lanes := range lanePairs {
 		for mode, o := range map[string]loopOptions{
-			"sealed": {}, "clear": {clear: true}, "sealed, joined": {joins: joinsAll, partial: true, spin: 20},
+			"sealed": {joins: joinsAll, partial: true, spin: 20}, "clear": {clear: true},
 		} {
 			t.Run(fmt.Sprintf("%d to %d, %s", lanes[0], lanes[1], mode), func(t *testing.T) {
 				oa, ob := o, o
@@ -130,9 +130,9 @@ func eachPair(t *testing.T, test func(t *testing.T, a, b *loopSide)) {
 func TestEveryPacketOfManyFlowsArrivesOnceInOrderAndInItsLane(t *testing.T) {
 	eachPair(t, func(t *testing.T, a, b *loopSide) {
 		there, back := newTraffic(a, b, 24), newTraffic(b, a, 24)
-		for range 4 { // no more on the way than the device's queues hold
-			there.send(4)
-			back.send(4)
+		for range 3 { // no more on the way than the device's queues hold
+			there.send(3)
+			back.send(3)
 			there.await()
 			back.await()
 		}

@@ -129,7 +129,7 @@ func TestOnlyWhatTheDeviceTakesJoinedIsJoined(t *testing.T) {
 // settled waits until no lane has waited or looked for a while, and returns how often each has.
 func settled(t *testing.T, sides ...*loopSide) (list [][2]uint64) {
 	t.Helper()
-	const silence = 100 * time.Millisecond
+	const silence = 50 * time.Millisecond
 	since := time.Now()
 	await(t, "silent", func() bool {
 		if now := turns(sides); !slices.Equal(now, list) {

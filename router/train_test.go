@@ -252,8 +252,8 @@ func exhaust(k *encap.Keypair, lane int, left uint64) {
 
 func TestKeysThatEndInTheMiddleOfASuperpacketLeaveTheTrainBeforeItIntact(t *testing.T) {
 	full := tenSegments()
-	for before := range 4 {
-		for _, left := range []int{0, 1, 9} {
+	for _, before := range []int{0, 1, 4} {
+		for _, left := range []int{0, 9} {
 			t.Run(fmt.Sprintf("%d packets before, %d segments sealed", before, left), func(t *testing.T) {
 				y := newYard(t, byHand{})
 				exhaust(y.a.known(y.b).session.Current(), 0, uint64(before+left))
