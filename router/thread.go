@@ -13,12 +13,14 @@ import (
 const laneSlice = 100 * time.Microsecond
 
 // ownThread ties the calling goroutine to a thread and makes that a lane's: it is woken and scheduled as the kernel does it,
-// without a detour through Go's scheduler. A kernel that does not know slices leaves the thread as it is.
+// without a detour through Go's scheduler. A thread with a policy that somebody chose (CPUSchedulingPolicy= of systemd) keeps
+// it, and a kernel that does not know slices leaves the thread as it is.
 func ownThread() {
 	runtime.LockOSThread()
-	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Runtime: uint64(laneSlice)}
-	if nice, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil {
-		attr.Nice = int32(20 - nice) // getpriority(2): the system call returns 20 - nice
+	attr, err := unix.SchedGetAttr(0, 0)
+	if err != nil || attr.Policy != unix.SCHED_NORMAL {
+		return
 	}
-	_ = unix.SchedSetAttr(0, &attr, 0)
+	attr.Runtime = uint64(laneSlice)
+	_ = unix.SchedSetAttr(0, attr, 0)
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/packet"
 	"github.com/weftnet/weft/packet/packettest"
 	"pgregory.net/rapid"
@@ -107,7 +108,7 @@ func (y *yard) opened(t *rapid.T, s *side) (packets [][]byte) {
 // checkGrouping checks that a train fits one send, and that it has no two peers' and no two codepoints' packets, where that
 // can be seen: in clear.
 func checkGrouping(t *rapid.T, train sentTrain) {
-	if n := len(train.frames); n > 63 || n*train.size > 65507 {
+	if n := len(train.frames); n > maxTrainFrames || n*train.size > encap.MaxTrainBytes {
 		t.Fatalf("a train of %d frames of %d bytes", n, train.size)
 	}
 	for _, f := range train.frames {
