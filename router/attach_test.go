@@ -262,6 +262,7 @@ func checkLoss(t *testing.T, a, b *loopSide, dev *fading, losses int) {
 	if !dev.closed.Load() {
 		t.Error("it was not closed")
 	}
+	settled(t, a, b) // nobody looks at what is gone again and again
 	for queue := range before {
 		b.put(queue, packet.Superpacket{Data: udp(pod(2), pod(1), "nobody takes this")})
 	}

@@ -59,8 +59,20 @@ func introduce(t *testing.T, sides ...*side) {
 	}
 }
 
-// shake makes a session of two nodes that know each other.
+// shake makes a session of two nodes that know each other, and paths.
 func shake(t *testing.T, a, b *side) {
+	t.Helper()
+	handshake(t, a, b)
+	pa, pb := a.known(b), b.known(a)
+	b.router.confirm(b.router.indexes.lookup(pa.session.Current().RemoteIndex))
+	pa.link.rise()
+	pb.link.rise()
+	pa.follow(encap.Endpoint{Addr: b.endpoint().Addr, Local: a.endpoint().Addr.Addr()})
+	pb.follow(encap.Endpoint{Addr: a.endpoint().Addr, Local: b.endpoint().Addr.Addr()})
+}
+
+// handshake makes new keys, which a uses and which are not confirmed to b.
+func handshake(t *testing.T, a, b *side) {
 	t.Helper()
 	pa, pb, now := a.known(b), b.known(a), time.Now()
 	initiation, err := pa.session.Initiate(now)
@@ -70,11 +82,6 @@ func shake(t *testing.T, a, b *side) {
 	response, err := pb.session.Accept(m, now)
 	check(t, err)
 	check(t, pa.session.Complete(response, now))
-	b.router.confirm(b.router.indexes.lookup(pa.session.Current().RemoteIndex))
-	pa.link.rise()
-	pb.link.rise()
-	pa.follow(encap.Endpoint{Addr: b.endpoint().Addr, Local: a.endpoint().Addr.Addr()})
-	pb.follow(encap.Endpoint{Addr: a.endpoint().Addr, Local: b.endpoint().Addr.Addr()})
 }
 
 func check(t *testing.T, err error) {

@@ -68,17 +68,11 @@ func TestAnEndpointIsLearntFromLane0Only(t *testing.T) {
 
 func TestAFrameOfAnotherLaneConfirmsKeysAndTeachesNoEndpoint(t *testing.T) {
 	x := newCouple(t, byHand{lanes: 4}, joinsAll)
-	home, pa, pb := x.path(), x.a.known(x.b), x.b.known(x.a)
-	old := pb.session.Current()
-	initiation, err := pa.session.Initiate(x.a.router.now())
-	check(t, err)
-	m, err := x.b.local.ReadInitiation(initiation)
-	check(t, err)
-	response, err := pb.session.Accept(m, x.b.router.now())
-	check(t, err)
-	check(t, pa.session.Complete(response, x.a.router.now()))
+	home, session := x.path(), x.b.known(x.a).session
+	old := session.Current()
+	handshake(t, x.a, x.b)
 	x.take(laneSource, x.seal(3, "under new keys"))
-	if pb.session.Current() == old {
+	if session.Current() == old {
 		t.Error("the keys were not confirmed")
 	}
 	if x.path() != home {
