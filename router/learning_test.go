@@ -141,3 +141,41 @@ func TestFramesOfASessionWithoutSuchALaneAreRefused(t *testing.T) {
 		t.Errorf("dropped %v", x.b.drops())
 	}
 }
+
+func TestWhereOurAddressesAreTranslatedAllFramesTravelInLane0(t *testing.T) {
+	home := netip.AddrPortFrom(addr4(2), testPort)
+	for _, c := range []struct {
+		seenAs netip.AddrPort
+		local  netip.Addr // of ours, that the probe came to
+		want   uint8      // lanes
+	}{
+		{home, addr4(2), 4},
+		{home, netip.Addr{}, 4}, // nobody knows
+		{netip.AddrPortFrom(addr4(2), 61000), addr4(2), 1},
+		{netip.AddrPortFrom(addr4(99), testPort), addr4(2), 1},
+		{netip.AddrPortFrom(addr4(99), testPort), netip.Addr{}, 4},
+	} {
+		for _, kind := range []encap.ControlKind{encap.Probe, encap.ProbeReply} {
+			x := newCouple(t, byHand{lanes: 4}, joinsAll)
+			for i, want := range []uint8{c.want, 4} { // and back, when it is over
+				seenAs, local := c.seenAs, c.local
+				if i == 1 {
+					seenAs, local = home, addr4(2)
+				}
+				x.probe(kind, seenAs, encap.Endpoint{Addr: x.path(), Local: local})
+				if got := x.b.known(x.a).path.Load(); got.lanes != want || got.endpoint.Addr != x.a.endpoint().Addr {
+					t.Errorf("seen as %v, addressed at %v: %d lanes to %v, want %d", seenAs, local, got.lanes, got.endpoint.Addr, want)
+				}
+			}
+		}
+	}
+}
+
+// probe lets b's control goroutine have a probe of a, or an answer, that says where b is seen.
+func (x *couple) probe(kind encap.ControlKind, seenAs netip.AddrPort, from encap.Endpoint) {
+	x.t.Helper()
+	frame, err := x.a.known(x.b).session.Current().SealControl(nil, kind, encap.ProbeBody{ID: 1, Observed: seenAs}.Append(nil))
+	check(x.t, err)
+	x.b.lane(0).inbound([]encap.Datagram{{From: from, Data: frame}})
+	x.b.router.handleControl(<-x.b.router.control)
+}
