@@ -312,3 +312,54 @@ func TestAfterTheStopAPolledDeviceStaysTheCallers(t *testing.T) {
 		t.Error("the router's own is open")
 	}
 }
+
+// several is a device of several queues that cannot be polled.
+type several struct {
+	*tun.Memory
+	each   []*tun.Memory
+	queues []tun.Queue
+}
+
+func newSeveral(queues int) *several {
+	d := &several{Memory: tun.NewMemory("weft0", 9000)}
+	for range queues {
+		q := tun.NewMemory("weft0", 9000)
+		d.each, d.queues = append(d.each, q), append(d.queues, q)
+	}
+	return d
+}
+
+// Queues implements tun.Device.
+func (d *several) Queues() []tun.Queue { return d.queues }
+
+// Close implements tun.Device.
+func (d *several) Close() error {
+	for _, q := range d.each {
+		_ = q.Close()
+	}
+	return d.Memory.Close()
+}
+
+func TestEveryQueueThatCannotBePolledIsServed(t *testing.T) {
+	const lanes = 3
+	a, b := loopback(t, 1, loopOptions{lanes: lanes}), loopback(t, 2, loopOptions{lanes: lanes})
+	meet(t, a, b)
+	for range 2 {
+		dev := newSeveral(lanes)
+		check(t, a.router.Attach(dev))
+		for i, q := range dev.each {
+			check(t, q.Inject(packet.Superpacket{Data: udp(pod(1), pod(2), "out")}))
+			b.get(i, 1)
+			b.put(i, packet.Superpacket{Data: udp(pod(2), pod(1), "in")})
+			await(t, "in", func() bool { return len(q.Written()) == 1 })
+		}
+		polled := memory(t, lanes, joinsAll)
+		check(t, a.router.Attach(polled))
+		a.mem = polled
+		for i := range lanes {
+			a.reaches(b, i)
+			b.reaches(a, i)
+		}
+	}
+	lossless(t, a, b)
+}
