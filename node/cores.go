@@ -7,8 +7,9 @@ import (
 	"github.com/weftnet/weft/node/cpu"
 )
 
-// spinRounds is how often, at most, a lane that found nothing looks again before it waits.
-const spinRounds = 50
+// spinRounds is how often, at most, a lane that found nothing looks again before it waits: about 200 us, in which a request
+// gets its answer from the next host or two.
+const spinRounds = 200
 
 // spinFor is how often a lane of a process with that share looks again, and why.
 func spinFor(share cpu.Share) (rounds int, why string) {
