@@ -173,7 +173,7 @@ func (l *lane) serve(conn encap.PolledConn, dev *attachment) error {
 	return nil
 }
 
-// receive is one drain of the port.
+// receive is one drain of the port, and of the mailbox.
 func (l *lane) receive(conn encap.PolledConn) (moved bool, err error) {
 	batch, err := conn.TryReceive()
 	if err != nil {
@@ -182,7 +182,8 @@ func (l *lane) receive(conn encap.PolledConn) (moved bool, err error) {
 	if len(batch) > 0 {
 		l.inbound(batch)
 	}
-	return len(batch) > 0 || l.takeMail(), nil
+	mail := l.takeMail()
+	return len(batch) > 0 || mail, nil
 }
 
 // read is one drain of the device.
