@@ -173,17 +173,18 @@ func (l *lane) serve(conn encap.PolledConn, dev *attachment) error {
 	return nil
 }
 
-// receive is one drain of the port, and of the mailbox.
+// receive is one drain of the port, and of the mailbox. moved: packets came. Control frames alone do not count: they are
+// rare, and an idle lane that looked again after each of them would use the core for nothing.
 func (l *lane) receive(conn encap.PolledConn) (moved bool, err error) {
 	batch, err := conn.TryReceive()
 	if err != nil {
 		return false, err
 	}
 	if len(batch) > 0 {
-		l.inbound(batch)
+		moved = l.inbound(batch)
 	}
 	mail := l.takeMail()
-	return len(batch) > 0 || mail, nil
+	return moved || mail, nil
 }
 
 // read is one drain of the device.
@@ -223,14 +224,15 @@ func (l *lane) outbound(batch []packet.Superpacket) {
 	l.sender.flush()
 }
 
-// inbound moves one drain of the port to the device.
-func (l *lane) inbound(batch []encap.Datagram) {
+// inbound moves one drain of the port to the device and to control, and reports whether there were packets for the device.
+func (l *lane) inbound(batch []encap.Datagram) (packets bool) {
 	l.in.calls.Add(1)
 	l.receiver.begin(l.r.table.Load(), l.r.dev.Load(), l.r.clock())
 	for i := range batch {
 		l.receiver.datagram(&batch[i])
 	}
 	l.receiver.flush()
+	return l.receiver.packets
 }
 
 // refusal is the drop reason of an error in opening or sealing a frame.

@@ -15,8 +15,10 @@ type receiver struct {
 	dev    *attachment
 	now    int64
 	joined *packet.Coalescer // packets that wait to be written; they lie in the batch of datagrams
-	source source
-	pair   pair
+
+	packets bool // the batch brought some for the device
+	source  source
+	pair    pair
 }
 
 // source is the session of the frames that are being taken, as long as they come from one endpoint under one index.
@@ -39,7 +41,7 @@ func (v *receiver) init(l *lane) { v.l = l }
 
 // begin prepares for one batch.
 func (v *receiver) begin(table *snapshot, dev *attachment, now int64) {
-	v.table, v.now = table, now
+	v.table, v.now, v.packets = table, now, false
 	v.pair.n = 0
 	if v.dev != dev {
 		v.dev = dev
@@ -246,6 +248,7 @@ func (v *receiver) put(inner []byte, partial bool) {
 		v.l.in.drop(BadChecksum, 1)
 		return
 	}
+	v.packets = true
 	v.source.packets++
 	v.source.bytes += uint64(len(inner))
 }
