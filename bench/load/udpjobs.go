@@ -17,31 +17,30 @@ const receiveBuffer = 4 << 20
 func (j *job) sinkDatagrams() {
 	defer j.discard(j.main)
 	r := newReceiver(j.main, j.Token, j.guests)
-	locked(func() {
-		for !j.over() {
-			if err := r.receive(); err != nil {
-				j.fail(fmt.Errorf("receive: %w", err))
-				return
-			}
-			j.ledger.datagrams(r.seqs, r.bytes, time.Now())
-		}
-	})
+	j.receiveAll(r.receive, func() { j.ledger.datagrams(r.seqs, r.bytes, time.Now()) })
 }
 
 // checkDatagrams counts datagrams and compares their bytes.
 func (j *job) checkDatagrams() {
 	defer j.discard(j.main)
 	r := newTrainReceiver(j.main, j.Token, j.guests)
+	j.receiveAll(r.receive, func() {
+		j.ledger.datagrams(r.seqs, r.bytes, time.Now())
+		if !j.over() { // the end itself looks like an empty datagram: recv(2) of a socket that was shut down
+			j.ledger.damaged(r.damaged)
+		}
+	})
+}
+
+// receiveAll receives until the job is over, on a thread of its own, and notes what each call brought.
+func (j *job) receiveAll(receive func() error, note func()) {
 	locked(func() {
 		for !j.over() {
-			if err := r.receive(); err != nil {
+			if err := receive(); err != nil {
 				j.fail(fmt.Errorf("receive: %w", err))
 				return
 			}
-			j.ledger.datagrams(r.seqs, r.bytes, time.Now())
-			if !j.over() { // the end itself looks like an empty datagram: recv(2) of a socket that was shut down
-				j.ledger.damaged(r.damaged)
-			}
+			note()
 		}
 	})
 }
