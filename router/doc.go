@@ -4,7 +4,7 @@
 // prefix; a path says how a peer is reached now. A drop reason names why a packet was not delivered; every packet that
 // the router takes from the device or the port and does not pass on is counted under exactly one.
 //
-// Ownership. One control goroutine owns peers, sessions, paths and probes, and is spoken to through mailboxes. The two
+// Ownership. One control goroutine owns peers, sessions, paths and probes, and is spoken to through mailboxes. The
 // loops of a lane read immutable snapshots (table, index map) and atomic pointers (path, current keypair); they take no
 // lock, write no map, allocate nothing and log nothing per packet.
 //

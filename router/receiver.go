@@ -240,7 +240,7 @@ func (v *receiver) admitAddrs(from *peer, inner []byte) (Reason, bool) {
 // put joins a packet to those that wait.
 func (v *receiver) put(inner []byte, partial bool) {
 	err := v.joined.Add(inner, partial)
-	if err == packet.ErrFull { //nolint:errorlint // returned as it is
+	if err == packet.ErrFull {
 		v.write()
 		err = v.joined.Add(inner, partial)
 	}
