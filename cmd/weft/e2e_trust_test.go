@@ -18,6 +18,7 @@ import (
 	"github.com/weftnet/weft/lab"
 	"github.com/weftnet/weft/lab/cluster"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/router"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -202,8 +203,10 @@ func TestGarbageOnThePortIsCountedAndNothingElse(t *testing.T) {
 	startAll(t, c)
 	n := c.Nodes[0]
 	total := func() (sum uint64) {
-		for _, count := range status(t, n).Node.Drops {
-			sum += count
+		for reason, count := range status(t, n).Node.Drops {
+			if reason != router.Multicast.String() { // what this host's own kernel sends at times
+				sum += count
+			}
 		}
 		return sum
 	}
@@ -220,7 +223,7 @@ func TestGarbageOnThePortIsCountedAndNothingElse(t *testing.T) {
 	random := rand.NewChaCha8([32]byte{7})
 	const frames = 2000
 	for i := range frames {
-		frame := make([]byte, 1+i%1400)
+		frame := make([]byte, 2+i%1400) // one byte could be padding, which is thrown away and not counted
 		_, _ = random.Read(frame) // never fails
 		if i%2 == 0 {             // looks like a frame of ours
 			frame[0] = 1<<4 | byte(i/2%8)
@@ -234,7 +237,7 @@ func TestGarbageOnThePortIsCountedAndNothingElse(t *testing.T) {
 	}
 	await(t, func() (bool, string) {
 		got := total() - before
-		return got >= frames, fmt.Sprintf("%d of %d frames of garbage were counted", got, frames)
+		return got == frames, fmt.Sprintf("%d of %d frames of garbage were counted", got, frames)
 	})
 	for _, garbage := range []string{"", "GET / HTTP/1.1\r\n\r\n", "WEFT", strings.Repeat("x", 1<<16)} {
 		sendTCP(t, c.Nodes[1], netip.AddrPortFrom(n.Addr4(), 9338), garbage)
