@@ -224,8 +224,8 @@ func TestGarbageOnThePortIsCountedAndNothingElse(t *testing.T) {
 	const frames = 2000
 	for i := range frames {
 		frame := make([]byte, 2+i%1400) // one byte could be padding, which is thrown away and not counted
-		_, _ = random.Read(frame) // never fails
-		if i%2 == 0 {             // looks like a frame of ours
+		_, _ = random.Read(frame)       // never fails
+		if i%2 == 0 {                   // looks like a frame of ours
 			frame[0] = 1<<4 | byte(i/2%8)
 		}
 		if _, err := conn.Write(frame); err != nil {
