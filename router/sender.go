@@ -98,7 +98,7 @@ func (s *sender) single(v via, p *packet.Superpacket) {
 	}
 	s.reserve(len(p.Data)+frameSlack, 2)
 	s.begin(v, ecnOf(p.Data), v.frameLen(len(p.Data)), 1)
-	if err := s.frame(v.keys, flags, 0, p.Data); err != nil {
+	if err := s.frame(v.keys, flags, nil, p.Data); err != nil {
 		s.abandon()
 		s.l.out.drop(refusal(err), 1)
 		return
@@ -136,7 +136,7 @@ func (s *sender) super(v via, p *packet.Superpacket) {
 	s.l.out.superpackets.Add(1)
 	s.reserve(need, 2*count)
 	s.begin(v, ecnOf(p.Data), v.frameLen(min(header+p.SegmentSize, s.segment.Length())), count)
-	sum, err := s.segments(v.keys, v.headLen())
+	sum, err := s.segments(v.keys, p.Data)
 	if err != nil {
 		s.abandon()
 		s.l.out.drop(refusal(err), count)
@@ -145,47 +145,58 @@ func (s *sender) super(v via, p *packet.Superpacket) {
 	s.end(v, sum, count)
 }
 
-// segments appends the frames of all segments; sum is the length of the packets in them.
-func (s *sender) segments(keys *encap.Keypair, headLen int) (sum int, err error) {
-	partial := s.l.r.cfg.Partial && !s.segment.Unchecked()
-	for {
-		slot := s.slab[s.used+headLen:]
-		n, payload, ok, flags := 0, []byte(nil), false, uint8(0)
-		if partial {
-			flags = encap.FlagPartial
-			n, payload, ok = s.segment.NextPartial(slot)
-		} else {
-			n, payload, ok = s.segment.Next(slot)
+// segments appends the frames of all segments of data; sum is the length of the packets in them. In clear the headers stand in
+// the slab. Sealed, each is written before its payload, over the end of the one before, which is sealed already: so a packet
+// is one piece of memory, and sealing is the only copy.
+func (s *sender) segments(keys *encap.Keypair, data []byte) (sum int, err error) {
+	for at := 0; ; {
+		slot := data[at:]
+		if !keys.Sealed {
+			slot = s.slab[s.used+encap.HeaderLen:]
 		}
+		header, payload, flags, ok := s.next(slot)
 		if !ok {
 			return sum, nil
 		}
-		if err := s.frame(keys, flags, n, payload); err != nil {
+		packet := payload
+		if keys.Sealed {
+			header, packet = nil, slot[:len(header)+len(payload)]
+		}
+		if err := s.frame(keys, flags, header, packet); err != nil {
 			return 0, err
 		}
-		sum += n + len(payload)
+		at += len(payload)
+		sum += s.segment.HeaderLen() + len(payload)
 	}
+}
+
+// next is the next segment, whose header it writes to slot, and the flags of its frame.
+func (s *sender) next(slot []byte) (header, payload []byte, flags uint8, ok bool) {
+	n := 0
+	if s.l.r.cfg.Partial && !s.segment.Unchecked() {
+		flags = encap.FlagPartial
+		n, payload, ok = s.segment.NextPartial(slot)
+	} else {
+		n, payload, ok = s.segment.Next(slot)
+	}
+	return slot[:n:n], payload, flags, ok
 }
 
 // frameSlack is what a frame adds to its packet.
 const frameSlack = encap.HeaderLen + encap.CounterLen + encap.TagLen
 
-// frame appends one frame: headerLen bytes that stand in the slab already, behind room for the frame's own header, and
-// payload. Clear, the payload stays where it lies; sealed, it is copied behind the header and both are sealed in place, so
-// that the frames of a train are one piece of memory.
-func (s *sender) frame(keys *encap.Keypair, flags uint8, headerLen int, payload []byte) error {
+// frame appends one frame. In clear the payload stays where it lies, and header stands in the slab already, behind room for
+// the frame's own. Sealed, there is no header, and the frames of a train become one piece of memory.
+func (s *sender) frame(keys *encap.Keypair, flags uint8, header, payload []byte) error {
 	slot := s.slab[s.used:]
 	if !keys.Sealed {
-		end := encap.HeaderLen + headerLen
+		end := encap.HeaderLen + len(header)
 		keys.PutClearHeader(slot[:encap.HeaderLen], s.wire, flags)
 		s.bufs = append(s.bufs, slot[:end:end], payload)
 		s.used += end
 		return nil
 	}
-	const at = encap.HeaderLen + encap.CounterLen
-	body := slot[at : at+headerLen+len(payload)]
-	copy(body[headerLen:], payload)
-	sealed, err := keys.SealData(slot[:0], s.wire, flags, body)
+	sealed, err := keys.SealData(slot[:0], s.wire, flags, payload)
 	if err != nil {
 		return err
 	}

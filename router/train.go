@@ -17,14 +17,6 @@ func (v via) lane(id uint8) uint8 {
 	return 0
 }
 
-// headLen is what stands before the packet in a frame.
-func (v via) headLen() int {
-	if v.keys.Sealed {
-		return encap.HeaderLen + encap.CounterLen
-	}
-	return encap.HeaderLen
-}
-
 // frameLen is the length of a frame around a packet of n bytes.
 func (v via) frameLen(n int) int {
 	if v.keys.Sealed {

@@ -42,6 +42,10 @@ func yards(t *testing.T, o byHand, test func(t *testing.T, y *yard)) {
 // trains is what a makes of a batch.
 func (y *yard) trains(batch ...packet.Superpacket) []sentTrain {
 	to := y.a.sink(0).record()
+	batch = slices.Clone(batch)
+	for i := range batch {
+		batch[i].Data = slices.Clone(batch[i].Data) // the router writes to them
+	}
 	y.a.lane(0).outbound(batch)
 	return to.sent()
 }

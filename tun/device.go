@@ -30,7 +30,7 @@ type Joins struct {
 type Queue interface {
 	// Read waits for packets and returns at least one. It returns os.ErrClosed after Close, and ErrGone when somebody
 	// deleted the interface; other errors are the kernel's. What it could not make sense of is left out and counted in
-	// Unreadable.
+	// Unreadable. The batch is the caller's until the next Read; he may write to Data, too.
 	Read() ([]packet.Superpacket, error)
 	// Write hands the batch to the kernel and goes on after a packet that is refused. It returns how many superpackets
 	// went entirely, and the first error. After Close: os.ErrClosed; without interface: ErrGone; at once.
