@@ -34,7 +34,7 @@ func newNest(fds []unix.PollFd) (*nest, error) {
 	if err := n.open(); err != nil {
 		return nil, fmt.Errorf("router: make epoll descriptor: %w", err)
 	}
-	if err := n.control(unix.EPOLL_CTL_ADD); err != nil {
+	if err := n.control(unix.EPOLL_CTL_ADD, armed); err != nil {
 		n.close()
 		return nil, fmt.Errorf("router: watch a descriptor: %w", err)
 	}
@@ -59,12 +59,18 @@ func (n *nest) open() (err error) {
 	return err
 }
 
-// arm makes that the next event at a member ends park, or one that waits already.
-func (n *nest) arm() error { return n.control(unix.EPOLL_CTL_MOD) }
+// armed is for one event.
+const armed = unix.EPOLLIN | unix.EPOLLONESHOT
 
-func (n *nest) control(operation int) error {
+// arm makes that the next event at a member ends park, or one that waits already.
+func (n *nest) arm() error { return n.control(unix.EPOLL_CTL_MOD, armed) }
+
+// disarm makes that packets at the members are no events, also at those that did not end park.
+func (n *nest) disarm() { _ = n.control(unix.EPOLL_CTL_MOD, 0) } // fails where a member was closed
+
+func (n *nest) control(operation int, events uint32) error {
 	for _, fd := range n.members {
-		event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT, Fd: fd}
+		event := unix.EpollEvent{Events: events, Fd: fd}
 		if err := unix.EpollCtl(n.fd, operation, int(fd), &event); err != nil {
 			return err
 		}
@@ -76,6 +82,7 @@ func (n *nest) control(operation int) error {
 func (n *nest) park(that int32) bool {
 	n.looks, n.count = 0, 0
 	_ = n.conn.Read(n.ready) // fails only when n is closed
+	n.disarm()
 	for _, event := range n.events[:n.count] {
 		if event.Fd == that {
 			return true

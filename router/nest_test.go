@@ -61,6 +61,21 @@ func TestAParkedWaitEndsAsLongAsADescriptorIsReadable(t *testing.T) {
 	<-woken
 }
 
+// TestALaneThatDoesNotParkIsNotToldOfPackets is why there is a nest at all.
+func TestALaneThatDoesNotParkIsNotToldOfPackets(t *testing.T) {
+	first, second := newDescriptor(t), newDescriptor(t)
+	p := quietPoller(t, first.fd(), second.fd())
+	first.write()
+	p.wait()
+	for range 3 {
+		first.write()
+		second.write()
+	}
+	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.nest.fd), Events: unix.POLLIN}}, 0); n != 0 || err != nil {
+		t.Errorf("Go's poller is told: %d, %v", n, err)
+	}
+}
+
 // TestAParkedWaitEndsWhenASocketIsClosed does what the port does: a socket that was closed has no events left to be found.
 func TestAParkedWaitEndsWhenASocketIsClosed(t *testing.T) {
 	for range 50 {
