@@ -41,7 +41,7 @@ func (n *Node) fastPath() api.FastPath {
 func (n *Node) partial(device tun.Device) api.Feature {
 	f := api.Feature{Name: "partial", State: string(tun.OffloadOn)}
 	switch {
-	case n.cfg.Offload.Partial == encap.KnobOff:
+	case n.config().Offload.Partial == encap.KnobOff:
 		f.State, f.Reason = string(tun.OffloadOff), "it is configured off"
 	case device.Driver() == tun.DriverPlain || device.Driver() == tun.DriverBatch:
 		f.State, f.Reason = string(tun.OffloadOff), fmt.Sprintf("driver %s hands over complete ones", device.Driver())

@@ -123,7 +123,7 @@ func (n *Node) plan(view mesh.View, up map[trust.Fingerprint]router.PeerStatus) 
 	self := owned[n.identity.Fingerprint()]
 	p.table.Local = self
 	p.kernel = kernel.State{
-		Device: n.cfg.Device, MTU: kernel.OverlayMTU(n.deviceMTU()), Network: n.cfg.Network,
+		Device: n.config().Device, MTU: kernel.OverlayMTU(n.deviceMTU()), Network: n.config().Network,
 		Own: n.inOverlay(self), Addresses: overlayAddresses(n.inOverlay(self)),
 		KeepRoutes: time.Since(n.started) < adoption,
 	}
@@ -181,9 +181,10 @@ func (n *Node) pathMTU(to netip.Addr, theirs int) int {
 	if theirs >= leastUnderlayMTU {
 		underlay = min(underlay, theirs)
 	}
-	mtu := underlay - encap.Overhead(n.cfg.Encryption, to.Is4())
-	if n.cfg.MTU > 0 {
-		mtu = min(mtu, n.cfg.MTU)
+	cfg := n.config()
+	mtu := underlay - encap.Overhead(cfg.Encryption, to.Is4())
+	if cfg.MTU > 0 {
+		mtu = min(mtu, cfg.MTU)
 	}
 	return min(max(mtu, leastPathMTU), maxMTU)
 }
@@ -195,7 +196,7 @@ const (
 
 func (n *Node) inOverlay(prefixes []netip.Prefix) []netip.Prefix {
 	inside := slices.DeleteFunc(slices.Clone(prefixes), func(p netip.Prefix) bool {
-		_, ok := n.cfg.networkOf(p)
+		_, ok := n.config().networkOf(p)
 		return !ok
 	})
 	slices.SortFunc(inside, netip.Prefix.Compare)

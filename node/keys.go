@@ -16,11 +16,13 @@ import (
 
 // Key is one key of the configuration: the same in the file and, with dashes for dots and underscores, as a flag.
 type Key struct {
-	Name  string // as in the file; "log.level" is level inside log
-	Usage string
-	List  bool // takes several values
-	set   func(c *Config, values []string) error
-	get   func(c *Config) []string
+	Name    string // as in the file; "log.level" is level inside log
+	Usage   string
+	List    bool     // takes several values
+	Reload  bool     // a running node takes a new value by a reload; false: it needs a restart
+	Choices []string // values worth proposing, for the shell's completion; all are accepted
+	set     func(c *Config, values []string) error
+	get     func(c *Config) []string
 }
 
 // Flag is the key's name on the command line.
@@ -45,22 +47,23 @@ func (k *Key) Get(c *Config) string { return strings.Join(k.get(c), ",") }
 // Keys lists all keys in the order of the documentation.
 func Keys() []*Key { return keys }
 
+// keys is the table of all keys. A key without live needs a restart.
 var keys = []*Key{
 	text("name", "label of this node (default: the hostname)", func(c *Config) *string { return &c.Name }),
 	prefixes("network", "the whole overlay: an IPv4 prefix, an IPv6 prefix, or one of each", func(c *Config) *[]netip.Prefix { return &c.Network }),
-	{"subnet", "our part of it: prefixes, or auto", true, setSubnet, func(c *Config) []string { return c.Subnet.values() }},
-	{"subnet_size", "prefix lengths of an automatic subnet: IPv4, IPv6", true, setSubnetSize, func(c *Config) []string { return texts(c.SubnetSize[:]) }},
-	flag("bootstrap", "with subnet auto: take a subnet although no seed answered (the first node of a cluster)", func(c *Config) *bool { return &c.Bootstrap }),
-	prefixes("routes", "further prefixes behind this node", func(c *Config) *[]netip.Prefix { return &c.Routes }),
-	{"listen", "address and port of the underlay, UDP and TCP", false, setListen, func(c *Config) []string { return []string{c.Listen} }},
-	{"advertise", "addresses that peers shall call (default: the source address of the default route)", true, setAdvertise, func(c *Config) []string { return texts(c.Advertise) }},
-	{"join", "nodes to call first: host or host:port", true, setJoin, func(c *Config) []string { return c.Join }},
-	{"encryption", "on: packets are sealed; off: they travel in clear, only control is sealed", false, setEncryption, func(c *Config) []string { return []string{onOff(c.Encryption)} }},
+	live(several("subnet", "our part of it: prefixes, or auto", setSubnet, func(c *Config) []string { return c.Subnet.values() })).propose("auto"),
+	live(several("subnet_size", "prefix lengths of an automatic subnet: IPv4, IPv6", setSubnetSize, func(c *Config) []string { return texts(c.SubnetSize[:]) })),
+	live(flag("bootstrap", "with subnet auto: take a subnet although no seed answered (the first node of a cluster)", func(c *Config) *bool { return &c.Bootstrap })),
+	live(prefixes("routes", "further prefixes behind this node", func(c *Config) *[]netip.Prefix { return &c.Routes })),
+	single("listen", "address and port of the underlay, UDP and TCP", setListen, func(c *Config) string { return c.Listen }),
+	live(several("advertise", "addresses that peers shall call (default: the source address of the default route)", setAdvertise, func(c *Config) []string { return texts(c.Advertise) })),
+	live(several("join", "nodes to call first: host or host:port", setJoin, func(c *Config) []string { return c.Join })),
+	single("encryption", "on: packets are sealed; off: they travel in clear, only control is sealed", setEncryption, func(c *Config) string { return onOff(c.Encryption) }).propose("on", "off"),
 	text("secret_file", "file with the cluster secret", func(c *Config) *string { return &c.SecretFile }),
-	{"mtu", "of the overlay device: auto, or bytes", false, setMTU, func(c *Config) []string { return []string{orAuto(c.MTU)} }},
-	{"device", "name of the overlay device", false, setDevice, func(c *Config) []string { return []string{c.Device} }},
-	{"driver", "of the overlay device: auto, super, batch or plain", false, setDriver, func(c *Config) []string { return []string{string(c.Driver)} }},
-	{"lanes", "queues of the device, each with sockets and a loop of its own: auto (by CPUs), or 1 to 64", false, setLanes, func(c *Config) []string { return []string{orAuto(c.Lanes)} }},
+	live(single("mtu", "of the overlay device: auto, or bytes", setMTU, func(c *Config) string { return orAuto(c.MTU) })).propose("auto"),
+	single("device", "name of the overlay device", setDevice, func(c *Config) string { return c.Device }),
+	single("driver", "of the overlay device: auto, super, batch or plain", setDriver, func(c *Config) string { return string(c.Driver) }).propose(texts(drivers)...),
+	single("lanes", "queues of the device, each with sockets and a loop of its own: auto (by CPUs), or 1 to 64", setLanes, func(c *Config) string { return orAuto(c.Lanes) }).propose("auto"),
 	knob("offload.tso", "superpackets of TCP are read from the device: auto, on or off", func(c *Config) *tun.Knob { return &c.Offload.Device.TSO }),
 	knob("offload.uso", "superpackets of UDP are read from the device: auto, on or off", func(c *Config) *tun.Knob { return &c.Offload.Device.USO }),
 	knob("offload.join_tcp", "superpackets of TCP are written to the device: auto, on or off", func(c *Config) *tun.Knob { return &c.Offload.Device.JoinTCP }),
@@ -70,49 +73,71 @@ var keys = []*Key{
 	knob("offload.partial", "checksums of inner packets are left partial: auto, on or off", func(c *Config) *encap.Knob { return &c.Offload.Partial }),
 	text("state_dir", "directory of keys, claim and known peers", func(c *Config) *string { return &c.StateDir }),
 	text("run_dir", "directory of the control socket", func(c *Config) *string { return &c.RunDir }),
-	{"log.level", "debug, info, warn or error", false, setLogLevel, func(c *Config) []string { return []string{strings.ToLower(c.LogLevel.String())} }},
-	{"log.format", "text or json", false, setLogFormat, func(c *Config) []string { return []string{c.LogFormat} }},
+	live(single("log.level", "debug, info, warn or error", setLogLevel, func(c *Config) string { return strings.ToLower(c.LogLevel.String()) })).propose("debug", "info", "warn", "error"),
+	live(single("log.format", "text or json", setLogFormat, func(c *Config) string { return c.LogFormat })).propose("text", "json"),
+}
+
+// live marks a key whose new value a reload brings into force; Node.apply is where.
+func live(k *Key) *Key {
+	k.Reload = true
+	return k
+}
+
+// propose gives the key values for the shell's completion.
+func (k *Key) propose(values ...string) *Key {
+	k.Choices = values
+	return k
+}
+
+// single is a key with one value.
+func single(name, usage string, set func(*Config, []string) error, get func(*Config) string) *Key {
+	return &Key{Name: name, Usage: usage, set: set, get: func(c *Config) []string { return []string{get(c)} }}
+}
+
+// several is a key that takes a list.
+func several(name, usage string, set func(*Config, []string) error, get func(*Config) []string) *Key {
+	return &Key{Name: name, Usage: usage, List: true, set: set, get: get}
 }
 
 func text(name, usage string, field func(*Config) *string) *Key {
-	return &Key{name, usage, false, func(c *Config, v []string) error {
+	return single(name, usage, func(c *Config, v []string) error {
 		if v[0] == "" {
 			return fmt.Errorf("must not be empty")
 		}
 		*field(c) = v[0]
 		return nil
-	}, func(c *Config) []string { return []string{*field(c)} }}
+	}, func(c *Config) string { return *field(c) })
 }
 
 func flag(name, usage string, field func(*Config) *bool) *Key {
-	return &Key{name, usage, false, func(c *Config, v []string) error {
+	return single(name, usage, func(c *Config, v []string) error {
 		b, err := strconv.ParseBool(v[0])
 		if err != nil {
 			return fmt.Errorf("%q is not true or false", v[0])
 		}
 		*field(c) = b
 		return nil
-	}, func(c *Config) []string { return []string{strconv.FormatBool(*field(c))} }}
+	}, func(c *Config) string { return strconv.FormatBool(*field(c)) }).propose("true", "false")
 }
 
 // knob is a key of an offload: auto and on differ in what happens where the kernel cannot.
 func knob[K ~string](name, usage string, field func(*Config) *K) *Key {
-	return &Key{name, usage, false, func(c *Config, v []string) error {
+	return single(name, usage, func(c *Config, v []string) error {
 		switch v[0] {
 		case "auto", "on", "off":
 			*field(c) = K(v[0])
 			return nil
 		}
 		return fmt.Errorf("%q is not auto, on or off", v[0])
-	}, func(c *Config) []string { return []string{string(*field(c))} }}
+	}, func(c *Config) string { return string(*field(c)) }).propose("auto", "on", "off")
 }
 
 func prefixes(name, usage string, field func(*Config) *[]netip.Prefix) *Key {
-	return &Key{name, usage, true, func(c *Config, v []string) error {
+	return several(name, usage, func(c *Config, v []string) error {
 		list, err := parsePrefixes(v)
 		*field(c) = list
 		return err
-	}, func(c *Config) []string { return texts(*field(c)) }}
+	}, func(c *Config) []string { return texts(*field(c)) })
 }
 
 func parsePrefixes(values []string) ([]netip.Prefix, error) {
@@ -259,10 +284,11 @@ func setDevice(c *Config, v []string) error {
 	return nil
 }
 
+var drivers = []tun.Driver{tun.DriverAuto, tun.DriverSuper, tun.DriverBatch, tun.DriverPlain}
+
 func setDriver(c *Config, v []string) error {
-	known := []tun.Driver{tun.DriverAuto, tun.DriverSuper, tun.DriverBatch, tun.DriverPlain}
-	if !slices.Contains(known, tun.Driver(v[0])) {
-		return fmt.Errorf("%q is not a driver: it is one of %s", v[0], joined(known))
+	if !slices.Contains(drivers, tun.Driver(v[0])) {
+		return fmt.Errorf("%q is not a driver: it is one of %s", v[0], joined(drivers))
 	}
 	c.Driver = tun.Driver(v[0])
 	return nil

@@ -37,7 +37,7 @@ func chooseLanes(c *Config, share cpu.Share) lanes {
 // unless the number is configured.
 func (n *Node) openPort() error {
 	port, err := n.listen(n.lanes.wanted)
-	if err != nil && n.lanes.wanted > 1 && n.cfg.Lanes == 0 && !errors.Is(err, encap.ErrInUse) {
+	if err != nil && n.lanes.wanted > 1 && n.config().Lanes == 0 && !errors.Is(err, encap.ErrInUse) {
 		n.lanes.lack = err.Error()
 		port, err = n.listen(1)
 	}
@@ -47,7 +47,7 @@ func (n *Node) openPort() error {
 
 func (n *Node) listen(lanes int) (encap.Port, error) {
 	return n.platform.ListenUDP(encap.UDPOptions{
-		Listen: n.cfg.Listen, Lanes: lanes, GSO: n.cfg.Offload.GSO, GRO: n.cfg.Offload.GRO,
+		Listen: n.config().Listen, Lanes: lanes, GSO: n.config().Offload.GSO, GRO: n.config().Offload.GRO,
 	})
 }
 

@@ -69,7 +69,7 @@ func (n *Node) underlayAddresses() []netip.Addr {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.asked {
-		c.own, c.asked = n.platform.Kernel.UnderlayAddresses(n.cfg.Device, n.cfg.Network), true
+		c.own, c.asked = n.platform.Kernel.UnderlayAddresses(n.config().Device, n.config().Network), true
 	}
 	return c.own
 }
@@ -84,18 +84,20 @@ func (n *Node) kernelChanged() {
 // deviceMTU is the MTU of the overlay device: the configured one, or the egress MTU less the overhead over IPv4. Routes
 // to peers that are reached over IPv6 carry less.
 func (n *Node) deviceMTU() int {
-	if n.cfg.MTU > 0 {
-		return n.cfg.MTU
+	cfg := n.config()
+	if cfg.MTU > 0 {
+		return cfg.MTU
 	}
 	e := n.egress(netip.Addr{})
 	is4 := !e.Source.IsValid() || e.Source.Is4()
-	return min(max(int(e.MTU)-encap.Overhead(n.cfg.Encryption, is4), minMTU), maxMTU)
+	return min(max(int(e.MTU)-encap.Overhead(cfg.Encryption, is4), minMTU), maxMTU)
 }
 
 // deviceOptions asks for a queue for each of the port's lanes.
 func (n *Node) deviceOptions() tun.Options {
+	cfg := n.config()
 	return tun.Options{
-		Name: n.cfg.Device, Driver: n.cfg.Driver, MTU: n.deviceMTU(), Queues: len(n.port.Lanes()), Offloads: n.cfg.Offload.Device,
+		Name: cfg.Device, Driver: cfg.Driver, MTU: n.deviceMTU(), Queues: len(n.port.Lanes()), Offloads: cfg.Offload.Device,
 	}
 }
 
@@ -106,11 +108,11 @@ func (n *Node) advertised() []api.Advertised {
 	add := func(a netip.Addr, why string) {
 		at := netip.AddrPortFrom(a.Unmap(), port)
 		known := slices.ContainsFunc(list, func(x api.Advertised) bool { return x.Endpoint == at })
-		if a.IsValid() && !known && !n.cfg.inNetwork(a) {
+		if a.IsValid() && !known && !n.config().inNetwork(a) {
 			list = append(list, api.Advertised{Endpoint: at, Why: why})
 		}
 	}
-	for _, a := range n.cfg.Advertise {
+	for _, a := range n.config().Advertise {
 		add(a, "configured (advertise)")
 	}
 	if len(list) > 0 {
@@ -127,7 +129,7 @@ func (n *Node) advertised() []api.Advertised {
 }
 
 func (n *Node) listenAddr() netip.Addr {
-	at, err := netip.ParseAddrPort(n.cfg.Listen)
+	at, err := netip.ParseAddrPort(n.config().Listen)
 	if err != nil || at.Addr().IsUnspecified() {
 		return netip.Addr{}
 	}

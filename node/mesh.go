@@ -13,19 +13,21 @@ import (
 )
 
 func (n *Node) meshConfig() mesh.Config {
+	cfg := n.config()
 	return mesh.Config{
-		Identity: n.identity, Boot: n.boot, Name: n.cfg.Name, Started: n.started, Port: n.port.Port(),
-		Network: n.cfg.Network, Subnet: n.meshSubnet(), Bootstrap: n.cfg.Bootstrap, Routes: n.cfg.Routes, Seeds: n.cfg.Join,
-		StateDir: n.cfg.StateDir, Underlay: &underlay{n}, Logger: n.log, OnView: func(mesh.View) { n.changed() },
+		Identity: n.identity, Boot: n.boot, Name: cfg.Name, Started: n.started, Port: n.port.Port(),
+		Network: cfg.Network, Subnet: n.meshSubnet(), Bootstrap: cfg.Bootstrap, Routes: cfg.Routes, Seeds: cfg.Join,
+		StateDir: cfg.StateDir, Underlay: &underlay{n}, Logger: n.log, OnView: func(mesh.View) { n.changed() },
 		Forbidden: n.forbidden, Movable: n.movable,
 	}
 }
 
 func (n *Node) meshSubnet() mesh.Subnet {
-	if n.cfg.Subnet.Auto {
-		return mesh.Subnet{Kind: mesh.KindAuto, Bits4: n.cfg.SubnetSize[0], Bits6: n.cfg.SubnetSize[1]}
+	cfg := n.config()
+	if cfg.Subnet.Auto {
+		return mesh.Subnet{Kind: mesh.KindAuto, Bits4: cfg.SubnetSize[0], Bits6: cfg.SubnetSize[1]}
 	}
-	return mesh.Subnet{Kind: mesh.KindStatic, Prefixes: n.cfg.Subnet.Prefixes}
+	return mesh.Subnet{Kind: mesh.KindStatic, Prefixes: cfg.Subnet.Prefixes}
 }
 
 // movable reports whether our automatic subnet may be given up for another: nothing but weft's device lives in it.
@@ -33,7 +35,7 @@ func (n *Node) movable() bool {
 	n.state.mu.Lock()
 	current := n.state.plan
 	n.state.mu.Unlock()
-	return current == nil || !n.platform.Kernel.InUse(current.kernel.Own, n.cfg.Device)
+	return current == nil || !n.platform.Kernel.InUse(current.kernel.Own, n.config().Device)
 }
 
 func (n *Node) newStreams() *encap.Streams {
@@ -120,5 +122,5 @@ func closeRest(results <-chan dialed, left int) {
 
 // underlayOnly leaves out addresses of the overlay: calling a peer through itself would go in circles.
 func (n *Node) underlayOnly(at []netip.AddrPort) []netip.AddrPort {
-	return slices.DeleteFunc(slices.Clone(at), func(a netip.AddrPort) bool { return n.cfg.inNetwork(a.Addr()) })
+	return slices.DeleteFunc(slices.Clone(at), func(a netip.AddrPort) bool { return n.config().inNetwork(a.Addr()) })
 }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,7 +27,8 @@ import (
 
 // Node is one running node.
 type Node struct {
-	cfg      Config
+	cfg      Config                 // as it was at the start; use config(), which knows what a reload changed
+	live     atomic.Pointer[Config] // in force; see config and apply
 	platform *Platform
 	log      *slog.Logger
 	identity *trust.Identity
@@ -55,6 +57,10 @@ type Node struct {
 	lastLocal mesh.Local                 // what the mesh was told; only the keeper uses it, once it runs
 	alive     map[trust.Fingerprint]bool // members that gossip reached at the keeper's last look
 }
+
+// config is the configuration in force: that of the start, with what reloads have changed since. It is shared: nobody
+// changes it. Its value for a key that needs a restart is always that of the start.
+func (n *Node) config() *Config { return n.live.Load() }
 
 // Run runs a node with cfg until ctx ends. Log lines go to logs.
 func Run(ctx context.Context, cfg Config, logs io.Writer) error {
@@ -88,6 +94,7 @@ func New(cfg Config, platform *Platform, log *slog.Logger) (*Node, error) {
 		wake: make(chan struct{}, 1), refused: newRefusals(), protected: newProtected(cfg.Join),
 		alive: map[trust.Fingerprint]bool{}, lanes: chooseLanes(&cfg, platform.CPU),
 	}
+	n.live.Store(&cfg)
 	if err := n.loadSecret(); err != nil {
 		return nil, err
 	}
@@ -108,28 +115,28 @@ func asConfigError(err error) error {
 }
 
 func (n *Node) loadSecret() error {
-	secret, exposed, err := trust.ReadSecretFile(n.cfg.SecretFile)
+	secret, exposed, err := trust.ReadSecretFile(n.config().SecretFile)
 	if err != nil {
 		return configErrorf("secret_file: %w", err)
 	}
 	if exposed {
-		n.log.Warn("node.secret.exposed", "file", n.cfg.SecretFile, "remedy", "chmod 600 "+n.cfg.SecretFile)
-		n.state.problem("secret", fmt.Sprintf("others may read %s: chmod 600 it", n.cfg.SecretFile))
+		n.log.Warn("node.secret.exposed", "file", n.config().SecretFile, "remedy", "chmod 600 "+n.config().SecretFile)
+		n.state.problem("secret", fmt.Sprintf("others may read %s: chmod 600 it", n.config().SecretFile))
 	}
 	n.keys = secret.Derive()
 	return nil
 }
 
 func (n *Node) loadIdentity() error {
-	if err := os.MkdirAll(n.cfg.StateDir, 0o700); err != nil {
+	if err := os.MkdirAll(n.config().StateDir, 0o700); err != nil {
 		return fmt.Errorf("node: make state_dir: %w", err)
 	}
-	identity, created, err := trust.LoadIdentity(n.cfg.StateDir, n.platform.Random)
+	identity, created, err := trust.LoadIdentity(n.config().StateDir, n.platform.Random)
 	if err != nil {
 		return err
 	}
 	if created {
-		n.log.Info("node.identity.created", "id", identity.Fingerprint().Short(), "file", filepath.Join(n.cfg.StateDir, trust.IdentityFile))
+		n.log.Info("node.identity.created", "id", identity.Fingerprint().Short(), "file", filepath.Join(n.config().StateDir, trust.IdentityFile))
 	}
 	n.identity = identity
 	n.boot, err = trust.NewBootNonce(n.platform.Random)
@@ -138,7 +145,7 @@ func (n *Node) loadIdentity() error {
 
 // Run starts everything in order, keeps it going until ctx ends or a part fails, and stops it in reverse order.
 func (n *Node) Run(ctx context.Context) error {
-	unlock, err := lockRunDir(n.cfg.RunDir)
+	unlock, err := lockRunDir(n.config().RunDir)
 	if err != nil {
 		return err
 	}
@@ -152,7 +159,7 @@ func (n *Node) Run(ctx context.Context) error {
 		return err
 	}
 	defer listener.Close()
-	api, err := listenControl(n.cfg.Socket())
+	api, err := listenControl(n.config().Socket())
 	if err != nil {
 		n.close()
 		return err
@@ -163,15 +170,15 @@ func (n *Node) Run(ctx context.Context) error {
 		n.close()
 		return err
 	}
-	n.log.Info("node.started", "name", n.cfg.Name, "id", n.identity.Fingerprint().Short(), "version", version.Get().Version,
-		"device", n.device.Name(), "driver", n.choice.Driver, "lanes", len(n.port.Lanes()), "listen", n.cfg.Listen, "encryption", onOff(n.cfg.Encryption))
+	n.log.Info("node.started", "name", n.config().Name, "id", n.identity.Fingerprint().Short(), "version", version.Get().Version,
+		"device", n.device.Name(), "driver", n.choice.Driver, "lanes", len(n.port.Lanes()), "listen", n.config().Listen, "encryption", onOff(n.config().Encryption))
 	err = n.serve(ctx, listener, api)
 	n.log.Info("node.stopped", "left", "device, addresses and routes ('weft down' removes them)")
 	return err
 }
 
 func (n *Node) nextEpoch() (uint64, error) {
-	epoch, aside, err := nextEpoch(n.cfg.StateDir, n.started)
+	epoch, aside, err := nextEpoch(n.config().StateDir, n.started)
 	if aside != "" {
 		n.log.Warn("node.epoch.damaged", "aside", aside)
 	}
@@ -184,7 +191,7 @@ func (n *Node) open() (net.Listener, error) {
 	if err := n.openPort(); err != nil {
 		return nil, err
 	}
-	listener, err := n.platform.ListenTCP(n.cfg.Listen)
+	listener, err := n.platform.ListenTCP(n.config().Listen)
 	if err != nil {
 		n.port.Close()
 		return nil, err
@@ -207,7 +214,7 @@ func (n *Node) open() (net.Listener, error) {
 // openGuarded opens the device behind the unreachable route. Without a device only that is set: what a crashed run left
 // stays until the keeper knows better.
 func (n *Node) openGuarded() error {
-	_, err := n.platform.Kernel.Set(kernel.State{Network: n.cfg.Network})
+	_, err := n.platform.Kernel.Set(kernel.State{Network: n.config().Network})
 	if err != nil && !errors.Is(err, kernel.ErrNoDevice) {
 		return asConfigError(err)
 	}
@@ -253,11 +260,11 @@ func (n *Node) close() {
 func (n *Node) assemble(epoch uint64) (err error) {
 	spin, _ := spinFor(n.platform.CPU)
 	n.local = &encap.Local{
-		Identity: n.identity, Keys: n.keys, Settings: n.settings(), Name: n.cfg.Name, Rand: n.platform.Random,
+		Identity: n.identity, Keys: n.keys, Settings: n.settings(), Name: n.config().Name, Rand: n.platform.Random,
 	}
 	n.router = router.New(router.Config{
 		Local: n.local, Boot: n.boot, Device: n.device, Port: n.port, Log: n.log, Events: n.onEvent,
-		Stamp: encap.Stamps(epoch), Partial: n.cfg.Offload.Partial != encap.KnobOff, Spin: spin,
+		Stamp: encap.Stamps(epoch), Partial: n.config().Offload.Partial != encap.KnobOff, Spin: spin,
 		Gossip: func(from trust.Fingerprint, boot trust.BootNonce, packet []byte) { n.mesh.Ingest(from, boot, packet) },
 	})
 	n.streams = n.newStreams()
@@ -271,7 +278,7 @@ func (n *Node) assemble(epoch uint64) (err error) {
 
 func (n *Node) settings() encap.Settings {
 	return encap.Settings{
-		Network: n.cfg.Network, Encryption: n.cfg.Encryption, MinVersion: encap.Version, MaxVersion: encap.Version,
+		Network: n.config().Network, Encryption: n.config().Encryption, MinVersion: encap.Version, MaxVersion: encap.Version,
 		Lanes: uint8(len(n.port.Lanes())), Ciphers: encap.PreferredCiphers(), MTU: uint16(n.egress(netip.Addr{}).MTU),
 	}
 }
@@ -328,7 +335,7 @@ func (n *Node) explain(err error) error {
 	}
 	if clone := new(mesh.CloneError); errors.As(err, &clone) {
 		return fmt.Errorf("%w: this host is a clone; delete %s and start again to become a node of its own",
-			err, filepath.Join(n.cfg.StateDir, trust.IdentityFile))
+			err, filepath.Join(n.config().StateDir, trust.IdentityFile))
 	}
 	return err
 }

@@ -31,14 +31,14 @@ func (n *Node) report() api.Node {
 	defer s.mu.Unlock()
 	counters := n.router.Counters()
 	r := api.Node{
-		Name: n.cfg.Name, ID: n.identity.Fingerprint().String(), Version: version.Get().Version, PID: os.Getpid(),
-		Started: n.started, Network: n.cfg.Network, SubnetMode: "static", Encryption: onOff(n.cfg.Encryption),
-		Listen: n.cfg.Listen, Advertised: some(s.called), Refused: some(n.refused.notes()), Seeds: seeds(s.view),
+		Name: n.config().Name, ID: n.identity.Fingerprint().String(), Version: version.Get().Version, PID: os.Getpid(),
+		Started: n.started, Network: n.config().Network, SubnetMode: "static", Encryption: onOff(n.config().Encryption),
+		Listen: n.config().Listen, Advertised: some(s.called), Refused: some(n.refused.notes()), Seeds: seeds(s.view),
 		Drops: map[string]uint64{}, Socket: n.socketReport(), Conflicts: conflicts(s), Streams: n.streamReport(),
 		Sent: traffic(counters.Out), Received: traffic(counters.In), SubnetNote: selfNote(s.view.SelfState),
 		Device: n.deviceReport(s.tun, s.choice), FastPath: fast,
 	}
-	if n.cfg.Subnet.Auto {
+	if n.config().Subnet.Auto {
 		r.SubnetMode = "auto"
 	}
 	r.Subnets, r.Addresses = []netip.Prefix{}, []netip.Addr{}
@@ -78,7 +78,7 @@ func (n *Node) streamReport() api.Streams {
 
 func (n *Node) deviceReport(d tun.Device, c *tun.Choice) api.Device {
 	return api.Device{
-		Name: n.cfg.Device, Driver: string(c.Driver), Why: c.Reason, MTU: n.deviceMTU(), Features: deviceFeatures(d),
+		Name: n.config().Device, Driver: string(c.Driver), Why: c.Reason, MTU: n.deviceMTU(), Features: deviceFeatures(d),
 	}
 }
 
@@ -208,7 +208,7 @@ func (n *Node) Routes() ([]api.Route, error) {
 	if current == nil {
 		return list, nil
 	}
-	names := map[trust.Fingerprint]string{n.identity.Fingerprint(): n.cfg.Name}
+	names := map[trust.Fingerprint]string{n.identity.Fingerprint(): n.config().Name}
 	for _, m := range n.state.view.Members {
 		names[m.ID] = m.Name
 	}
@@ -229,7 +229,7 @@ func (n *Node) routeReport(prefix netip.Prefix, owner trust.Fingerprint, name st
 		return r
 	}
 	if route, ok := current.routes[prefix]; ok {
-		r.State, r.Reason, r.Via, r.MTU = "in force", "", n.cfg.Device, int(route.MTU)
+		r.State, r.Reason, r.Via, r.MTU = "in force", "", n.config().Device, int(route.MTU)
 	}
 	return r
 }
