@@ -2,12 +2,14 @@ package mesh
 
 import (
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/google/renameio/v2"
+	"github.com/weftnet/weft/atomicfile"
 )
 
 // stateFiles writes the state files in a goroutine of its own, so that a slow disk holds nobody up. Of several versions of a
@@ -71,10 +73,10 @@ func (f *stateFiles) flush() {
 	f.waiting = map[string][]byte{}
 	f.mu.Unlock()
 	var failed error
-	for name, contents := range files {
-		if err := renameio.WriteFile(filepath.Join(f.dir, name), contents, 0o600); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(files)) { // in order: what fails is told alike each time
+		if err := atomicfile.Write(filepath.Join(f.dir, name), files[name], 0o600); err != nil {
 			failed = err
-			f.keep(name, contents)
+			f.keep(name, files[name])
 		}
 	}
 	f.note(failed)

@@ -21,6 +21,9 @@ const (
 	fileVersion = 1
 )
 
+// StateFiles are the names of the files that a Mesh writes into its state directory.
+func StateFiles() []string { return []string{claimFile, peersFile} }
+
 // claimRecord is the claim file.
 type claimRecord struct {
 	Version int    `json:"version"`

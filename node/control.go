@@ -3,33 +3,13 @@ package node
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/weftnet/weft/node/api"
 )
-
-// listenControl opens the control socket, for root only. A socket that a crashed daemon left is replaced; that no other
-// daemon runs is known from the lock on the run directory.
-func listenControl(path string) (net.Listener, error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("node: replace control socket: %w", err)
-	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, fmt.Errorf("node: open control socket: %w", err)
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		l.Close()
-		return nil, fmt.Errorf("node: protect control socket: %w", err)
-	}
-	return l, nil
-}
 
 // serveControl answers the commands until ctx ends. It returns errStopAsked when a command asks for a stop.
 func (n *Node) serveControl(ctx context.Context, l net.Listener) error {

@@ -7,36 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
 
-	"github.com/google/renameio/v2"
+	"github.com/weftnet/weft/atomicfile"
 )
-
-// ErrRunning says that another daemon holds the run directory.
-var ErrRunning = errors.New("weft is running already")
-
-// lockRunDir makes sure that only one daemon uses the run directory. The lock ends with the process or with unlock.
-func lockRunDir(dir string) (unlock func(), err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("node: make run_dir: %w", err)
-	}
-	path := filepath.Join(dir, "weft.lock")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("node: lock run_dir: %w", err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		holder, _ := os.ReadFile(path)
-		f.Close()
-		return nil, fmt.Errorf("%w: process %s holds %s (stop it, or give this one another run_dir)", ErrRunning, strings.TrimSpace(string(holder)), path)
-	}
-	if err := f.Truncate(0); err == nil {
-		fmt.Fprintln(f, os.Getpid())
-	}
-	return func() { f.Close() }, nil
-}
 
 // epochFile holds the number of the last start. Handshake stamps begin with it, so that they grow from start to start
 // even when the clock does not.
@@ -51,7 +25,7 @@ type epochState struct {
 
 // nextEpoch returns the epoch of this start and stores it. Without a stored one the wall clock in seconds is taken, which
 // is greater than any epoch that counted starts from an earlier clock; so it is for a damaged one, which is set aside and
-// named in aside.
+// named in aside. With an *atomicfile.Error the epoch is good for this start, and not stored.
 func nextEpoch(dir string, now time.Time) (epoch uint64, aside string, err error) {
 	path := filepath.Join(dir, epochFile)
 	var last epochState
@@ -69,13 +43,15 @@ func nextEpoch(dir string, now time.Time) (epoch uint64, aside string, err error
 	case last.Version > stateVersion:
 		return 0, "", fmt.Errorf("node: %s is of version %d, this weft knows %d: run the newer weft, or another state_dir", path, last.Version, stateVersion)
 	}
-	next := epochState{Version: stateVersion, Epoch: max(last.Epoch+1, uint64(now.Unix()))}
-	data, err = json.Marshal(next)
+	epoch = max(last.Epoch+1, uint64(now.Unix()))
+	return epoch, aside, writeEpoch(dir, epoch)
+}
+
+// writeEpoch stores the epoch of this start. The error is an *atomicfile.Error.
+func writeEpoch(dir string, epoch uint64) error {
+	data, err := json.Marshal(epochState{Version: stateVersion, Epoch: epoch})
 	if err != nil {
-		return 0, "", fmt.Errorf("node: write epoch: %w", err)
+		panic("node: encode epoch: " + err.Error()) // two numbers
 	}
-	if err := renameio.WriteFile(path, append(data, '\n'), 0o600); err != nil {
-		return 0, "", fmt.Errorf("node: write epoch: %w", err)
-	}
-	return next.Epoch, aside, nil
+	return atomicfile.Write(filepath.Join(dir, epochFile), append(data, '\n'), 0o600)
 }

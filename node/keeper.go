@@ -51,8 +51,16 @@ func (n *Node) keep(ctx context.Context) error {
 		case <-n.wake:
 		case <-tick.C:
 			n.egresses.expire()
+			n.tidy()
 		}
 	}
+}
+
+// tidy looks after what no notification tells of.
+func (n *Node) tidy() {
+	n.tidyStateDir()
+	n.tidyRunDir()
+	n.watchClock()
 }
 
 func (n *Node) reconcile() {
@@ -60,7 +68,7 @@ func (n *Node) reconcile() {
 		n.reopenDevice()
 	}
 	n.updateLocal()
-	n.state.problem("state_dir", n.mesh.StateProblem())
+	n.noteStateDir()
 	view := n.mesh.View()
 	peers, err := n.router.Peers()
 	if err != nil {

@@ -54,6 +54,9 @@ type Node struct {
 	egresses  egressCache
 	state     state
 	heardAt   time.Time                  // when the keeper first saw that a peer was heard
+	runDir    *runDir                    // nil: none, in tests
+	unstored  unstoredEpoch              // used by Run, then by the keeper
+	clock     clockWatch                 // used by the keeper alone
 	lastLocal mesh.Local                 // what the mesh was told; only the keeper uses it, once it runs
 	alive     map[trust.Fingerprint]bool // members that gossip reached at the keeper's last look
 }
@@ -145,7 +148,12 @@ func (n *Node) loadIdentity() error {
 
 // Run starts everything in order, keeps it going until ctx ends or a part fails, and stops it in reverse order.
 func (n *Node) Run(ctx context.Context) error {
-	unlock, err := lockRunDir(n.config().RunDir)
+	var err error
+	if n.runDir, err = openRunDir(n.config().RunDir); err != nil {
+		return err
+	}
+	defer n.runDir.close()
+	unlock, err := n.openStateDir()
 	if err != nil {
 		return err
 	}
@@ -159,7 +167,7 @@ func (n *Node) Run(ctx context.Context) error {
 		return err
 	}
 	defer listener.Close()
-	api, err := listenControl(n.config().Socket())
+	api, err := n.runDir.listen(n.config().Socket())
 	if err != nil {
 		n.close()
 		return err
@@ -175,14 +183,6 @@ func (n *Node) Run(ctx context.Context) error {
 	err = n.serve(ctx, listener, api)
 	n.log.Info("node.stopped", "left", "device, addresses and routes ('weft down' removes them)")
 	return err
-}
-
-func (n *Node) nextEpoch() (uint64, error) {
-	epoch, aside, err := nextEpoch(n.config().StateDir, n.started)
-	if aside != "" {
-		n.log.Warn("node.epoch.damaged", "aside", aside)
-	}
-	return epoch, err
 }
 
 // open takes the machine's parts: the port, then the unreachable route of the network, then the device. If somebody has the

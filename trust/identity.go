@@ -13,7 +13,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
+	"github.com/weftnet/weft/atomicfile"
 )
 
 // IdentityFile is the name of the file in the state directory that holds a node's key seed.
@@ -111,8 +111,8 @@ func createIdentity(path string, random io.Reader) (*Identity, error) {
 	if _, err := io.ReadFull(random, seed); err != nil {
 		return nil, fmt.Errorf("trust: draw node key: %w", err)
 	}
-	if err := renameio.WriteFile(path, seed, 0o600); err != nil {
-		return nil, fmt.Errorf("trust: write node key: %w", err)
+	if err := atomicfile.Write(path, seed, 0o600); err != nil {
+		return nil, fmt.Errorf("trust: new node key: %w", err)
 	}
 	return NewIdentity(seed)
 }

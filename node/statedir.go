@@ -1,0 +1,93 @@
+package node
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/weftnet/weft/atomicfile"
+	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/trust"
+)
+
+// openStateDir keeps other daemons out of the state directory, whose key two nodes cannot share, until unlock or the end of
+// the process, and removes what a killed one left half written. A file system without locks is no reason not to run.
+func (n *Node) openStateDir() (unlock func(), err error) {
+	dir := n.config().StateDir
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("node: lock state_dir: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
+		f.Close()
+		return nil, fmt.Errorf("%w: another daemon uses state_dir %s (stop it, or give this one a state_dir of its own)", ErrRunning, dir)
+	}
+	if err := atomicfile.RemoveLeftovers(dir, append(mesh.StateFiles(), epochFile, trust.IdentityFile)...); err != nil {
+		n.log.Debug("node.state.leftovers", "error", err) // a read-only file system: they do no harm
+	}
+	return func() { f.Close() }, nil
+}
+
+// nextEpoch is the epoch of this start. Where it cannot be stored the node runs all the same, and the keeper tries again: if
+// it never can, the next start may count the same epoch again, and is then called by its peers instead of calling them.
+func (n *Node) nextEpoch() (uint64, error) {
+	epoch, aside, err := nextEpoch(n.config().StateDir, n.started)
+	if aside != "" {
+		n.log.Warn("node.epoch.damaged", "aside", aside)
+	}
+	if unwritten := new(atomicfile.Error); errors.As(err, &unwritten) {
+		n.log.Error("node.epoch.unwritable", "error", err)
+		n.unstored = unstoredEpoch{epoch, err.Error()}
+		return epoch, nil
+	}
+	return epoch, err
+}
+
+// unstoredEpoch is the epoch of this start while it could not be written, and why. The zero value: it is written.
+type unstoredEpoch struct {
+	epoch uint64
+	why   string
+}
+
+// tidyStateDir looks after what the state directory should hold, every tidyPeriod.
+func (n *Node) tidyStateDir() {
+	n.storeEpoch()
+	n.noteKey()
+}
+
+// storeEpoch writes the epoch that could not be written at the start.
+func (n *Node) storeEpoch() {
+	if n.unstored == (unstoredEpoch{}) {
+		return
+	}
+	if err := writeEpoch(n.config().StateDir, n.unstored.epoch); err != nil {
+		n.unstored.why = err.Error()
+		return
+	}
+	n.unstored = unstoredEpoch{}
+	n.log.Info("node.epoch.written")
+}
+
+// noteStateDir shows in status why the state directory cannot be written, as long as that lasts.
+func (n *Node) noteStateDir() {
+	n.state.problem("state_dir", cmp.Or(n.unstored.why, n.mesh.StateProblem()))
+}
+
+// noteKey says it when the node's key is gone. It is not put back: to delete it is how a clone is told to become another node.
+func (n *Node) noteKey() {
+	file, reason := filepath.Join(n.config().StateDir, trust.IdentityFile), ""
+	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
+		reason = file + " is gone: put it back, or the next start makes another node of this host"
+	}
+	switch {
+	case !n.state.problem("node_key", reason):
+	case reason != "":
+		n.log.Error("node.key.gone", "file", file, "effect", "the next start makes another node of this host")
+	default:
+		n.log.Info("node.key.back", "file", file)
+	}
+}
