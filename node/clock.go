@@ -2,9 +2,8 @@ package node
 
 import "time"
 
-// The wall clock enters weft at few places: the epoch of a start, the time of a goodbye, the time of a first claim, the names
-// of files set aside, and what is shown to people. Everything that waits, measures or compares goes by the monotonic clock,
-// which nobody can set.
+// The wall clock enters weft at few places, which TestTheWallClockEntersOnlyWhereItDoesNoHarm lists. Everything that waits,
+// measures or compares goes by the monotonic clock, which nobody can set.
 
 // leastStep is what two clocks may drift apart without anybody having set one: NTP slews by 0.5 ms in a second at most.
 const leastStep = 2 * time.Second
@@ -23,14 +22,17 @@ func (c *clockWatch) stepped(now time.Time) time.Duration {
 	return stepBetween(last, now)
 }
 
-// stepBetween is how far the wall clock was set between two readings; 0 for a step below leastStep, and for times that carry
-// no monotonic reading.
+// stepBetween is how far the wall clock was set between two readings; 0 for times that carry no monotonic reading.
 func stepBetween(earlier, later time.Time) time.Duration {
-	step := later.Round(0).Sub(earlier.Round(0)) - later.Sub(earlier)
-	if step.Abs() < leastStep {
-		return 0
+	return step(later.Round(0).Sub(earlier.Round(0)), later.Sub(earlier))
+}
+
+// step is the difference of what the wall clock and the monotonic one say has passed; 0 below leastStep.
+func step(wall, monotonic time.Duration) time.Duration {
+	if d := wall - monotonic; d.Abs() >= leastStep {
+		return d
 	}
-	return step
+	return 0
 }
 
 // shown is a time for people and for other processes, by the wall clock as it is now: t was read before somebody may have set
