@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -36,15 +37,38 @@ const (
 // ErrConfig marks errors of the configuration: the command exits with 2.
 var ErrConfig = errors.New("configuration")
 
-// configErrorf makes an error that wraps ErrConfig and reads as one line.
-func configErrorf(format string, args ...any) error {
-	return &configError{fmt.Errorf(format, args...)}
+// configError wraps ErrConfig and reads as one line: the place where a key has its value, the key, and what is wrong with it.
+type configError struct {
+	key   string // empty: it is about no single key
+	place string // of the key's value: "/etc/weft/weft.yaml: line 3", or a flag; empty: not known, or the default
+	err   error
 }
 
-type configError struct{ err error }
+// configErrorf makes an error about the configuration that is about no single key.
+func configErrorf(format string, args ...any) error {
+	return &configError{err: fmt.Errorf(format, args...)}
+}
 
-func (e *configError) Error() string        { return e.err.Error() }
-func (e *configError) Unwrap() error        { return e.err }
+// keyErrorf makes an error about the value of a key. Config.placed adds where that value stands.
+func keyErrorf(key, format string, args ...any) error {
+	return &configError{key: key, err: fmt.Errorf(format, args...)}
+}
+
+// Error implements error.
+func (e *configError) Error() string {
+	text := e.err.Error()
+	for _, part := range []string{e.key, e.place} {
+		if part != "" {
+			text = part + ": " + text
+		}
+	}
+	return text
+}
+
+// Unwrap gives what is wrong.
+func (e *configError) Unwrap() error { return e.err }
+
+// Is makes errors.Is(err, ErrConfig) true.
 func (e *configError) Is(target error) bool { return target == ErrConfig }
 
 // Subnet is what the node owns: named prefixes, or one that it finds itself.
@@ -82,6 +106,8 @@ type Config struct {
 	RunDir     string
 	LogLevel   slog.Level
 	LogFormat  string
+
+	places map[string]string // of the keys that were given, for errors; shared by copies, and so replaced as a whole
 }
 
 // Offload has the knobs of all that the kernel, or a peer, may do in weft's place.
@@ -125,41 +151,79 @@ func (c *Config) ReadFile(path string) error {
 	if err != nil {
 		return configErrorf("%w (make one with 'weft init' or 'weft join', or name it with --config)", err)
 	}
-	if err := c.Parse(data); err != nil {
+	lines, err := c.parse(data)
+	if err != nil {
 		return configErrorf("%s: %w", path, err)
+	}
+	for key, line := range lines {
+		c.Given(key, fmt.Sprintf("%s: line %d", path, line))
 	}
 	return nil
 }
 
+// Given notes where the value of a key stands, for errors: a file and line, or a flag.
+func (c *Config) Given(key, place string) {
+	places := maps.Clone(c.places)
+	if places == nil {
+		places = map[string]string{}
+	}
+	places[key] = place
+	c.places = places
+}
+
+// placed is err with the place of the key that it is about, where that is known.
+func (c *Config) placed(err error) error {
+	about := new(configError)
+	if !errors.As(err, &about) || about.key == "" || about.place != "" || c.places[about.key] == "" {
+		return err
+	}
+	return &configError{key: about.key, place: c.places[about.key], err: about.err}
+}
+
 // Parse reads YAML over c; errors name line and key.
 func (c *Config) Parse(data []byte) error {
-	var doc yaml.Node
+	_, err := c.parse(data)
+	return err
+}
+
+// parse reads YAML over c and returns the line of each key in it.
+func (c *Config) parse(data []byte) (lines map[string]int, err error) {
+	root, err := rootOf(data)
+	if err != nil || root == nil {
+		return nil, err
+	}
+	lines = map[string]int{}
+	return lines, c.parseMap(root, "", lines)
+}
+
+// rootOf is the one document in data; nil: it is empty.
+func rootOf(data []byte) (*yaml.Node, error) {
+	var doc, second yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		return nil // an empty file
+		return nil, nil
 	case err != nil:
-		return syntaxError(data, err)
+		return nil, syntaxError(data, err)
 	}
-	var second yaml.Node
 	if err := dec.Decode(&second); err == nil {
-		return fmt.Errorf("line %d: holds more than one document", second.Line)
+		return nil, fmt.Errorf("line %d: more than one document: keep the first", second.Line)
 	} else if !errors.Is(err, io.EOF) {
-		return syntaxError(data, err)
+		return nil, syntaxError(data, err)
 	}
 	root := doc.Content[0]
 	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
-		return nil
+		return nil, nil
 	}
-	return c.parseMap(root, "", map[string]int{})
+	return root, nil
 }
 
 // syntaxError is what the YAML parser says, with the line. The parser names none for the first line, for unknown anchors
 // and for characters that YAML does not allow: it is then the first line up to which the text fails in the same way.
 func syntaxError(data []byte, err error) error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if strings.HasPrefix(text, "line ") {
-		return errors.New(text)
+	if where, what, ok := strings.Cut(text, ": "); ok && strings.HasPrefix(where, "line ") {
+		return fmt.Errorf("%s: not YAML: %s", where, what)
 	}
 	var head []byte
 	line := 0
@@ -169,18 +233,18 @@ func syntaxError(data []byte, err error) error {
 			break
 		}
 	}
-	return fmt.Errorf("line %d: %s", max(line, 1), text)
+	return fmt.Errorf("line %d: not YAML: %s", max(line, 1), text)
 }
 
 func (c *Config) parseMap(m *yaml.Node, prefix string, seen map[string]int) error {
 	if m.Kind != yaml.MappingNode {
-		return fmt.Errorf("line %d: expected keys with values", m.Line)
+		return fmt.Errorf("line %d: expected keys with values, each as 'key: value' on a line of its own", m.Line)
 	}
 	for i := 0; i+1 < len(m.Content); i += 2 {
 		name, value := m.Content[i], m.Content[i+1]
 		full := prefix + name.Value
 		if first, ok := seen[full]; ok {
-			return fmt.Errorf("line %d: key %q was given in line %d already", name.Line, full, first)
+			return fmt.Errorf("line %d: key %q was given in line %d already: keep one of them", name.Line, full, first)
 		}
 		seen[full] = name.Line
 		if err := c.parseKey(name, value, full, seen); err != nil {
@@ -237,5 +301,5 @@ func suggest(name string) string {
 			return fmt.Sprintf(" (did you mean %q?)", k.Name)
 		}
 	}
-	return ""
+	return " ('weft up --help' lists all keys)"
 }

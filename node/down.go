@@ -48,11 +48,11 @@ func checkDown(ctx context.Context, cfg Config, host *kernel.Host) error {
 	}
 	s, err := api.NewClient(cfg.Socket()).Status(ctx)
 	if err == nil && s.Node.Device.Name != cfg.Device {
-		return configErrorf("device: the daemon here runs %s, not %s: use --device %s", s.Node.Device.Name, cfg.Device, s.Node.Device.Name)
+		return keyErrorf("device", "the daemon here runs %s, not %s: use --device %s", s.Node.Device.Name, cfg.Device, s.Node.Device.Name)
 	}
 	conflict := new(kernel.ConflictError)
 	if errors.As(host.CheckNetwork(cfg.Network, cfg.Device, cfg.Subnet.Prefixes), &conflict) && conflict.Leftover {
-		return configErrorf("device: %w", conflict)
+		return keyErrorf("device", "%w", conflict)
 	}
 	return nil
 }

@@ -90,7 +90,7 @@ func Join(file string, cfg Config, chosen map[string]bool, text string) error {
 		return configErrorf("token: %w", err)
 	}
 	if cfg.Bootstrap {
-		return configErrorf("bootstrap: only the first node of a cluster may have it, and a node that joins is not the first")
+		return keyErrorf("bootstrap", "only the first node of a cluster may have it, and a node that joins is not the first")
 	}
 	if err := follow(token, &cfg, chosen); err != nil {
 		return err
@@ -107,7 +107,7 @@ func follow(token trust.Token, cfg *Config, chosen map[string]bool) error {
 	told.Network, told.Encryption, told.SubnetSize = token.Network, token.Encryption, token.SubnetSize
 	for _, k := range keys {
 		if chosen[k.Name] && k.Name != "join" && !sameItems(k.Values(cfg), k.Values(&told)) {
-			return configErrorf("%s: %s was chosen, but the token says %s: leave it out to join this cluster", k.Name, k.Get(cfg), k.Get(&told))
+			return keyErrorf(k.Name, "%s was chosen, but the token says %s: leave it out to join this cluster", k.Get(cfg), k.Get(&told))
 		}
 	}
 	if !chosen["join"] {
@@ -176,7 +176,7 @@ func writeSecret(path string, secret trust.Secret) (created bool, err error) {
 	case err == nil && old == secret:
 		return false, nil
 	case err == nil:
-		return false, configErrorf("secret_file: %s %w with another secret; delete it first to join this cluster", path, ErrExists)
+		return false, keyErrorf("secret_file", "%s %w with another secret; delete it first to join this cluster", path, ErrExists)
 	case !errors.Is(err, fs.ErrNotExist):
 		return false, secretError(err)
 	}
@@ -194,7 +194,7 @@ func secretError(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("secret_file: %w", rootHint(err))
 	}
-	return configErrorf("secret_file: %w", err)
+	return keyErrorf("secret_file", "%w", err)
 }
 
 // rootHint adds what helps when the user lacks permission.
@@ -210,7 +210,7 @@ func rootHint(err error) error {
 func callableAt(cfg Config) ([]string, error) {
 	host, port, err := net.SplitHostPort(cfg.Listen)
 	if err != nil {
-		return nil, configErrorf("listen: %w", err)
+		return nil, keyErrorf("listen", "%w", err)
 	}
 	addrs := cfg.Advertise
 	if bound, err := netip.ParseAddr(host); err == nil && !bound.IsUnspecified() && len(addrs) == 0 {

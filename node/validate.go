@@ -12,11 +12,12 @@ import (
 	"github.com/weftnet/weft/tun"
 )
 
-// Validate checks what can be checked without the machine. Errors wrap ErrConfig and read as one line.
+// Validate checks what can be checked without the machine. Errors wrap ErrConfig and read as one line, which names the key
+// and, where it was given, its place.
 func (c *Config) Validate() error {
 	for _, check := range []func() error{c.checkName, c.checkNetwork, c.checkSubnet, c.checkRoutes, c.checkUnderlay, c.checkLanes, c.checkPaths} {
 		if err := check(); err != nil {
-			return err
+			return c.placed(err)
 		}
 	}
 	return nil
@@ -24,14 +25,14 @@ func (c *Config) Validate() error {
 
 func (c *Config) checkName() error {
 	if c.Name == "" {
-		return configErrorf("name: is empty")
+		return keyErrorf("name", "is empty: give this node a label")
 	}
 	if len(c.Name) > 63 {
-		return configErrorf("name: %d characters are more than 63", len(c.Name))
+		return keyErrorf("name", "%d characters are more than 63: shorten it", len(c.Name))
 	}
 	for _, r := range c.Name {
 		if r <= ' ' || r == 0x7f || r > 0x7f {
-			return configErrorf("name: %q holds characters that are not printable ASCII without blanks", c.Name)
+			return keyErrorf("name", "%q holds characters that are not printable ASCII without blanks: use letters, digits and dashes", c.Name)
 		}
 	}
 	return nil
@@ -40,18 +41,18 @@ func (c *Config) checkName() error {
 func (c *Config) checkNetwork() error {
 	families := map[bool]netip.Prefix{}
 	if len(c.Network) == 0 {
-		return configErrorf("network: is empty: name the prefix of the whole overlay, such as 10.244.0.0/16")
+		return keyErrorf("network", "is empty: name the prefix of the whole overlay, such as 10.244.0.0/16")
 	}
 	for _, p := range c.Network {
 		if other, ok := families[p.Addr().Is4()]; ok {
-			return configErrorf("network: %s and %s are of one family; at most one IPv4 and one IPv6 prefix", other, p)
+			return keyErrorf("network", "%s and %s are of one family: name at most one IPv4 and one IPv6 prefix", other, p)
 		}
 		families[p.Addr().Is4()] = p
 		if p.Bits() == 0 || p.Bits() > p.Addr().BitLen()-2 {
-			return configErrorf("network: %s cannot be divided among nodes", p)
+			return keyErrorf("network", "%s cannot be divided among nodes: name one such as 10.244.0.0/16", p)
 		}
 		if err := checkUnicast(p); err != nil {
-			return configErrorf("network: %w", err)
+			return keyErrorf("network", "%w", err)
 		}
 	}
 	return nil
@@ -78,7 +79,7 @@ var reserved = []struct {
 func checkUnicast(p netip.Prefix) error {
 	for _, r := range reserved {
 		if r.prefix.Overlaps(p) {
-			return fmt.Errorf("%s overlaps %s (%s), which is not for unicast between hosts", p, r.prefix, r.what)
+			return fmt.Errorf("%s overlaps %s (%s), which is not for unicast between hosts: name another prefix", p, r.prefix, r.what)
 		}
 	}
 	return nil
@@ -92,13 +93,13 @@ func (c *Config) checkSubnet() error {
 		net, ok := c.networkOf(p)
 		switch {
 		case !ok:
-			return configErrorf("subnet: %s is not inside network %s", p, joined(c.Network))
+			return keyErrorf("subnet", "%s is not inside network %s: name a part of that, or auto", p, joined(c.Network))
 		case p == net:
-			return configErrorf("subnet: %s is all of network; leave room for other nodes", p)
+			return keyErrorf("subnet", "%s is all of network; leave room for other nodes", p)
 		}
 		for _, other := range c.Subnet.Prefixes[:i] {
 			if other.Overlaps(p) {
-				return configErrorf("subnet: %s and %s overlap", other, p)
+				return keyErrorf("subnet", "%s and %s overlap: name one of them", other, p)
 			}
 		}
 	}
@@ -112,7 +113,7 @@ func (c *Config) checkSubnetSize() error {
 			size = c.SubnetSize[1]
 		}
 		if size <= net.Bits() {
-			return configErrorf("subnet_size: a /%d does not fit into network %s more than once", size, net)
+			return keyErrorf("subnet_size", "a /%d does not fit into network %s more than once: name a longer length", size, net)
 		}
 	}
 	return nil
@@ -146,15 +147,15 @@ func (c *Config) checkRoutes() error {
 		}
 		switch {
 		case p.Bits() == 0:
-			return configErrorf("routes: %s is the default route; weft does not carry that", p)
+			return keyErrorf("routes", "%s is the default route, which weft does not carry: name what lies behind this node", p)
 		case p.Bits() < widest:
-			return configErrorf("routes: %s is wider than /%d, the widest that weft carries", p, widest)
+			return keyErrorf("routes", "%s is wider than /%d, the widest that weft carries: name narrower ones", p, widest)
 		}
 		if err := checkUnicast(p); err != nil {
-			return configErrorf("routes: %w", err)
+			return keyErrorf("routes", "%w", err)
 		}
 		if slices.ContainsFunc(c.Network, p.Overlaps) {
-			return configErrorf("routes: %s overlaps network %s; what lies in it belongs into subnet", p, joined(c.Network))
+			return keyErrorf("routes", "%s overlaps network %s; what lies in it belongs into subnet", p, joined(c.Network))
 		}
 	}
 	return nil
@@ -164,16 +165,16 @@ func (c *Config) checkRoutes() error {
 func (c *Config) checkUnderlay() error {
 	for _, a := range c.Advertise {
 		if c.inNetwork(a) {
-			return configErrorf("advertise: %s lies inside network %s; name an address of the underlay", a, joined(c.Network))
+			return keyErrorf("advertise", "%s lies inside network %s; name an address of the underlay", a, joined(c.Network))
 		}
 	}
 	for _, seed := range c.Join {
 		host, _, err := mesh.SplitSeed(seed, DefaultPort)
 		if err != nil {
-			return configErrorf("join: %w", err)
+			return keyErrorf("join", "%w", err)
 		}
 		if a, err := netip.ParseAddr(host); err == nil && c.inNetwork(a.Unmap()) {
-			return configErrorf("join: %s lies inside network %s; name an address of the underlay", seed, joined(c.Network))
+			return keyErrorf("join", "%s lies inside network %s; name an address of the underlay", seed, joined(c.Network))
 		}
 	}
 	return nil
@@ -182,7 +183,7 @@ func (c *Config) checkUnderlay() error {
 // checkLanes refuses lanes that the driver cannot have queues for.
 func (c *Config) checkLanes() error {
 	if c.Lanes > 1 && c.oneQueue() {
-		return configErrorf("lanes: %d are more than driver %s has queues, which is one; driver super has as many as wanted", c.Lanes, c.Driver)
+		return keyErrorf("lanes", "%d are more than driver %s has queues, which is one; driver super has as many as wanted", c.Lanes, c.Driver)
 	}
 	return nil
 }
@@ -198,11 +199,11 @@ func (c *Config) checkPaths() error {
 		{"secret_file", c.SecretFile}, {"state_dir", c.StateDir}, {"run_dir", c.RunDir},
 	} {
 		if !utf8.ValidString(path.value) || strings.ContainsFunc(path.value, unicode.IsControl) {
-			return configErrorf("%s: %q holds control characters or is not UTF-8", path.key, path.value)
+			return keyErrorf(path.key, "%q holds control characters or is not UTF-8: use a plain path", path.value)
 		}
 	}
 	if n := len(c.Socket()); n > maxSocketPath {
-		return configErrorf("run_dir: %s is too long: the path of the socket in it has %d bytes, and the kernel takes %d", c.RunDir, n, maxSocketPath)
+		return keyErrorf("run_dir", "%s is too long: the path of the socket in it has %d bytes, and the kernel takes %d", c.RunDir, n, maxSocketPath)
 	}
 	return nil
 }
