@@ -32,7 +32,7 @@ func (n *Node) report() api.Node {
 	counters := n.router.Counters()
 	r := api.Node{
 		Name: n.config().Name, ID: n.identity.Fingerprint().String(), Version: version.Get().Version, PID: os.Getpid(),
-		Started: n.started, Network: n.config().Network, SubnetMode: "static", Encryption: onOff(n.config().Encryption),
+		Started: shown(n.started), Network: n.config().Network, SubnetMode: "static", Encryption: onOff(n.config().Encryption),
 		Listen: n.config().Listen, Advertised: some(s.called), Refused: some(n.refused.notes()), Seeds: seeds(s.view),
 		Drops: map[string]uint64{}, Socket: n.socketReport(), Conflicts: conflicts(s), Streams: n.streamReport(),
 		Sent: traffic(counters.Out), Received: traffic(counters.In), SubnetNote: selfNote(s.view.SelfState),
@@ -126,7 +126,7 @@ func seeds(v mesh.View) []api.Seed {
 		if !s.OK {
 			state = cmp.Or(s.LastError, "not called yet")
 		}
-		list = append(list, api.Seed{Address: s.Address, State: state, Name: s.Peer, Tries: s.Tries, Since: s.Since, Next: s.NextTry})
+		list = append(list, api.Seed{Address: s.Address, State: state, Name: s.Peer, Tries: s.Tries, Since: shown(s.Since), Next: shown(s.NextTry)})
 	}
 	return list
 }
@@ -167,16 +167,21 @@ func (n *Node) Peers() ([]api.Peer, error) {
 
 func (n *Node) peerReport(m mesh.Member, p router.PeerStatus) api.Peer {
 	r := api.Peer{
-		Name: m.Name, ID: m.ID.String(), State: api.StateUp, Since: p.Since, Path: "udp", Endpoint: addrText(p.Endpoint),
+		Name: m.Name, ID: m.ID.String(), State: api.StateUp, Since: shown(p.Since), Path: "udp", Endpoint: addrText(p.Endpoint),
 		SeesUs: addrText(p.SeenAs), RTT: p.RTT.Microseconds(), Sealed: p.Sealed, Cipher: p.Cipher, Member: m.Alive,
 		Subnets: some(p.Prefixes), Addrs: overlayAddresses(n.inOverlay(p.Prefixes)), Sent: traffic(p.Tx), Received: traffic(p.Rx),
+	}
+	r.Version = p.Build
+	if p.SkewSaid {
+		ahead := p.Skew.Milliseconds()
+		r.Skew = &ahead
 	}
 	if !p.SeenAs.IsValid() {
 		r.SeesUs = addrText(m.SeesUsAs)
 	}
 	switch {
 	case m.Claim == nil:
-		r.State, r.Reason, r.Since = api.StateUnknown, "its claim has not arrived yet", m.Since
+		r.State, r.Reason, r.Since = api.StateUnknown, "its claim has not arrived yet", shown(m.Since)
 	case !p.Up && (p.Away || m.Left):
 		r.State = api.StateAway
 	case !p.Up:

@@ -112,7 +112,7 @@ func (s *state) problem(what, reason string) bool {
 func (s *state) degraded() []api.Note {
 	list := slices.AppendSeq([]api.Note{}, maps.Values(s.problems))
 	slices.SortFunc(list, func(a, b api.Note) int { return strings.Compare(a.What, b.What) })
-	return list
+	return sinceShown(list)
 }
 
 // refusals remembers who was refused, and why; the latest of each, a bounded number.
@@ -166,7 +166,15 @@ func (r *refusals) notes() []api.Note {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.list = slices.DeleteFunc(r.list, func(n api.Note) bool { return time.Since(n.Since) > refusalLife })
-	return slices.Clone(r.list)
+	return sinceShown(slices.Clone(r.list))
+}
+
+// sinceShown makes the times of a list, which the caller owns, such as are shown.
+func sinceShown(list []api.Note) []api.Note {
+	for i := range list {
+		list[i].Since = shown(list[i].Since)
+	}
+	return list
 }
 
 // forget drops what was noted of a node that is no longer refused.
