@@ -53,7 +53,7 @@ func TestCommittedReportsAreCompleteAndTheirPagesAreGenerated(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if !r.Complete || r.Options.Rounds < 4 {
+		if !r.Complete || r.Options.Rounds < 5 {
 			t.Errorf("%s: complete %t, %d rounds", file, r.Complete, r.Options.Rounds)
 		}
 		for name, want := range render.Files(r) {
