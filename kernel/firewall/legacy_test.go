@@ -1,0 +1,51 @@
+package firewall
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestAnOldIptablesThatDropsIsNamedWithTheCommandThatHelps(t *testing.T) {
+	s := newSite(t, "iptables-legacy", "ip6tables-legacy")
+	s.set(wanted())
+	for _, c := range []struct {
+		program string
+		ipv6    bool
+	}{{"iptables-legacy", false}, {"ip6tables-legacy", true}} {
+		t.Run(c.program, func(t *testing.T) {
+			s.run(s.vm, c.program+" -A FORWARD -s 203.0.113.7 -j ACCEPT") // a table that drops nothing
+			s.settled(wanted())
+			s.run(s.vm, c.program+" -P FORWARD DROP")
+			err := s.vm.Do(func() error { _, err := s.rules.Set(wanted()); return err })
+			legacy := new(LegacyError)
+			if !errors.As(err, &legacy) || legacy.IPv6 != c.ipv6 || strings.Contains(err.Error(), "\n") {
+				t.Fatalf("err = %v", err)
+			}
+			s.do(func() error { return NewRules(nil).Remove("weft1") }) // says nothing of it
+			i := slices.Index([]bool{false, true}, c.ipv6)
+			if s.reaches(s.peer, s.pod, peerAddrs[i]) {
+				t.Error("the pod reaches the overlay: this is no obstacle")
+			}
+			_, remedy, _ := strings.Cut(err.Error(), "that table: ")
+			s.run(s.vm, remedy)
+			s.settled(wanted())
+			s.sees(s.peer, s.pod, peerAddrs[i])
+		})
+	}
+}
+
+func TestATableOfNoSenseIsReadToItsEnd(t *testing.T) {
+	for _, l := range []legacy{legacy4, legacy6} {
+		for size := range 400 {
+			zero := &legacyTable{entries: make([]byte, size), policy: size / 2}
+			ones := &legacyTable{entries: slices.Repeat([]byte{0xff}, size), policy: size / 2}
+			for _, table := range []*legacyTable{zero, ones} {
+				if table.drops(l) || table.accepts(l, "weft0") {
+					t.Fatalf("%d bytes of %v decide something", size, table.entries[:min(size, 1)])
+				}
+			}
+		}
+	}
+}

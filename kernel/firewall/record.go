@@ -1,0 +1,97 @@
+package firewall
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/google/renameio/v2"
+)
+
+// record is the file in which Forwarding remembers what it has changed, so that another process can put it back. It belongs
+// into a directory that a reboot empties, as it does the switches.
+type record struct {
+	path    string
+	loaded  bool
+	entries []entry // in the order in which they were changed
+}
+
+// entry is a sysctl that was changed.
+type entry struct {
+	Name string `json:"name"` // path below /proc/sys
+	Was  string `json:"was"`
+	Set  string `json:"set"`
+}
+
+// recordVersion is that of the file's format.
+const recordVersion = 1
+
+type recordFile struct {
+	Version int     `json:"version"`
+	Changed []entry `json:"changed"`
+}
+
+// load reads the file once. A damaged one, or one of a newer version, is an error that names it: what it remembers must not be
+// forgotten.
+func (r *record) load() error {
+	if r.loaded {
+		return nil
+	}
+	data, err := os.ReadFile(r.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		r.loaded = true
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("firewall: read what sysctls were: %w", err)
+	}
+	var file recordFile
+	if err := json.Unmarshal(data, &file); err != nil {
+		return fmt.Errorf("firewall: %s is damaged (%w): delete it, and weft takes the sysctls as they are now for your own", r.path, err)
+	}
+	if file.Version > recordVersion {
+		return fmt.Errorf("firewall: %s is of version %d, this weft knows %d: run the newer weft", r.path, file.Version, recordVersion)
+	}
+	r.entries, r.loaded = file.Changed, true
+	return nil
+}
+
+func (r *record) has(name string) bool {
+	return slices.ContainsFunc(r.entries, func(e entry) bool { return e.Name == name })
+}
+
+// add remembers a change before it is made. Of two changes of one sysctl the first counts.
+func (r *record) add(e entry) error {
+	if r.has(e.Name) {
+		return nil
+	}
+	return r.store(append(slices.Clone(r.entries), e))
+}
+
+// remove forgets a sysctl.
+func (r *record) remove(name string) error {
+	return r.store(slices.DeleteFunc(slices.Clone(r.entries), func(e entry) bool { return e.Name == name }))
+}
+
+// store writes the file, or removes it when there is nothing to remember. After an error all is as before.
+func (r *record) store(entries []entry) error {
+	if len(entries) == 0 {
+		if err := os.Remove(r.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("firewall: forget what sysctls were: %w", err)
+		}
+		r.entries = nil
+		return nil
+	}
+	data, err := json.Marshal(recordFile{recordVersion, entries})
+	if err == nil {
+		err = renameio.WriteFile(r.path, append(data, '\n'), 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("firewall: remember what sysctls were, before changing them: %w", err)
+	}
+	r.entries = entries
+	return nil
+}

@@ -1,0 +1,120 @@
+package firewall
+
+import (
+	"net/netip"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+)
+
+// usualDevice is the device whose table has the plain name.
+const usualDevice = "weft0"
+
+// ownTable is the table for a device: `weft`, and for any other device than weft0 `weft.DEVICE`, so that two daemons in one
+// namespace have a table each.
+func ownTable(device string) *nftables.Table {
+	name := "weft"
+	if device != usualDevice {
+		name += "." + device
+	}
+	return &nftables.Table{Name: name, Family: nftables.TableFamilyINet}
+}
+
+// The chains of our table.
+const (
+	chainPostrouting = "postrouting" // sorts packets
+	chainEntering    = "entering"    // those that go into the device
+	chainLeaving     = "leaving"     // those that go anywhere else
+)
+
+// priority of our base chain: right before those that masquerade for everybody at the usual place (100, srcnat), so that
+// what leaves the overlay gets its port at random whoever else would masquerade it, too. The first chain that translates a
+// connection decides.
+const priority nftables.ChainPriority = 99
+
+// ownChains are the chains of a table, in an order in which they can be made and led to.
+func ownChains(t *nftables.Table) []*nftables.Chain {
+	hook, at, accept := *nftables.ChainHookPostrouting, priority, nftables.ChainPolicyAccept
+	return []*nftables.Chain{
+		{Name: chainEntering, Table: t},
+		{Name: chainLeaving, Table: t},
+		{Name: chainPostrouting, Table: t, Type: nftables.ChainTypeNAT, Hooknum: &hook, Priority: &at, Policy: &accept},
+	}
+}
+
+// kubeMark is what kube-proxy puts on packets that it will masquerade itself (KUBE-MARK-MASQ; masqueradeBit 14).
+const kubeMark = 0x4000
+
+// multicast lists the destinations that no node owns.
+var multicast = []netip.Prefix{
+	netip.MustParsePrefix("224.0.0.0/4"),
+	netip.MustParsePrefix("255.255.255.255/32"),
+	netip.MustParsePrefix("ff00::/8"),
+}
+
+// ownRules are the rules of our table. They see the first packet of a connection only; the kernel treats the rest alike.
+func (s State) ownRules() []rule {
+	return append(append(s.sorting(), s.entering()...), s.leaving()...)
+}
+
+// sorting lets pass what is never rewritten, and hands the rest to one of the two other chains.
+func (s State) sorting() []rule {
+	pass := verdict(expr.VerdictReturn)
+	list := []rule{
+		{chainPostrouting, "kube-proxy masquerades it", all(marked(kubeMark), pass)},
+		{chainPostrouting, "stays on this host", all(out("lo"), pass)},
+	}
+	for _, p := range multicast {
+		list = append(list, rule{chainPostrouting, "not for one host", all(to(p), pass)})
+	}
+	return append(list,
+		rule{chainPostrouting, "into the overlay", all(out(s.Device), goTo(chainEntering))},
+		rule{chainPostrouting, "elsewhere", goTo(chainLeaving)},
+	)
+}
+
+// entering gives our overlay address to everything that goes into the device and is not from the overlay: peers take no
+// source from us that is not ours.
+func (s State) entering() []rule {
+	pass := verdict(expr.VerdictReturn)
+	var list []rule
+	for _, p := range s.Network {
+		list = append(list, rule{chainEntering, "from the overlay", all(from(p), pass)})
+	}
+	for _, p := range s.Routes {
+		list = append(list, rule{chainEntering, "from a network behind this node", all(from(p), pass)})
+	}
+	for _, p := range s.Network {
+		list = append(list, rule{chainEntering, "from outside", all(family(p.Addr().Is4()), masquerade())})
+	}
+	return list
+}
+
+// leaving gives an address of this host to what leaves the overlay here: from our own subnets to anywhere, and from the
+// whole overlay into the networks behind this node, whose hosts need not know a way back.
+func (s State) leaving() []rule {
+	var list []rule
+	for _, p := range s.Network {
+		list = append(list, rule{chainLeaving, "stays in the overlay", all(to(p), verdict(expr.VerdictReturn))})
+	}
+	for _, p := range s.Own {
+		list = append(list, rule{chainLeaving, "leaves the overlay", all(from(p), masquerade())})
+	}
+	for _, lan := range s.Routes {
+		for _, p := range s.Network {
+			if p.Addr().Is4() == lan.Addr().Is4() {
+				list = append(list, rule{chainLeaving, "into a network behind this node", all(from(p), to(lan), masquerade())})
+			}
+		}
+	}
+	return list
+}
+
+// opening are the rules that let pass what the overlay forwards, for the front of an obstacle.
+func (s State) opening(chain string) []rule {
+	comment := "weft: forwarded for " + s.Device
+	return []rule{
+		{chain, comment, all(in(s.Device), counter(), verdict(expr.VerdictAccept))},
+		{chain, comment, all(out(s.Device), counter(), verdict(expr.VerdictAccept))},
+	}
+}
