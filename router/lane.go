@@ -26,6 +26,9 @@ type lane struct {
 	sending  sync.Mutex    // held by the loop that serves the device: the one that uses sender
 	attached chan struct{} // signals that the device was replaced
 	poller   *poller       // nil: conn cannot be polled
+
+	portBeat, deviceBeat beat // of the loops
+
 	spin     spin
 	turns    turnCounters
 	mail     mailbox // frames of this lane that other lanes received
@@ -37,6 +40,7 @@ func newLane(r *Router, id int, conn encap.Conn) *lane {
 	l := &lane{
 		r: r, id: uint8(id), conn: conn, attached: make(chan struct{}, 1), spin: newSpin(r.cfg.Spin), mail: newMailbox(),
 	}
+	l.portBeat.pulses, l.deviceBeat.pulses = &r.pulses, &r.pulses
 	l.sender.init(l)
 	l.receiver.init(l)
 	return l
@@ -99,7 +103,9 @@ func (l *lane) drainDevice(dev *attachment) {
 	l.sending.Lock()
 	defer l.sending.Unlock()
 	for {
+		l.deviceBeat.rest()
 		batch, err := dev.queues[l.id].Read()
+		l.deviceBeat.work()
 		if err != nil {
 			l.deviceFailed(dev, err)
 			return
@@ -131,7 +137,9 @@ func (l *lane) runPort() error {
 
 func (l *lane) drainPort() error {
 	for {
+		l.portBeat.rest()
 		batch, err := l.conn.Receive()
+		l.portBeat.work()
 		if err != nil {
 			return err
 		}
@@ -160,6 +168,7 @@ func (l *lane) serve(conn encap.PolledConn, dev *attachment) error {
 		l.poller.watch(conn.Descriptor(), queue.Descriptor())
 	}
 	for l.r.dev.Load() == dev && (queue == nil || !dev.lost.Load()) {
+		l.portBeat.turn()
 		received, err := l.receive(conn)
 		if err != nil {
 			return err

@@ -65,6 +65,7 @@ type Router struct {
 	control    chan message // control frames of known sessions
 	handshakes chan message // initiations and responses
 	hearsay    chan message // gossip frames without a session
+	pulses     pulses
 	done       chan struct{}
 	stopOnce   sync.Once
 	loops      sync.WaitGroup
@@ -77,7 +78,7 @@ type Router struct {
 func New(cfg Config) *Router {
 	r := &Router{
 		cfg: cfg, self: cfg.Local.Identity.Fingerprint(), log: cfg.Log, timing: cfg.Timing.withDefaults(),
-		started: time.Now(), done: make(chan struct{}), peers: map[trust.Fingerprint]*peer{},
+		started: time.Now(), done: make(chan struct{}), pulses: newPulses(), peers: map[trust.Fingerprint]*peer{},
 		calls: make(chan func(), 64), control: make(chan message, 512),
 		handshakes: make(chan message, 64), hearsay: make(chan message, 256),
 		frame:  make([]byte, 0, maxControlFrame),
