@@ -42,6 +42,7 @@ type Session struct {
 	generation uint64    // the highest known
 	stamp      Stamp     // of the last initiation taken
 	stamped    bool      // there was one
+	history    History
 	agreement  Agreement // of the newest keypair
 	remote     Settings  // likewise
 }
@@ -70,6 +71,16 @@ func (s *Session) Agreement() Agreement { return s.agreement }
 
 // Remote is what the peer said of itself in the latest handshake; zero before the first.
 func (s *Session) Remote() Settings { return s.remote }
+
+// History counts what became of handshakes.
+type History struct {
+	Keys   uint64    // keypairs that came into force
+	Rekeys uint64    // those that took the place of one in force
+	Last   time.Time // when the newest of them was made; zero: there was none
+}
+
+// History is what has happened since the session was made.
+func (s *Session) History() History { return s.history }
 
 // Pending reports whether index is that of an initiation of ours which waits for its response.
 func (s *Session) Pending(index uint32) bool { return s.pending != nil && s.pending.index == index }
@@ -104,7 +115,10 @@ func (s *Session) install(k *Keypair, now time.Time) {
 		return
 	}
 	s.current.Store(k)
+	s.history.Keys++
+	s.history.Last = k.Born
 	if cur != nil {
+		s.history.Rekeys++
 		s.retire(cur, now, false)
 	}
 }

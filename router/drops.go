@@ -31,7 +31,7 @@ const (
 	BadChecksum                    // a partial checksum in a packet that cannot have one
 	CongestionLost                 // marked CE outside but not ECN-capable inside (RFC 6040)
 	InnerMalformed                 // authenticated, but not an IP packet, or lengths that disagree
-	SpoofedSource                  // the inner source is not in what the sender owns
+	SpoofedSource                  // the inner source is not in what the sender owns, or is standby for
 	NotLocal                       // the inner destination is not in what this node owns
 	DeviceRefused                  // the device did not take the packet
 	ControlFull                    // the control mailbox was full
@@ -60,6 +60,9 @@ func (r Reason) String() string {
 	}
 	return reasonNames[r]
 }
+
+// Outbound reports whether packets on their way from the device to a peer are dropped for it; else it is on the way back.
+func (r Reason) Outbound() bool { return r < BadFrame }
 
 // Reasons lists every reason in order.
 func Reasons() []Reason {

@@ -30,6 +30,10 @@ type PeerStatus struct {
 	MTU      int       // of its underlay, as it says; 0: no session yet
 	KeysBorn time.Time // when the present keys were made; zero: none
 	Prefixes []netip.Prefix
+	Build    string        // which weft it is, as it says; empty: an older one, or no session yet
+	Skew     time.Duration // how far its clock is ahead of ours; within half a round trip
+	SkewSaid bool          // Skew is known: older builds do not say
+	History  encap.History // of its handshakes
 	Tried    []Attempt
 	Tx, Rx   Traffic
 }
@@ -52,6 +56,8 @@ func (p *peer) status(r *Router) PeerStatus {
 	s := PeerStatus{
 		ID: p.id, Name: p.config.Name, Up: p.link.up, Away: p.away, Reason: p.reason, Since: p.since, RTT: p.rtt,
 		Last: p.last, Heard: r.at(p.heard.Load()), SeenAs: p.seenAs, Prefixes: p.config.Prefixes, Tried: slices.Clone(p.tried),
+		History: p.session.History(),
+		Skew:    p.skew, SkewSaid: p.skewKnown,
 		Tx: Traffic{Packets: p.tx.packets.Load(), Bytes: p.tx.bytes.Load()},
 		Rx: Traffic{Packets: p.rx.packets.Load(), Bytes: p.rx.bytes.Load()},
 	}
@@ -61,7 +67,8 @@ func (p *peer) status(r *Router) PeerStatus {
 	if keys := p.session.Current(); keys != nil {
 		agreed := p.session.Agreement()
 		s.Sealed, s.KeysBorn, s.Version = keys.Sealed, keys.Born, agreed.Version
-		s.Cipher, s.MTU = agreed.Cipher.String(), int(p.session.Remote().MTU)
+		remote := p.session.Remote()
+		s.Cipher, s.MTU, s.Build = agreed.Cipher.String(), int(remote.MTU), remote.Build
 	}
 	return s
 }
