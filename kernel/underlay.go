@@ -167,7 +167,7 @@ func (u underlay) uplink(l link) bool {
 func (h *Host) UnderlayAddresses(device string, network []netip.Prefix) []netip.Addr {
 	u, err := h.underlay()
 	if err != nil {
-		h.log.Warn("kernel_underlay_unknown", "error", err)
+		h.log.Warn("kernel.underlay.unknown", "error", err)
 		return nil
 	}
 	var list []netip.Addr
