@@ -1,0 +1,63 @@
+package metrics
+
+import (
+	"github.com/weftnet/weft/node/api"
+)
+
+// clusterFamilies say what the node knows of the cluster.
+var clusterFamilies = []*Family{
+	gauge("weft_members", "Other nodes that are known: those that gossip reaches (alive), those that said goodbye (left), and the rest (dead).", collectMembers, "state"),
+	gauge("weft_claims", "Claims that are known, this node's among them.", one(func(s *api.Status) int { return s.Node.Claims })),
+	gauge("weft_conflicts", "Claimed prefixes that their claimer does not get.", one(func(s *api.Status) int { return len(s.Node.Conflicts) })),
+	gauge("weft_subnets", "Prefixes of the overlay that this node owns; 0 while it has none.", one(func(s *api.Status) int { return len(s.Node.Subnets) })),
+	gauge("weft_seeds", "Configured addresses to call: those that have joined, and those that have not (failing).", collectSeeds, "state"),
+	gauge("weft_sessions", "Peers with keys in force.", one(sessions)),
+	gauge("weft_refused_nodes", "Nodes that were refused for another secret or setting within the last 10 minutes; 32 at most.",
+		one(func(s *api.Status) int { return len(s.Node.Refused) })),
+	counter("weft_streams_total", "TCP connections to the port, by what became of them.", collectStreams, "outcome"),
+	counter("weft_gossip_drops_total", "Gossip that was dropped: packets and streams that came faster than they were taken (transport), messages likewise (messages), packets that the port did not take (unsent). It comes again.",
+		collectGossip, "stage"),
+}
+
+func collectMembers(s *api.Status, e emit) {
+	m := s.Node.Members
+	e(float64(m.Alive), "alive")
+	e(float64(m.Left), "left")
+	e(float64(m.Known-m.Alive-m.Left), "dead")
+}
+
+func collectSeeds(s *api.Status, e emit) {
+	joined := 0
+	for _, seed := range s.Node.Seeds {
+		if seed.State == api.SeedJoined {
+			joined++
+		}
+	}
+	e(float64(joined), "joined")
+	e(float64(len(s.Node.Seeds)-joined), "failing")
+}
+
+func sessions(s *api.Status) (n int) {
+	for i := range s.Peers {
+		if s.Peers[i].Session {
+			n++
+		}
+	}
+	return n
+}
+
+func collectStreams(s *api.Status, e emit) {
+	c := s.Node.Streams
+	e(float64(c.Accepted), "accepted")
+	e(float64(c.Garbage), "garbage")
+	e(float64(c.Refused), "refused")
+	e(float64(c.Busy), "busy")
+	e(float64(c.Failed), "failed")
+}
+
+func collectGossip(s *api.Status, e emit) {
+	g := s.Node.Gossip
+	e(float64(g.Transport), "transport")
+	e(float64(g.Messages), "messages")
+	e(float64(g.Unsent), "unsent")
+}
