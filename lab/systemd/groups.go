@@ -1,0 +1,88 @@
+package systemd
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// groups is the control group in which a machine's systemd makes its own.
+type groups struct{ path string }
+
+// endWithin is how long close waits for processes that were killed.
+const endWithin = 10 * time.Second
+
+// newGroups makes an empty group. What a process that was killed left of it is removed.
+func newGroups(name string) (*groups, error) {
+	root, err := cgroup2()
+	if err != nil {
+		return nil, err
+	}
+	g := &groups{path: filepath.Join(root, name)}
+	if err := g.close(); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(g.path, 0o755); err != nil {
+		return nil, fmt.Errorf("systemd: make control group: %w", err)
+	}
+	return g, nil
+}
+
+// cgroup2 is where the unified hierarchy is mounted.
+func cgroup2() (string, error) {
+	f, err := os.Open("/proc/self/mounts")
+	if err != nil {
+		return "", fmt.Errorf("systemd: find control groups: %w", err)
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if fields := strings.Fields(lines.Text()); len(fields) > 2 && fields[2] == "cgroup2" {
+			return fields[1], nil
+		}
+	}
+	return "", fmt.Errorf("%w: cgroup2 is not mounted", ErrUnavailable)
+}
+
+// close kills what is in the group and removes it with all groups in it. Without the group it does nothing.
+func (g *groups) close() error {
+	if g == nil {
+		return nil
+	}
+	for end := time.Now().Add(endWithin); ; time.Sleep(10 * time.Millisecond) {
+		err := g.remove()
+		if err == nil || !errors.Is(err, unix.EBUSY) || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
+func (g *groups) remove() error {
+	err := os.WriteFile(filepath.Join(g.path, "cgroup.kill"), []byte("1"), 0) // Linux 5.14
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("systemd: kill what is in the control group: %w", err)
+	}
+	var dirs []string
+	_ = filepath.WalkDir(g.path, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			dirs = append(dirs, path)
+		}
+		return nil // what is gone need not be removed
+	})
+	for _, dir := range slices.Backward(dirs) { // the inner ones first
+		if err := unix.Rmdir(dir); err != nil && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("systemd: remove control group %s: %w", dir, err)
+		}
+	}
+	return nil
+}
