@@ -15,9 +15,13 @@ import (
 	"github.com/weftnet/weft/kernel"
 )
 
-// Families says which packets the kernel shall forward. A family that is not wanted is left as it was, and put back if
+// Switches says which packets the kernel shall forward. A family that is not wanted is left as it was, and put back if
 // Forwarding has changed it.
-type Families struct{ IPv4, IPv6 bool }
+type Switches struct {
+	IPv4, IPv6 bool
+	Device     string // weft's device, which is no uplink
+	Record     string // file in which Forwarding writes down what it changes; its directory must exist
+}
 
 // Switches that Forwarding turns on, as paths below /proc/sys.
 const (
@@ -35,19 +39,17 @@ const (
 // Forwarding keeps the kernel's switches for forwarding in the network namespace of the thread that calls it. Before it turns
 // one on it writes down how it was, in a file that goes with the last switch that it puts back.
 type Forwarding struct {
-	device string
 	log    *slog.Logger
 	record record
 	tended []string // the interfaces that were there when uplinks were last looked for
 }
 
-// NewForwarding makes a keeper of switches. path is its file, which need not exist; its directory must. A nil logger is
-// silent.
-func NewForwarding(device, path string, logger *slog.Logger) *Forwarding {
+// NewForwarding makes a keeper of switches. A nil logger is silent.
+func NewForwarding(logger *slog.Logger) *Forwarding {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	return &Forwarding{device: device, log: logger, record: record{path: path}}
+	return &Forwarding{log: logger}
 }
 
 // Set turns forwarding on for the families of want, and puts back what an earlier Set did for others. Where IPv6 forwarding
@@ -55,8 +57,8 @@ func NewForwarding(device, path string, logger *slog.Logger) *Forwarding {
 // reads one small file for each family.
 //
 // Errors. A *SysctlError: the kernel does not let a switch be written; the other family is in place all the same.
-func (f *Forwarding) Set(want Families) (kernel.Changes, error) {
-	if err := f.record.load(); err != nil {
+func (f *Forwarding) Set(want Switches) (kernel.Changes, error) {
+	if err := f.record.load(want.Record); err != nil {
 		return nil, err
 	}
 	var run switching
@@ -65,7 +67,7 @@ func (f *Forwarding) Set(want Families) (kernel.Changes, error) {
 		run.turn(forward4, "1")
 	}
 	if want.IPv6 && exists(forward6) {
-		f.tendUplinks(&run)
+		f.tendUplinks(&run, want.Device)
 		run.turn(forward6, "1")
 	}
 	for _, e := range slices.Backward(slices.Clone(f.record.entries)) {
@@ -76,15 +78,15 @@ func (f *Forwarding) Set(want Families) (kernel.Changes, error) {
 	return run.changes, run.faults.err()
 }
 
-// Undo puts back everything that Set has changed and nobody has changed since.
-func (f *Forwarding) Undo() error {
-	_, err := f.Set(Families{})
+// Undo puts back everything that a Set with this record has changed and nobody has changed since.
+func (f *Forwarding) Undo(record string) error {
+	_, err := f.Set(Switches{Record: record})
 	return err
 }
 
 // tendUplinks lets the uplinks take router advertisements although the host is about to forward, or does so by our doing. It
 // looks for uplinks whenever there are other interfaces than before.
-func (f *Forwarding) tendUplinks(run *switching) {
+func (f *Forwarding) tendUplinks(run *switching, device string) {
 	now, err := read(forward6)
 	if err != nil || now != "0" && !f.record.has(forward6) {
 		return // somebody else has turned it on, and knows what becomes of the uplinks
@@ -93,7 +95,7 @@ func (f *Forwarding) tendUplinks(run *switching) {
 	if err != nil || now != "0" && slices.Equal(names, f.tended) {
 		return
 	}
-	list, err := uplinks(f.device)
+	list, err := uplinks(device)
 	if err != nil {
 		run.faults.add(err)
 		return
@@ -161,7 +163,7 @@ func (s *switching) write(path, now, value string) bool {
 	}
 	what := fmt.Sprintf("%s = %s (was %s)", dotted(path), value, now)
 	s.changes = append(s.changes, kernel.Change{Op: kernel.Changed, Kind: KindSysctl, What: what})
-	s.log.Debug("firewall_changed", "op", kernel.Changed, "kind", KindSysctl, "what", what)
+	s.log.Debug("kernel.firewall.changed", "op", kernel.Changed, "kind", KindSysctl, "what", what)
 	return true
 }
 

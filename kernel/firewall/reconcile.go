@@ -118,7 +118,7 @@ func (r *reconcile) commit(op kernel.Op, kind kernel.Kind, what string) error {
 	switch {
 	case err == nil:
 		r.changes = append(r.changes, kernel.Change{Op: op, Kind: kind, What: what})
-		r.log.Debug("firewall_changed", "op", op, "kind", kind, "what", what)
+		r.log.Debug("kernel.firewall.changed", "op", op, "kind", kind, "what", what)
 		return nil
 	case kind == KindTable && op != kernel.Removed && unknown(err):
 		return ErrNotSupported
