@@ -14,18 +14,24 @@ const (
 	ProbeReply ControlKind = 2 // the answer, with the probe's ID
 	Gossip     ControlKind = 3 // a gossip packet
 	Goodbye    ControlKind = 4 // the sender stops in order; no body
+
+	// The three frames of a dial-back carry a DialBody. Only a peer with CapDialBack is asked.
+	DialRequest  ControlKind = 5 // call my endpoints, from ports that no firewall on the way has seen yet
+	DialBack     ControlKind = 6 // such a call: it may come from anywhere, and moves no path
+	DialResponse ControlKind = 7 // what came of the calls
 )
 
 // ProbeBody is the body of a probe and of its answer.
 type ProbeBody struct {
 	ID       uint64         `cbor:"1,keyasint"`
 	Observed netip.AddrPort `cbor:"2,keyasint,omitzero"` // where the sender sees the receiver
+	Clock    int64          `cbor:"3,keyasint,omitzero"` // the sender's, in milliseconds of Unix time; 0: it did not say
 }
 
 // Append adds the body to dst.
 func (p ProbeBody) Append(dst []byte) []byte {
 	b, err := encode(p)
-	if err != nil { // two fields that always encode
+	if err != nil { // fields that always encode
 		panic(err)
 	}
 	return append(dst, b...)

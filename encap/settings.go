@@ -11,6 +11,7 @@ import (
 const (
 	MaxLanes    = 64
 	MaxName     = 255 // bytes of a node's name
+	MaxBuild    = 64  // bytes of the name of its build
 	maxNetworks = 8
 	maxCiphers  = 16
 )
@@ -25,7 +26,14 @@ type Settings struct {
 	Lanes        uint8          `cbor:"6,keyasint"`           // 1 to MaxLanes
 	Ciphers      []Cipher       `cbor:"7,keyasint"`           // in order of preference; one must be common
 	MTU          uint16         `cbor:"8,keyasint,omitempty"` // of the underlay; 0: not known
+	Build        string         `cbor:"9,keyasint,omitempty"` // which weft it is, for people; empty: it did not say
 }
+
+// BuildName is a version as Settings may carry it: printable, and not longer than MaxBuild.
+func BuildName(version string) string { return printable(version[:min(len(version), MaxBuild)]) }
+
+// CapDialBack is the capability of nodes that answer a DialRequest.
+const CapDialBack uint64 = 1 << 0
 
 // Agreement is what two nodes have in common.
 type Agreement struct {
@@ -70,6 +78,8 @@ func (s Settings) check() error {
 		return fmt.Errorf("%w: versions %s", ErrPayload, s.versionText())
 	case len(s.Ciphers) > maxCiphers:
 		return fmt.Errorf("%w: %d ciphers", ErrPayload, len(s.Ciphers))
+	case len(s.Build) > MaxBuild || printable(s.Build) != s.Build:
+		return fmt.Errorf("%w: name of the build", ErrPayload)
 	}
 	for _, p := range s.Network {
 		if !p.IsValid() || p != p.Masked() || p.Addr().Is4In6() {

@@ -14,13 +14,13 @@ type UDPOptions struct {
 	Buffer int    // asked of the kernel for each direction of each lane, in bytes; default 8 MiB
 }
 
-// defaultBuffer is 80 ms of 800 Mbit/s.
-const defaultBuffer = 8 << 20
+// DefaultBuffer is 80 ms of 800 Mbit/s.
+const DefaultBuffer = 8 << 20
 
 // withDefaults fills in what is zero, and refuses what cannot be.
 func (o UDPOptions) withDefaults() (UDPOptions, error) {
 	if o.Buffer == 0 {
-		o.Buffer = defaultBuffer
+		o.Buffer = DefaultBuffer
 	}
 	if o.Lanes == 0 {
 		o.Lanes = 1

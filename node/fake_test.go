@@ -46,6 +46,7 @@ type machine struct {
 	random io.Reader
 	cpu    cpu.Share
 	listen func(encap.UDPOptions) (encap.Port, error)
+	dialer encap.Dialer
 
 	node   *Node
 	cancel context.CancelFunc
@@ -96,6 +97,7 @@ func (s *site) machine(i int, edit ...func(*Config)) *machine {
 	m := &machine{t: s.t, number: i, host: s.net.Host(addrOf(i)), random: &lockedRandom{from: rand.NewChaCha8([32]byte{byte(i)})}}
 	m.kernel, m.cpu = &fakeKernel{host: m.host, mtu: 1500}, cpu.Share{CPUs: 2}
 	m.listen = func(encap.UDPOptions) (encap.Port, error) { return m.host.ListenUDP(DefaultPort), nil }
+	m.dialer = m.host
 	dir := filepath.Join(s.dir, fmt.Sprint("host-", i))
 	m.cfg = DefaultConfig()
 	m.cfg.Name, m.cfg.Subnet = fmt.Sprint("node-", i), Subnet{Prefixes: []netip.Prefix{subnetOf(i)}}
@@ -144,7 +146,7 @@ func (m *machine) platform() *Platform {
 		OpenDevice: m.openDevice,
 		ListenUDP:  m.listen,
 		ListenTCP:  func(string) (net.Listener, error) { return m.host.ListenTCP(DefaultPort), nil },
-		Dialer:     m.host, Kernel: m.kernel, Random: m.random, CPU: m.cpu,
+		Dialer:     m.dialer, Kernel: m.kernel, Random: m.random, CPU: m.cpu,
 	}
 }
 

@@ -36,18 +36,20 @@ type Node struct {
 	boot     trust.BootNonce
 	started  time.Time
 
-	device  tun.Device
-	choice  *tun.Choice
-	port    encap.Port
-	lanes   lanes
-	trains  trains
-	local   *encap.Local
-	streams *encap.Streams
-	router  *router.Router
-	mesh    *mesh.Mesh
-	wake    chan struct{} // the keeper's mailbox: something changed
-	checks  *reachability
-	refused *refusals
+	device    tun.Device
+	choice    *tun.Choice
+	port      encap.Port
+	lanes     lanes
+	trains    trains
+	local     *encap.Local
+	streams   *encap.Streams
+	router    *router.Router
+	mesh      *mesh.Mesh
+	wake      chan struct{} // the keeper's mailbox: something changed
+	checks    *reachability
+	recent    *logTail // the latest log lines; nil: not kept
+	dialbacks *dialbacks
+	refused   *refusals
 
 	protected *protected
 
@@ -67,7 +69,8 @@ func (n *Node) config() *Config { return n.live.Load() }
 
 // Run runs a node with cfg until ctx ends. Log lines go to logs.
 func Run(ctx context.Context, cfg Config, logs io.Writer) error {
-	log := newLogger(cfg, logs)
+	recent := newLogTail(logs)
+	log := newLogger(cfg, recent)
 	platform, err := realPlatform(log)
 	if err != nil {
 		return err
@@ -76,6 +79,7 @@ func Run(ctx context.Context, cfg Config, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
+	n.recent = recent
 	return n.Run(ctx)
 }
 
@@ -259,12 +263,14 @@ func (n *Node) close() {
 // assemble makes router, streams and mesh and ties them together.
 func (n *Node) assemble(epoch uint64) (err error) {
 	spin, _ := spinFor(n.platform.CPU)
+	n.dialbacks = newDialbacks(n)
 	n.local = &encap.Local{
 		Identity: n.identity, Keys: n.keys, Settings: n.settings(), Name: n.config().Name, Rand: n.platform.Random,
 	}
 	n.router = router.New(router.Config{
 		Local: n.local, Boot: n.boot, Device: n.device, Port: n.port, Log: n.log, Events: n.onEvent,
 		Stamp: encap.Stamps(epoch), Partial: n.config().Offload.Partial != encap.KnobOff, Spin: spin,
+		Dial:   n.dialbacks.hear,
 		Gossip: func(from trust.Fingerprint, boot trust.BootNonce, packet []byte) { n.mesh.Ingest(from, boot, packet) },
 	})
 	n.streams = n.newStreams()
@@ -280,6 +286,7 @@ func (n *Node) settings() encap.Settings {
 	return encap.Settings{
 		Network: n.config().Network, Encryption: n.config().Encryption, MinVersion: encap.Version, MaxVersion: encap.Version,
 		Lanes: uint8(len(n.port.Lanes())), Ciphers: encap.PreferredCiphers(), MTU: uint16(n.egress(netip.Addr{}).MTU),
+		Capabilities: encap.CapDialBack, Build: encap.BuildName(version.Get().Version),
 	}
 }
 
@@ -303,6 +310,7 @@ func (n *Node) serve(ctx context.Context, tcp, control net.Listener) error {
 	group.Go(func() error { return n.keep(running) })
 	group.Go(func() error { return n.platform.Kernel.Watch(running, n.kernelChanged) })
 	group.Go(func() error { return n.checks.run(running) })
+	group.Go(func() error { return n.dialbacks.run(running) })
 
 	var err error
 	select {

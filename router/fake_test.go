@@ -52,6 +52,7 @@ type side struct {
 	mu     sync.Mutex // guards what follows
 	events []event
 	gossip []gossiped
+	dials  []DialMessage
 }
 
 // event is an Event and when it was told.
@@ -165,7 +166,7 @@ func (s *side) run(dev tun.Device, port encap.Port, edit ...func(*Config)) {
 	s.boot = trust.BootNonce{byte(s.number), byte(s.epoch)}
 	cfg := Config{
 		Local: s.local, Boot: s.boot, Device: dev, Port: port, Stamp: encap.Stamps(s.epoch), Log: testLogger(s.t),
-		Timing: s.timing, Events: s.onEvent, Gossip: s.onGossip,
+		Timing: s.timing, Events: s.onEvent, Gossip: s.onGossip, Dial: s.onDial,
 	}
 	for _, e := range edit {
 		e(&cfg)
@@ -213,6 +214,19 @@ func (s *side) onGossip(from trust.Fingerprint, boot trust.BootNonce, packet []b
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gossip = append(s.gossip, gossiped{from, boot, string(packet)})
+}
+
+func (s *side) onDial(m DialMessage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dials = append(s.dials, m)
+}
+
+// dialed are the frames of dial-backs that came so far.
+func (s *side) dialed() []DialMessage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.dials)
 }
 
 // heard is the gossip that came so far.

@@ -49,6 +49,10 @@ func (r *Router) handleControl(m message) {
 		}
 		return
 	}
+	if kind == encap.DialBack { // it comes from a port of its own, where nobody listens
+		r.takeDial(p, kind, m.from, body)
+		return
+	}
 	r.heardFrom(p, m.from, false)
 	switch kind {
 	case encap.Probe:
@@ -57,6 +61,8 @@ func (r *Router) handleControl(m message) {
 		r.takeReply(p, m.from, body)
 	case encap.Gossip:
 		r.takeGossip(p, body)
+	case encap.DialRequest, encap.DialResponse:
+		r.takeDial(p, kind, m.from, body)
 	default:
 		r.ctl.drop(UnknownType, 1)
 	}
@@ -76,6 +82,7 @@ func (r *Router) answerProbe(p *peer, from encap.Endpoint, body []byte) {
 		return
 	}
 	r.noteSeenAs(p, q.Observed, from.Local)
+	r.noteClock(p, q.Clock)
 	r.sendProbe(p, encap.ProbeReply, from, q.ID)
 }
 
@@ -94,6 +101,7 @@ func (r *Router) takeReply(p *peer, from encap.Endpoint, body []byte) {
 	default:
 		p.rtt += (rtt - p.rtt) / 8 // RFC 6298, alpha = 1/8
 	}
+	r.noteClock(p, q.Clock)
 }
 
 // noteSeenAs notes where the peer sees us; local is our address that it addressed. Where these differ, our addresses are
@@ -111,9 +119,17 @@ func (r *Router) noteSeenAs(p *peer, seenAs netip.AddrPort, local netip.Addr) {
 	}
 }
 
-// sendProbe sends a probe or its answer. Both tell the peer where it is seen.
+// noteClock notes how far the peer's clock is ahead of ours. The frame was half a round trip on its way; what the two ways
+// differ in is the error.
+func (r *Router) noteClock(p *peer, milliseconds int64) {
+	if milliseconds != 0 {
+		p.skew, p.skewKnown = time.UnixMilli(milliseconds).Add(p.rtt/2).Sub(r.now()), true
+	}
+}
+
+// sendProbe sends a probe or its answer. Both tell the peer where it is seen, and what our clock says.
 func (r *Router) sendProbe(p *peer, kind encap.ControlKind, to encap.Endpoint, id uint64) {
-	r.sendControl(p, kind, encap.ProbeBody{ID: id, Observed: to.Addr}.Append(nil), to)
+	r.sendControl(p, kind, encap.ProbeBody{ID: id, Observed: to.Addr, Clock: r.now().UnixMilli()}.Append(nil), to)
 }
 
 func (r *Router) sendControl(p *peer, kind encap.ControlKind, body []byte, to encap.Endpoint) bool {

@@ -24,6 +24,7 @@ type peer struct {
 	link   link           // is it alive, and what to do next
 	probes probeLog       // probes sent and not yet answered
 	rtt    time.Duration  // smoothed; 0: none yet
+	skew   time.Duration  // how far its clock is ahead of ours, by its latest probe
 	seenAs netip.AddrPort // where the peer says that it sees us
 	lanes  uint8          // that frames to it may travel in
 	tried  []Attempt      // endpoints called without success since the path was lost
@@ -31,6 +32,8 @@ type peer struct {
 	since  time.Time      // of the present state
 	last   netip.AddrPort // where it was reached last
 	away   bool           // it said goodbye, and has not been heard since
+
+	skewKnown bool // skew is: the peer's build says what its clock is
 }
 
 // path is how packets reach a peer now. A path is never changed, only replaced.

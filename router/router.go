@@ -36,6 +36,8 @@ type Config struct {
 	Events func(Event)
 	// Gossip gets the gossip packets of members, in memory that it may keep. It must not block.
 	Gossip func(from trust.Fingerprint, boot trust.BootNonce, packet []byte)
+	// Dial hears the frames of dial-backs. It is called from the control goroutine, and must not block nor call the router.
+	Dial func(DialMessage)
 }
 
 // ErrStopped says that the router does not run.

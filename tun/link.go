@@ -11,9 +11,9 @@ import (
 // alias marks an interface as ours (ip link show: "alias weft").
 const alias = "weft"
 
-// defaultQueueLen is the least txqueuelen unless it is configured, in packets. The kernel's 500 drop under bursts; a
+// DefaultQueueLen is the least txqueuelen unless it is configured, in packets. The kernel's 500 drop under bursts; a
 // superpacket counts as one.
-const defaultQueueLen = 1000
+const DefaultQueueLen = 1000
 
 // presence is what stands behind an interface name.
 type presence int
@@ -117,11 +117,11 @@ func configure(o Options) error {
 // are open (tun_queue_resize), and makes those of later ones as long (tun_attach).
 func setQueueLen(link netlink.Link, want int) error {
 	have := link.Attrs()
-	if want == have.TxQLen || want == 0 && have.TxQLen >= defaultQueueLen {
+	if want == have.TxQLen || want == 0 && have.TxQLen >= DefaultQueueLen {
 		return nil
 	}
 	if want == 0 {
-		want = defaultQueueLen
+		want = DefaultQueueLen
 	}
 	if err := netlink.LinkSetTxQLen(link, want); err != nil {
 		return fmt.Errorf("tun: set queue length of %s to %d: %w", have.Name, want, err)

@@ -124,11 +124,15 @@ func (h *Host) source(to, wanted netip.Addr) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// DialContext opens a TCP connection to an address and port, in two delays. While the path is cut it waits.
+// DialContext opens a TCP connection to an address and port, in two delays. While the path is cut it waits. For network
+// "udp" it opens a socket that only sends.
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("simnet: dial %s: %w", address, err)
+	}
+	if network == "udp" {
+		return &dialedUDP{port: h.ListenUDP(0), to: to}, nil
 	}
 	from, err := h.waitPath(ctx, to)
 	if err != nil {

@@ -7,12 +7,18 @@ import (
 	"time"
 )
 
-// Paths of the control API. All are GET but PathStop, which is POST.
+// Paths of the control API. All are GET but PathStop and PathDialBack, which are POST.
 const (
 	PathStatus = "/v1/status"
 	PathPeers  = "/v1/peers"
 	PathRoutes = "/v1/routes"
 	PathStop   = "/v1/stop"
+
+	PathDialBack   = "/v1/dialback"         // with ?peer=NAME
+	PathConfig     = "/v1/config"           // []Setting
+	PathLog        = "/v1/log"              // text: the latest lines
+	PathGoroutines = "/v1/debug/goroutines" // text: all stacks
+	PathHeap       = "/v1/debug/heap"       // a heap profile, as go tool pprof reads it
 )
 
 // Status is the whole state of a node at one moment.
@@ -140,7 +146,9 @@ type Peer struct {
 	Addrs    []netip.Addr   `json:"addresses"` // the peer's own in the overlay
 	Sent     Traffic        `json:"sent"`
 	Received Traffic        `json:"received"`
-	Tried    []string       `json:"tried,omitempty"` // what was tried without success
+	Version  string         `json:"version,omitempty"`       // of its weft; none: an older build, or no session yet
+	Skew     *int64         `json:"clock_skew_ms,omitempty"` // its clock less ours; none: not known
+	Tried    []string       `json:"tried,omitempty"`         // what was tried without success
 }
 
 // Route is one prefix of the overlay and who owns it.

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -48,14 +47,14 @@ func (c *Client) Routes(ctx context.Context) ([]Route, error) {
 }
 
 func get[T any](ctx context.Context, c *Client, path string) (T, error) {
+	return ask[T](ctx, c, http.MethodGet, path)
+}
+
+func ask[T any](ctx context.Context, c *Client, method, path string) (T, error) {
 	var value T
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://weft"+path, nil)
+	resp, err := c.do(ctx, method, path)
 	if err != nil {
-		return value, fmt.Errorf("ask the daemon: %w", err)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return value, c.explain(err)
+		return value, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
@@ -63,12 +62,25 @@ func get[T any](ctx context.Context, c *Client, path string) (T, error) {
 		return value, fmt.Errorf("ask the daemon at %s: %w", c.socket, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return value, fmt.Errorf("the daemon at %s answered %s: %s", c.socket, resp.Status, strings.TrimSpace(string(body)))
+		return value, c.refused(resp, body)
 	}
 	if err := json.Unmarshal(body, &value); err != nil {
 		return value, fmt.Errorf("the daemon at %s answered what this weft does not understand: %w", c.socket, err)
 	}
 	return value, nil
+}
+
+// do sends a request. The caller closes the answer's body.
+func (c *Client) do(ctx context.Context, method, path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://weft"+path, nil)
+	if err != nil {
+		return nil, fmt.Errorf("ask the daemon: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.explain(err)
+	}
+	return resp, nil
 }
 
 // explain turns a failed connection into what the user can do about it.
@@ -84,13 +96,9 @@ func (c *Client) explain(err error) error {
 
 // Stop asks the daemon to stop in order. It returns when the daemon has agreed, not when it has ended.
 func (c *Client) Stop(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://weft"+PathStop, nil)
+	resp, err := c.do(ctx, http.MethodPost, PathStop)
 	if err != nil {
-		return fmt.Errorf("ask the daemon: %w", err)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return c.explain(err)
+		return err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusAccepted {

@@ -1,0 +1,212 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/router"
+)
+
+// gate dials through a firewall that, once it is closed, swallows new flows of UDP and refuses those of TCP.
+type gate struct {
+	encap.Dialer
+	closed   atomic.Bool
+	udp, tcp bool // pass also then
+}
+
+// DialContext implements encap.Dialer.
+func (g *gate) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if g.closed.Load() && network == "udp" && !g.udp {
+		conn, _ := net.Pipe()
+		return swallowing{conn}, nil
+	}
+	if g.closed.Load() && network == "tcp" && !g.tcp {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: unix.ECONNREFUSED}
+	}
+	return g.Dialer.DialContext(ctx, network, address)
+}
+
+type swallowing struct{ net.Conn }
+
+// Write implements io.Writer: all is lost.
+func (swallowing) Write(p []byte) (int, error) { return len(p), nil }
+
+// dialBack asks the second machine of two that reach each other to call the first.
+func dialBack(t *testing.T, edit func(a, b *machine), check func(a *machine, r *api.DialBack)) {
+	t.Helper()
+	bubble(t, lan, func(t *testing.T, s *site) {
+		a, b := s.machine(1), s.machine(2)
+		a.start()
+		b.start()
+		within(t, 5*time.Second, "both route to both", joinedUp(a, b))
+		edit(a, b)
+		r, err := a.node.DialBack(t.Context(), "node-2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(a, r)
+	})
+}
+
+func TestAPeerCallsUsWhereWeSayThatWeAre(t *testing.T) {
+	dialBack(t, func(*machine, *machine) {}, func(a *machine, r *api.DialBack) {
+		want := api.DialedEndpoint{Endpoint: netip.AddrPortFrom(addrOf(1), DefaultPort), UDP: "ok", TCP: "ok"}
+		if r.By != api.DialedByPeer || r.Why != "" || len(r.Endpoints) != 1 || r.Endpoints[0] != want {
+			t.Errorf("%+v", r)
+		}
+		if p := a.peer("node-2"); p.State != api.StateUp || p.Endpoint != netip.AddrPortFrom(addrOf(2), DefaultPort).String() {
+			t.Errorf("the calls moved the path: %+v", p)
+		}
+	})
+}
+
+func TestAFirewallThatStopsNewFlowsIsFound(t *testing.T) {
+	for want, pass := range map[api.DialedEndpoint]*gate{
+		{UDP: api.DialLost, TCP: "ok"}:      {tcp: true},
+		{UDP: "ok", TCP: "refused"}:         {udp: true},
+		{UDP: api.DialLost, TCP: "refused"}: {},
+	} {
+		bubble(t, lan, func(t *testing.T, s *site) {
+			a, b := s.machine(1), s.machine(2)
+			pass.Dialer = b.host
+			b.dialer = pass
+			a.start()
+			b.start()
+			within(t, 5*time.Second, "both route to both", joinedUp(a, b))
+			pass.closed.Store(true)
+			got, err := a.node.DialBack(t.Context(), "node-2")
+			must(t, err)
+			want.Endpoint = netip.AddrPortFrom(addrOf(1), DefaultPort)
+			if len(got.Endpoints) != 1 || got.Endpoints[0] != want {
+				t.Errorf("%+v, want %+v", got, want)
+			}
+		})
+	}
+}
+
+func TestAPeerIsNotCalledAgainAtOnce(t *testing.T) {
+	dialBack(t, func(a, _ *machine) {
+		if _, err := a.node.DialBack(a.t.Context(), "node-2"); err != nil {
+			a.t.Fatal(err)
+		}
+	}, func(a *machine, r *api.DialBack) {
+		if r.By != api.DialedByNobody || !strings.Contains(r.Why, "too often") {
+			t.Errorf("%+v", r)
+		}
+		time.Sleep(dialPause)
+		if r, err := a.node.DialBack(a.t.Context(), "node-2"); err != nil || r.By != api.DialedByPeer {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}
+
+func TestWithoutAPathOnlyThisSideCalls(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		a, b := s.machine(1), s.machine(2)
+		a.start()
+		b.start()
+		within(t, 5*time.Second, "both route to both", joinedUp(a, b))
+		b.kill()
+		within(t, 30*time.Second, "b is down", func() bool { return a.peer("node-2").State == api.StateDown })
+		r, err := a.node.DialBack(t.Context(), "node-2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := api.DialedEndpoint{Endpoint: netip.AddrPortFrom(addrOf(2), DefaultPort), UDP: api.DialLost, TCP: "refused"}
+		if r.By != api.DialedBySelf || !strings.Contains(r.Why, "no path") || len(r.Endpoints) != 1 || r.Endpoints[0] != want {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+func TestAPeerThatNobodyKnowsIsNotAsked(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		a, b := s.machine(1), s.machine(2)
+		a.start()
+		b.start()
+		within(t, 5*time.Second, "both route to both", joinedUp(a, b))
+		_, err := a.node.DialBack(t.Context(), "vm-9")
+		if !errors.Is(err, ErrUnknownPeer) || !strings.Contains(err.Error(), "node-2") {
+			t.Errorf("%v", err)
+		}
+		if r, err := a.node.DialBack(t.Context(), a.peer("node-2").ID[:8]); err != nil || r.Peer != "node-2" {
+			t.Errorf("by the beginning of its id: %+v, %v", r, err)
+		}
+	})
+}
+
+func TestAPeerThatDoesNotAnswerIsGivenUp(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		a, b := s.machine(1), s.machine(2)
+		a.start()
+		b.start()
+		within(t, 5*time.Second, "both route to both", joinedUp(a, b))
+		s.net.Cut(a.host, b.host) // the path counts as up for a while
+		r, err := a.node.DialBack(t.Context(), "node-2")
+		if err != nil || r.By == api.DialedByPeer || r.Why == "" {
+			t.Errorf("%+v, %v", r, err)
+		}
+		synctest.Wait()
+		if n := len(a.node.dialbacks.asked); n != 0 {
+			t.Errorf("%d dial-backs are not forgotten", n)
+		}
+	})
+}
+
+func TestARequestThatComesTwiceIsServedOnce(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		a := s.machine(1)
+		must(t, a.boot())
+		d := newDialbacks(a.node)
+		m := router.DialMessage{Kind: encap.DialRequest, Body: encap.DialBody{ID: 5}}
+		if first, due := d.take(m); !first || !due {
+			t.Error("the first is not served")
+		}
+		if first, _ := d.take(m); first {
+			t.Error("it is served again")
+		}
+	})
+}
+
+func TestMoreRequestsThanAreServedAreLeft(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		a := s.machine(1)
+		must(t, a.boot())
+		d := newDialbacks(a.node) // nobody serves
+		for range 3 * dialQueue {
+			d.hear(router.DialMessage{Kind: encap.DialRequest})
+		}
+		if n := len(d.requests); n != dialQueue {
+			t.Errorf("%d wait, want %d", n, dialQueue)
+		}
+	})
+}
+
+func TestAnswersOfOthersThanWhoWasAskedAreIgnored(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		a := s.machine(1)
+		must(t, a.boot())
+		d := newDialbacks(a.node)
+		id, waiting, err := d.begin([32]byte{1})
+		must(t, err)
+		at := netip.AddrPortFrom(addrOf(1), DefaultPort)
+		for _, kind := range []encap.ControlKind{encap.DialBack, encap.DialResponse} {
+			d.hear(router.DialMessage{Kind: kind, From: [32]byte{2}, Body: encap.DialBody{ID: id, To: at}})
+			d.hear(router.DialMessage{Kind: kind, From: [32]byte{1}, Body: encap.DialBody{ID: id + 1, To: at}})
+		}
+		if len(waiting.called) != 0 || len(waiting.answer) != 0 {
+			t.Errorf("%v, %d answers", waiting.called, len(waiting.answer))
+		}
+	})
+}

@@ -1,0 +1,173 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/router"
+	"github.com/weftnet/weft/trust"
+)
+
+// run serves requests until ctx ends.
+func (d *dialbacks) run(ctx context.Context) error {
+	var workers errgroup.Group
+	for range dialWorkers {
+		workers.Go(func() error {
+			for {
+				select {
+				case <-ctx.Done():
+					return nil
+				case m := <-d.requests:
+					d.serve(ctx, m)
+				}
+			}
+		})
+	}
+	return workers.Wait()
+}
+
+// serve calls a peer that asked for it.
+func (d *dialbacks) serve(ctx context.Context, m router.DialMessage) {
+	first, due := d.take(m)
+	if !first {
+		return
+	}
+	body := encap.DialBody{ID: m.Body.ID}
+	switch at := d.claimed(m.From); {
+	case !due:
+		body.Status = encap.DialBusy
+	case len(at) == 0:
+		body.Status = encap.DialNowhere
+	default:
+		d.n.log.Info("node.dialback.served", "peer", m.From.Short(), "endpoints", at)
+		body.Dialed = d.call(ctx, m.From, m.Body.ID, at)
+	}
+	for i := range 2 { // the first may be lost
+		if i > 0 && !pause(ctx, dialGap) {
+			return
+		}
+		if err := d.n.router.SendDial(m.From, encap.DialResponse, body); err != nil {
+			return // the path is down, and the one who asked knows
+		}
+	}
+}
+
+// take notes a request. first: it is not one that was repeated. due: the peer's last one is long enough ago.
+func (d *dialbacks) take(m router.DialMessage) (first, due bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := time.Now()
+	for id, last := range d.served {
+		if id != m.From && now.Sub(last.at) >= dialPause {
+			delete(d.served, id)
+		}
+	}
+	last, known := d.served[m.From]
+	if known && last.id == m.Body.ID {
+		return false, false
+	}
+	if known && now.Sub(last.at) < dialPause {
+		return true, false
+	}
+	d.served[m.From] = servedDial{m.Body.ID, now}
+	return true, true
+}
+
+// claimed are the endpoints that a member claims for itself, without those inside the overlay.
+func (d *dialbacks) claimed(id trust.Fingerprint) []netip.AddrPort {
+	d.n.state.mu.Lock()
+	members := d.n.state.view.Members
+	d.n.state.mu.Unlock()
+	i := slices.IndexFunc(members, func(m mesh.Member) bool { return m.ID == id })
+	if i < 0 || members[i].Claim == nil {
+		return nil
+	}
+	at := d.n.underlayOnly(members[i].Claim.Endpoints)
+	return at[:min(len(at), encap.MaxDialed)]
+}
+
+// call calls a peer at all endpoints at once, by UDP and TCP.
+func (d *dialbacks) call(ctx context.Context, peer trust.Fingerprint, id uint64, at []netip.AddrPort) []encap.Dialed {
+	results := make([]encap.Dialed, len(at))
+	var calls sync.WaitGroup
+	for i, endpoint := range at {
+		results[i].Endpoint = endpoint
+		calls.Go(func() { results[i].UDP = d.callUDP(ctx, peer, id, endpoint) })
+		calls.Go(func() { results[i].TCP = d.callTCP(ctx, peer, endpoint) })
+	}
+	calls.Wait()
+	return results
+}
+
+// callUDP sends frames from a port of its own. A refusal is known only from the second on: ICMP tells of the one before.
+func (d *dialbacks) callUDP(ctx context.Context, peer trust.Fingerprint, id uint64, at netip.AddrPort) encap.DialOutcome {
+	conn, err := d.n.platform.Dialer.DialContext(ctx, "udp", at.String())
+	if err != nil {
+		return dialOutcome(err)
+	}
+	defer conn.Close()
+	for i := range dialTries {
+		if i > 0 && !pause(ctx, dialGap) {
+			return encap.DialFailed
+		}
+		frame, err := d.n.router.SealDialBack(peer, encap.DialBody{ID: id, To: at})
+		if err == nil {
+			_, err = conn.Write(frame)
+		}
+		if err != nil {
+			return dialOutcome(err)
+		}
+	}
+	return encap.DialOK
+}
+
+// callTCP opens a stream, and closes it again.
+func (d *dialbacks) callTCP(ctx context.Context, peer trust.Fingerprint, at netip.AddrPort) encap.DialOutcome {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	s, err := d.n.streams.Dial(ctx, at)
+	if err != nil {
+		return dialOutcome(err)
+	}
+	defer s.Close()
+	if s.Remote().Keys.Fingerprint() != peer {
+		return encap.DialStranger
+	}
+	return encap.DialOK
+}
+
+// dialOutcome says what an error of a call means.
+func dialOutcome(err error) encap.DialOutcome {
+	switch {
+	case errors.As(err, new(*encap.RefusedError)):
+		return encap.DialStranger
+	case errors.Is(err, unix.ECONNREFUSED), errors.Is(err, unix.ECONNRESET):
+		return encap.DialRefused
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, unix.ETIMEDOUT):
+		return encap.DialTimeout
+	case errors.Is(err, unix.EHOSTUNREACH), errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return encap.DialUnreachable
+	}
+	return encap.DialFailed
+}
+
+// pause waits; false: ctx ended before.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
