@@ -45,6 +45,7 @@ func (n *Node) keep(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		n.reconcile()
+		n.service.keeperLooked()
 		select {
 		case <-ctx.Done():
 			return nil
@@ -109,6 +110,7 @@ type plan struct {
 	table      router.Table
 	kernel     kernel.State
 	routes     map[netip.Prefix]kernel.Route // of peers that are up
+	reached    int                           // peers that are up
 }
 
 // adoption is how long after the start the routes that an earlier run left stay although their peers are not reached yet:
@@ -166,6 +168,7 @@ func (n *Node) planPeer(p *plan, m mesh.Member, prefixes []netip.Prefix, up map[
 	if !ok {
 		return
 	}
+	p.reached++
 	mtu := n.pathMTU(status.Endpoint.Addr(), m.Claim.UnderlayMTU)
 	for _, prefix := range prefixes {
 		p.routes[prefix] = kernel.Route{Prefix: prefix, MTU: kernel.OverlayMTU(mtu), Source: sourceFor(prefix, p.kernel.Addresses)}

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weftnet/weft/encap"
@@ -36,20 +37,19 @@ type Node struct {
 	boot     trust.BootNonce
 	started  time.Time
 
-	device    tun.Device
-	choice    *tun.Choice
-	port      encap.Port
-	lanes     lanes
-	trains    trains
-	local     *encap.Local
-	streams   *encap.Streams
-	router    *router.Router
-	mesh      *mesh.Mesh
-	wake      chan struct{} // the keeper's mailbox: something changed
-	checks    *reachability
-	recent    *logTail // the latest log lines; nil: not kept
-	dialbacks *dialbacks
-	refused   *refusals
+	device  tun.Device
+	choice  *tun.Choice
+	port    encap.Port
+	lanes   lanes
+	trains  trains
+	local   *encap.Local
+	streams *encap.Streams
+	router  *router.Router
+	mesh    *mesh.Mesh
+	wake    chan struct{} // the keeper's mailbox: something changed
+	checks  *reachability
+	service *service
+	refused *refusals
 
 	protected *protected
 
@@ -69,18 +69,26 @@ func (n *Node) config() *Config { return n.live.Load() }
 
 // Run runs a node with cfg until ctx ends. Log lines go to logs.
 func Run(ctx context.Context, cfg Config, logs io.Writer) error {
-	recent := newLogTail(logs)
-	log := newLogger(cfg, recent)
+	log := newLogger(cfg, logs)
+	began, manager := time.Now(), startedBy(log)
+	n, err := newHere(cfg, manager, log)
+	if err == nil {
+		err = n.Run(ctx)
+	}
+	if n == nil || !n.service.ready.Load() {
+		pace(ctx, manager, began, err)
+	}
+	return err
+}
+
+// newHere makes a node of this machine.
+func newHere(cfg Config, manager ServiceManager, log *slog.Logger) (*Node, error) {
 	platform, err := realPlatform(log)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	n, err := New(cfg, platform, log)
-	if err != nil {
-		return err
-	}
-	n.recent = recent
-	return n.Run(ctx)
+	platform.Service = manager
+	return New(cfg, platform, log)
 }
 
 func newLogger(cfg Config, w io.Writer) *slog.Logger {
@@ -98,7 +106,7 @@ func New(cfg Config, platform *Platform, log *slog.Logger) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, platform: platform, log: log, started: time.Now(),
-		wake: make(chan struct{}, 1), refused: newRefusals(), protected: newProtected(cfg.Join),
+		wake: make(chan struct{}, 1), refused: newRefusals(), service: newService(platform.Service, log), protected: newProtected(cfg.Join),
 		alive: map[trust.Fingerprint]bool{}, lanes: chooseLanes(&cfg, platform.CPU),
 	}
 	n.live.Store(&cfg)
@@ -263,14 +271,12 @@ func (n *Node) close() {
 // assemble makes router, streams and mesh and ties them together.
 func (n *Node) assemble(epoch uint64) (err error) {
 	spin, _ := spinFor(n.platform.CPU)
-	n.dialbacks = newDialbacks(n)
 	n.local = &encap.Local{
 		Identity: n.identity, Keys: n.keys, Settings: n.settings(), Name: n.config().Name, Rand: n.platform.Random,
 	}
 	n.router = router.New(router.Config{
 		Local: n.local, Boot: n.boot, Device: n.device, Port: n.port, Log: n.log, Events: n.onEvent,
 		Stamp: encap.Stamps(epoch), Partial: n.config().Offload.Partial != encap.KnobOff, Spin: spin,
-		Dial:   n.dialbacks.hear,
 		Gossip: func(from trust.Fingerprint, boot trust.BootNonce, packet []byte) { n.mesh.Ingest(from, boot, packet) },
 	})
 	n.streams = n.newStreams()
@@ -286,7 +292,6 @@ func (n *Node) settings() encap.Settings {
 	return encap.Settings{
 		Network: n.config().Network, Encryption: n.config().Encryption, MinVersion: encap.Version, MaxVersion: encap.Version,
 		Lanes: uint8(len(n.port.Lanes())), Ciphers: encap.PreferredCiphers(), MTU: uint16(n.egress(netip.Addr{}).MTU),
-		Capabilities: encap.CapDialBack, Build: encap.BuildName(version.Get().Version),
 	}
 }
 
@@ -310,7 +315,7 @@ func (n *Node) serve(ctx context.Context, tcp, control net.Listener) error {
 	group.Go(func() error { return n.keep(running) })
 	group.Go(func() error { return n.platform.Kernel.Watch(running, n.kernelChanged) })
 	group.Go(func() error { return n.checks.run(running) })
-	group.Go(func() error { return n.dialbacks.run(running) })
+	group.Go(func() error { return n.runService(running) })
 
 	var err error
 	select {
@@ -327,8 +332,9 @@ func (n *Node) serve(ctx context.Context, tcp, control net.Listener) error {
 	return n.explain(err)
 }
 
-// leave tells the members that this node stops.
+// leave tells the service manager and the members that this node stops.
 func (n *Node) leave() {
+	n.service.notify(daemon.SdNotifyStopping)
 	ctx, cancel := context.WithTimeout(context.Background(), leavePatience)
 	defer cancel()
 	if err := n.mesh.Leave(ctx); err != nil {
@@ -338,7 +344,10 @@ func (n *Node) leave() {
 
 // explain adds what the user can do to errors that end a node.
 func (n *Node) explain(err error) error {
-	if errors.Is(err, errStopAsked) {
+	switch {
+	case errors.Is(err, errStopAsked) && n.service.manager != nil:
+		return ErrDown
+	case errors.Is(err, errStopAsked):
 		return nil
 	}
 	if clone := new(mesh.CloneError); errors.As(err, &clone) {

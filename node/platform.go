@@ -25,8 +25,9 @@ type Platform struct {
 	ListenTCP  func(listen string) (net.Listener, error)
 	Dialer     encap.Dialer
 	Kernel     Kernel
-	Random     io.Reader // read from many goroutines
-	CPU        cpu.Share // what the process may use of the machine's
+	Random     io.Reader      // read from many goroutines
+	CPU        cpu.Share      // what the process may use of the machine's
+	Service    ServiceManager // nil: none started the node
 }
 
 // Kernel is what a node asks of the host's network stack; *kernel.Host is the real one.

@@ -1,7 +1,7 @@
 // Command weft joins hosts into one IP network: the daemon and its command line in one binary.
 //
 // Each command has a file of its own and no logic: it reads flags, calls a room and prints. Exit codes: 0 done, 2 the
-// configuration or the command line is wrong, 1 anything else.
+// configuration or the command line is wrong, 3 a service that 'weft down' stopped, 1 anything else.
 package main
 
 import (
@@ -54,8 +54,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = errors.New("interrupted")
 	}
 	fmt.Fprintln(stderr, "weft: "+oneLine(err))
-	if slices.ContainsFunc(misuses, func(misuse error) bool { return errors.Is(err, misuse) }) {
+	return exitCode(err)
+}
+
+// exitCode says what kind of failure it was. deploy/systemd/weft.service knows these numbers.
+func exitCode(err error) int {
+	switch {
+	case slices.ContainsFunc(misuses, func(misuse error) bool { return errors.Is(err, misuse) }):
 		return 2
+	case errors.Is(err, node.ErrDown):
+		return 3
 	}
 	return 1
 }
