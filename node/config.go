@@ -102,6 +102,8 @@ type Config struct {
 	Driver     tun.Driver
 	Lanes      int // 0: auto
 	Offload    Offload
+	Forwarding bool // auto; false: off
+	Firewall   bool // auto; false: off
 	StateDir   string
 	RunDir     string
 	LogLevel   slog.Level
@@ -128,6 +130,7 @@ func DefaultConfig() Config {
 		SubnetSize: [2]int{24, 64}, Listen: fmt.Sprintf(":%d", DefaultPort), Encryption: true,
 		SecretFile: DefaultSecretFile, Device: DefaultDevice, Driver: tun.DriverAuto, StateDir: DefaultStateDir,
 		RunDir: DefaultRunDir, LogLevel: slog.LevelInfo, LogFormat: "text", Offload: defaultOffload(),
+		Forwarding: true, Firewall: true,
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 const stopPatience = 10 * time.Second
 
 // Down stops the daemon of cfg, if one runs, and removes everything that weft put into this host's network: routes,
-// addresses and the device. It is idempotent. Keys and configuration stay.
+// addresses, the device and the firewall's rules; sysctls become what they were. It is idempotent. Keys and configuration stay.
 func Down(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err := CheckPrivileges(); err != nil {
 		return err
@@ -37,7 +37,7 @@ func Down(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err := host.Remove(cfg.Device, cfg.Network); err != nil {
 		return err
 	}
-	return tun.Remove(cfg.Device)
+	return errors.Join(tun.Remove(cfg.Device), removeFirewall(&cfg, log))
 }
 
 // checkDown refuses what would stop a daemon or take the guard of the network away for a device that is not the one meant:

@@ -89,6 +89,8 @@ func (n *Node) reconcile() {
 		return
 	}
 	n.applyKernel(plan.kernel)
+	n.applyForwarding()
+	n.applyFirewall(plan)
 	n.state.publish(view, plan)
 }
 

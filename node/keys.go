@@ -71,6 +71,8 @@ var keys = []*Key{
 	knob("offload.gso", "trains of frames are sent in one piece: auto, on or off", func(c *Config) *encap.Knob { return &c.Offload.GSO }),
 	knob("offload.gro", "trains of frames are received in one piece: auto, on or off", func(c *Config) *encap.Knob { return &c.Offload.GRO }),
 	knob("offload.partial", "checksums of inner packets are left partial: auto, on or off", func(c *Config) *encap.Knob { return &c.Offload.Partial }),
+	live(autoOff("forwarding", "the kernel's switches for forwarding: auto, or off", func(c *Config) *bool { return &c.Forwarding })),
+	live(autoOff("firewall", "masquerading, and a way through the firewalls of others: auto, or off", func(c *Config) *bool { return &c.Firewall })),
 	text("state_dir", "directory of keys, claim and known peers", func(c *Config) *string { return &c.StateDir }),
 	text("run_dir", "directory of the control socket", func(c *Config) *string { return &c.RunDir }),
 	live(single("log.level", "debug, info, warn or error", setLogLevel, func(c *Config) string { return strings.ToLower(c.LogLevel.String()) })).propose("debug", "info", "warn", "error"),

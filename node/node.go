@@ -314,6 +314,7 @@ func (n *Node) serve(ctx context.Context, tcp, control net.Listener) error {
 	group.Go(func() error { return n.serveControl(running, control) })
 	group.Go(func() error { return n.keep(running) })
 	group.Go(func() error { return n.platform.Kernel.Watch(running, n.kernelChanged) })
+	group.Go(func() error { return n.watchFirewall(running) })
 	group.Go(func() error { return n.checks.run(running) })
 	group.Go(func() error { return n.runService(running) })
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/kernel"
+	"github.com/weftnet/weft/kernel/firewall"
 	"github.com/weftnet/weft/node/cpu"
 	"github.com/weftnet/weft/tun"
 )
@@ -25,6 +26,8 @@ type Platform struct {
 	ListenTCP  func(listen string) (net.Listener, error)
 	Dialer     encap.Dialer
 	Kernel     Kernel
+	Firewall   Firewall       // nil: there is none
+	Forwarding Forwarding     // nil: there is none
 	Random     io.Reader      // read from many goroutines
 	CPU        cpu.Share      // what the process may use of the machine's
 	Service    ServiceManager // nil: none started the node
@@ -58,11 +61,13 @@ func realPlatform(log *slog.Logger) (*Platform, error) {
 			}
 			return port, nil
 		},
-		ListenTCP: encap.ListenTCP,
-		Dialer:    &net.Dialer{},
-		Kernel:    host,
-		Random:    rand.Reader,
-		CPU:       cpu.Own(),
+		ListenTCP:  encap.ListenTCP,
+		Dialer:     &net.Dialer{},
+		Kernel:     host,
+		Firewall:   firewall.NewRules(log),
+		Forwarding: firewall.NewForwarding(log),
+		Random:     rand.Reader,
+		CPU:        cpu.Own(),
 	}, nil
 }
 

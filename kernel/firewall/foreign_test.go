@@ -149,7 +149,7 @@ table inet filter {
 	chain forward { type filter hook forward priority filter; policy accept; iifname "eth7" drop; jump deeper; }
 	chain input { type filter hook input priority filter; policy drop; iifname "lo" accept; }
 }
-table arp filter { chain input { type filter hook input priority filter; policy drop; } }
+table arp filter { chain input { type filter hook input priority filter; policy drop; }; }
 END`)
 	s.set(wanted())
 	if got := s.doors(); len(got) != 0 {

@@ -11,11 +11,11 @@ func TestAnOldIptablesThatDropsIsNamedWithTheCommandThatHelps(t *testing.T) {
 	s := newSite(t, "iptables-legacy", "ip6tables-legacy")
 	s.set(wanted())
 	for _, c := range []struct {
-		program string
-		ipv6    bool
-	}{{"iptables-legacy", false}, {"ip6tables-legacy", true}} {
+		program, source string
+		ipv6            bool
+	}{{"iptables-legacy", "203.0.113.7", false}, {"ip6tables-legacy", "2001:db8::7", true}} {
 		t.Run(c.program, func(t *testing.T) {
-			s.run(s.vm, c.program+" -A FORWARD -s 203.0.113.7 -j ACCEPT") // a table that drops nothing
+			s.run(s.vm, c.program+" -A FORWARD -s "+c.source+" -j ACCEPT") // a table that drops nothing
 			s.settled(wanted())
 			s.run(s.vm, c.program+" -P FORWARD DROP")
 			err := s.vm.Do(func() error { _, err := s.rules.Set(wanted()); return err })

@@ -14,8 +14,7 @@ import (
 // record is the file in which Forwarding remembers what it has changed, so that another process can put it back. It belongs
 // into a directory that a reboot empties, as it does the switches.
 type record struct {
-	path    string
-	loaded  bool
+	path    string  // "" before it is read
 	entries []entry // in the order in which they were changed
 }
 
@@ -34,15 +33,15 @@ type recordFile struct {
 	Changed []entry `json:"changed"`
 }
 
-// load reads the file once. A damaged one, or one of a newer version, is an error that names it: what it remembers must not be
+// load reads the file at path, once. A damaged one, or one of a newer version, is an error that names it: what it remembers must not be
 // forgotten.
-func (r *record) load() error {
-	if r.loaded {
+func (r *record) load(path string) error {
+	if r.path == path {
 		return nil
 	}
-	data, err := os.ReadFile(r.path)
+	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		r.loaded = true
+		r.path, r.entries = path, nil
 		return nil
 	}
 	if err != nil {
@@ -50,12 +49,12 @@ func (r *record) load() error {
 	}
 	var file recordFile
 	if err := json.Unmarshal(data, &file); err != nil {
-		return fmt.Errorf("firewall: %s is damaged (%w): delete it, and weft takes the sysctls as they are now for your own", r.path, err)
+		return fmt.Errorf("firewall: %s is damaged (%w): delete it, and weft takes the sysctls as they are now for your own", path, err)
 	}
 	if file.Version > recordVersion {
-		return fmt.Errorf("firewall: %s is of version %d, this weft knows %d: run the newer weft", r.path, file.Version, recordVersion)
+		return fmt.Errorf("firewall: %s is of version %d, this weft knows %d: run the newer weft", path, file.Version, recordVersion)
 	}
-	r.entries, r.loaded = file.Changed, true
+	r.path, r.entries = path, file.Changed
 	return nil
 }
 

@@ -72,7 +72,7 @@ func TestWhatKubeProxyHasMarkedIsLeftToIt(t *testing.T) {
 	s := newSite(t)
 	s.set(wanted())
 	s.run(s.vm, `nft -f - <<END
-table inet marks { chain prerouting { type filter hook prerouting priority mangle; meta mark set 0x4000; } }
+table inet marks { chain prerouting { type filter hook prerouting priority mangle; meta mark set 0x4000; }; }
 END`)
 	families(t, func(t *testing.T, i int) {
 		if got := s.sees(s.outside, s.pod, s.outside.Addrs()[i]); got != podAddrs[i] {

@@ -1,0 +1,127 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"slices"
+
+	"github.com/weftnet/weft/kernel"
+	"github.com/weftnet/weft/kernel/firewall"
+)
+
+// Firewall is what a node asks of the host's packet filter; *firewall.Rules is the real one.
+type Firewall interface {
+	Set(firewall.State) (kernel.Changes, error)
+	Watch(ctx context.Context, changed func()) error
+}
+
+// Forwarding is the host's switches for forwarding; *firewall.Forwarding is the real one.
+type Forwarding interface {
+	Set(firewall.Switches) (kernel.Changes, error)
+}
+
+// forwardingFile remembers, in run_dir, what the host's sysctls were: a reboot forgets both.
+const forwardingFile = "sysctls.json"
+
+func (c *Config) forwardingRecord() string { return filepath.Join(c.RunDir, forwardingFile) }
+
+// autoOff is a key of something that weft does by itself, or leaves to others.
+func autoOff(name, usage string, field func(*Config) *bool) *Key {
+	return single(name, usage, func(c *Config, v []string) error {
+		switch v[0] {
+		case "auto":
+			*field(c) = true
+		case "off":
+			*field(c) = false
+		default:
+			return fmt.Errorf("%q is not auto or off", v[0])
+		}
+		return nil
+	}, func(c *Config) string {
+		if *field(c) {
+			return "auto"
+		}
+		return "off"
+	}).propose("auto", "off")
+}
+
+// applyForwarding asks for forwarding of the families that the overlay has, or puts back what was before. What the kernel
+// refuses is said once, and tried again.
+func (n *Node) applyForwarding() {
+	if n.platform.Forwarding == nil {
+		return
+	}
+	cfg := n.config()
+	want := firewall.Switches{Device: cfg.Device, Record: cfg.forwardingRecord()}
+	if cfg.Forwarding {
+		for _, p := range append(cfg.Network[:len(cfg.Network):len(cfg.Network)], cfg.Routes...) {
+			want.IPv4 = want.IPv4 || p.Addr().Is4()
+			want.IPv6 = want.IPv6 || p.Addr().Is6()
+		}
+	}
+	changes, err := n.platform.Forwarding.Set(want)
+	n.noteHost("forwarding", changes, err)
+}
+
+// applyFirewall asks for the rules of the plan, or for none. As long as the node does not know its subnets, those of an
+// earlier run stay: their pods are still there.
+func (n *Node) applyFirewall(p *plan) {
+	cfg := n.config()
+	if n.platform.Firewall == nil || cfg.Firewall && len(p.kernel.Own) == 0 {
+		return
+	}
+	want := firewall.State{Device: cfg.Device, Off: !cfg.Firewall}
+	if cfg.Firewall {
+		want.Network, want.Own, want.Routes = cfg.Network, p.kernel.Own, n.outsideOverlay(p.table.Local)
+	}
+	changes, err := n.platform.Firewall.Set(want)
+	if !cfg.Firewall && errors.Is(err, firewall.ErrNotSupported) {
+		err = nil
+	}
+	n.noteHost("firewall", changes, err)
+}
+
+// outsideOverlay are those of prefixes that lie outside the network, in order: what the node owns by `routes`.
+func (n *Node) outsideOverlay(prefixes []netip.Prefix) []netip.Prefix {
+	outside := slices.DeleteFunc(slices.Clone(prefixes), func(p netip.Prefix) bool {
+		_, inside := n.config().networkOf(p)
+		return inside
+	})
+	slices.SortFunc(outside, netip.Prefix.Compare)
+	return outside
+}
+
+// noteHost logs what was changed, and what is wrong when that is news.
+func (n *Node) noteHost(what string, changes kernel.Changes, err error) {
+	if changes.Any() {
+		n.log.Info("node.firewall.changed", "what", what, "changes", changes.String())
+	}
+	reason := ""
+	if err != nil {
+		reason = err.Error()
+	}
+	if n.state.problem(what, reason) && err != nil {
+		n.log.Warn("node.firewall.refused", "what", what, "error", err)
+	}
+}
+
+// watchFirewall wakes the keeper when somebody changes the packet filter. Without such news the keeper looks every
+// tidyPeriod.
+func (n *Node) watchFirewall(ctx context.Context) error {
+	if n.platform.Firewall == nil {
+		return nil
+	}
+	if err := n.platform.Firewall.Watch(ctx, n.changed); err != nil {
+		n.log.Warn("node.firewall.unwatched", "error", err)
+	}
+	return nil
+}
+
+// removeFirewall takes away the rules for the device of cfg, and puts the host's switches back.
+func removeFirewall(cfg *Config, log *slog.Logger) error {
+	return errors.Join(firewall.NewRules(log).Remove(cfg.Device), firewall.NewForwarding(log).Undo(cfg.forwardingRecord()))
+}
