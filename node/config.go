@@ -106,6 +106,7 @@ type Config struct {
 	Firewall   bool // auto; false: off
 	StateDir   string
 	RunDir     string
+	Metrics    string // address and port; empty: none
 	LogLevel   slog.Level
 	LogFormat  string
 
@@ -129,7 +130,7 @@ func DefaultConfig() Config {
 		Name: name, Network: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")}, Subnet: Subnet{Auto: true},
 		SubnetSize: [2]int{24, 64}, Listen: fmt.Sprintf(":%d", DefaultPort), Encryption: true,
 		SecretFile: DefaultSecretFile, Device: DefaultDevice, Driver: tun.DriverAuto, StateDir: DefaultStateDir,
-		RunDir: DefaultRunDir, LogLevel: slog.LevelInfo, LogFormat: "text", Offload: defaultOffload(),
+		RunDir: DefaultRunDir, Metrics: DefaultMetrics, LogLevel: slog.LevelInfo, LogFormat: "text", Offload: defaultOffload(),
 		Forwarding: true, Firewall: true,
 	}
 }

@@ -102,6 +102,7 @@ func (s *site) machine(i int, edit ...func(*Config)) *machine {
 	m.cfg = DefaultConfig()
 	m.cfg.Name, m.cfg.Subnet = fmt.Sprint("node-", i), Subnet{Prefixes: []netip.Prefix{subnetOf(i)}}
 	m.cfg.StateDir, m.cfg.RunDir, m.cfg.SecretFile = filepath.Join(dir, "state"), filepath.Join(dir, "run"), filepath.Join(dir, "secret")
+	m.cfg.Metrics = "" // a real socket has no place in virtual time
 	if i != 1 {
 		m.cfg.Join = []string{addrOf(1).String()}
 	}
@@ -179,6 +180,12 @@ func (m *machine) boot() error {
 func (m *machine) start() {
 	m.t.Helper()
 	must(m.t, m.boot())
+	m.run()
+}
+
+// run runs the node that boot made.
+func (m *machine) run() {
+	m.t.Helper()
 	epoch, err := m.node.nextEpoch()
 	must(m.t, err)
 	tcp, err := m.node.open()

@@ -75,6 +75,7 @@ var keys = []*Key{
 	live(autoOff("firewall", "masquerading, and a way through the firewalls of others: auto, or off", func(c *Config) *bool { return &c.Firewall })),
 	text("state_dir", "directory of keys, claim and known peers", func(c *Config) *string { return &c.StateDir }),
 	text("run_dir", "directory of the control socket", func(c *Config) *string { return &c.RunDir }),
+	live(single("metrics", "address and port of the metrics for Prometheus; empty: none", setMetrics, func(c *Config) string { return c.Metrics })),
 	live(single("log.level", "debug, info, warn or error", setLogLevel, func(c *Config) string { return strings.ToLower(c.LogLevel.String()) })).propose("debug", "info", "warn", "error"),
 	live(single("log.format", "text or json", setLogFormat, func(c *Config) string { return c.LogFormat })).propose("text", "json"),
 }

@@ -30,6 +30,7 @@ import (
 type Node struct {
 	cfg      Config                 // as it was at the start; use config(), which knows what a reload changed
 	live     atomic.Pointer[Config] // in force; see config and apply
+	reloads  reloader
 	platform *Platform
 	log      *slog.Logger
 	identity *trust.Identity
@@ -49,7 +50,12 @@ type Node struct {
 	wake    chan struct{} // the keeper's mailbox: something changed
 	checks  *reachability
 	service *service
+	recent  *logTail // the latest log lines; nil: not kept
+	dialbacks *dialbacks
 	refused *refusals
+	metrics metricsPlace
+
+	handover *handover
 
 	protected *protected
 
@@ -59,6 +65,7 @@ type Node struct {
 	runDir    *runDir                    // nil: none, in tests
 	unstored  unstoredEpoch              // used by Run, then by the keeper
 	clock     clockWatch                 // used by the keeper alone
+	behind    behind                     // only the keeper uses it, once it runs
 	lastLocal mesh.Local                 // what the mesh was told; only the keeper uses it, once it runs
 	alive     map[trust.Fingerprint]bool // members that gossip reached at the keeper's last look
 }
@@ -67,12 +74,14 @@ type Node struct {
 // changes it. Its value for a key that needs a restart is always that of the start.
 func (n *Node) config() *Config { return n.live.Load() }
 
-// Run runs a node with cfg until ctx ends. Log lines go to logs.
-func Run(ctx context.Context, cfg Config, logs io.Writer) error {
-	log := newLogger(cfg, logs)
+// Run runs a node with cfg until ctx ends; it takes new configurations from source. Log lines go to logs.
+func Run(ctx context.Context, cfg Config, source Source, logs io.Writer) error {
+	recent := newLogTail(logs)
+	log := newLogger(cfg, recent)
 	began, manager := time.Now(), startedBy(log)
 	n, err := newHere(cfg, manager, log)
 	if err == nil {
+		n.recent, n.reloads.source = recent, source
 		err = n.Run(ctx)
 	}
 	if n == nil || !n.service.ready.Load() {
@@ -87,16 +96,8 @@ func newHere(cfg Config, manager ServiceManager, log *slog.Logger) (*Node, error
 	if err != nil {
 		return nil, err
 	}
-	platform.Service = manager
+	platform.Service, platform.Descriptors = manager, serviceStore()
 	return New(cfg, platform, log)
-}
-
-func newLogger(cfg Config, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.LogLevel}
-	if cfg.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
 }
 
 // New checks cfg against the machine and loads secret and identity. It changes nothing but the state directory.
@@ -106,15 +107,20 @@ func New(cfg Config, platform *Platform, log *slog.Logger) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, platform: platform, log: log, started: time.Now(),
-		wake: make(chan struct{}, 1), refused: newRefusals(), service: newService(platform.Service, log), protected: newProtected(cfg.Join),
+		wake: make(chan struct{}, 1), refused: newRefusals(), metrics: newMetricsPlace(), service: newService(platform.Service, log),
+		handover: newHandover(platform.Descriptors, log), protected: newProtected(cfg.Join),
 		alive: map[trust.Fingerprint]bool{}, lanes: chooseLanes(&cfg, platform.CPU),
 	}
 	n.live.Store(&cfg)
+	n.noteConfig(nil)
 	if err := n.loadSecret(); err != nil {
 		return nil, err
 	}
-	if err := platform.Kernel.CheckNetwork(cfg.Network, cfg.Device, cfg.Subnet.Prefixes); err != nil {
-		return nil, asConfigError(err)
+	if err := platform.Kernel.CheckNetwork(cfg.Network, cfg.Device, cfg.Subnet.Prefixes, cfg.Routes); err != nil {
+		return nil, cfg.placed(asConfigError(err))
+	}
+	if err := checkStateVersion(&cfg); err != nil {
+		return nil, err
 	}
 	if err := n.loadIdentity(); err != nil {
 		return nil, err
@@ -124,22 +130,9 @@ func New(cfg Config, platform *Platform, log *slog.Logger) (*Node, error) {
 
 func asConfigError(err error) error {
 	if conflict := new(kernel.ConflictError); errors.As(err, &conflict) {
-		return configErrorf("network: %w", err)
+		return keyErrorf("network", "%w", err)
 	}
 	return err
-}
-
-func (n *Node) loadSecret() error {
-	secret, exposed, err := trust.ReadSecretFile(n.config().SecretFile)
-	if err != nil {
-		return configErrorf("secret_file: %w", err)
-	}
-	if exposed {
-		n.log.Warn("node.secret.exposed", "file", n.config().SecretFile, "remedy", "chmod 600 "+n.config().SecretFile)
-		n.state.problem("secret", fmt.Sprintf("others may read %s: chmod 600 it", n.config().SecretFile))
-	}
-	n.keys = secret.Derive()
-	return nil
 }
 
 func (n *Node) loadIdentity() error {
@@ -170,6 +163,7 @@ func (n *Node) Run(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
+	n.markStateDir()
 	epoch, err := n.nextEpoch()
 	if err != nil {
 		return err
@@ -203,7 +197,7 @@ func (n *Node) open() (net.Listener, error) {
 	if err := n.openPort(); err != nil {
 		return nil, err
 	}
-	listener, err := n.platform.ListenTCP(n.config().Listen)
+	listener, err := n.listenTCP(n.config().Listen)
 	if err != nil {
 		n.port.Close()
 		return nil, err
@@ -220,6 +214,7 @@ func (n *Node) open() (net.Listener, error) {
 	}
 	n.noteLanes()
 	n.warnMissing("port", portFeatures(n.port))
+	n.handOver(listener)
 	return listener, nil
 }
 
@@ -234,7 +229,7 @@ func (n *Node) openGuarded() error {
 }
 
 func (n *Node) openDevice() error {
-	device, choice, err := n.platform.OpenDevice(n.deviceOptions())
+	device, choice, err := n.takeDevice()
 	if err != nil {
 		return err
 	}
@@ -271,12 +266,14 @@ func (n *Node) close() {
 // assemble makes router, streams and mesh and ties them together.
 func (n *Node) assemble(epoch uint64) (err error) {
 	spin, _ := spinFor(n.platform.CPU)
+	n.dialbacks = newDialbacks(n)
 	n.local = &encap.Local{
 		Identity: n.identity, Keys: n.keys, Settings: n.settings(), Name: n.config().Name, Rand: n.platform.Random,
 	}
 	n.router = router.New(router.Config{
 		Local: n.local, Boot: n.boot, Device: n.device, Port: n.port, Log: n.log, Events: n.onEvent,
-		Stamp: encap.Stamps(epoch), Partial: n.config().Offload.Partial != encap.KnobOff, Spin: spin,
+		Stamp: encap.Stamps(epoch), Partial: n.config().Offload.Partial != encap.KnobOff, Spin: spin, Hold: firstPaths,
+		Dial:   n.dialbacks.hear,
 		Gossip: func(from trust.Fingerprint, boot trust.BootNonce, packet []byte) { n.mesh.Ingest(from, boot, packet) },
 	})
 	n.streams = n.newStreams()
@@ -292,6 +289,7 @@ func (n *Node) settings() encap.Settings {
 	return encap.Settings{
 		Network: n.config().Network, Encryption: n.config().Encryption, MinVersion: encap.Version, MaxVersion: encap.Version,
 		Lanes: uint8(len(n.port.Lanes())), Ciphers: encap.PreferredCiphers(), MTU: uint16(n.egress(netip.Addr{}).MTU),
+		Capabilities: encap.CapDialBack, Build: encap.BuildName(version.Get().Version),
 	}
 }
 
@@ -316,12 +314,15 @@ func (n *Node) serve(ctx context.Context, tcp, control net.Listener) error {
 	group.Go(func() error { return n.platform.Kernel.Watch(running, n.kernelChanged) })
 	group.Go(func() error { return n.watchFirewall(running) })
 	group.Go(func() error { return n.checks.run(running) })
+	group.Go(func() error { return n.serveMetrics(running) })
+	group.Go(func() error { return n.hearReloads(running) })
 	group.Go(func() error { return n.runService(running) })
+	group.Go(func() error { return n.dialbacks.run(running) })
 
 	var err error
 	select {
 	case <-ctx.Done():
-		n.leave()
+		n.depart()
 	case <-running.Done(): // a part failed, or a stop was asked for
 	case err = <-routed:
 		routed <- nil
@@ -330,6 +331,9 @@ func (n *Node) serve(ctx context.Context, tcp, control net.Listener) error {
 	err = errors.Join(err, group.Wait())
 	stopRouting()
 	<-routed
+	if errors.Is(err, errStopAsked) {
+		n.handover.discard()
+	}
 	return n.explain(err)
 }
 

@@ -35,15 +35,17 @@ func (n *Node) report() api.Node {
 		Started: shown(n.started), Network: n.config().Network, SubnetMode: "static", Encryption: onOff(n.config().Encryption),
 		Listen: n.config().Listen, Advertised: some(s.called), Refused: some(n.refused.notes()), Seeds: seeds(s.view),
 		Drops: map[string]uint64{}, Socket: n.socketReport(), Conflicts: conflicts(s), Streams: n.streamReport(),
+		Members: memberReport(s.view), Claims: len(s.view.Claims), Gossip: n.gossipReport(), Config: s.configReport(),
 		Sent: traffic(counters.Out), Received: traffic(counters.In), SubnetNote: selfNote(s.view.SelfState),
 		Device: n.deviceReport(s.tun, s.choice), FastPath: fast,
 	}
 	if n.config().Subnet.Auto {
 		r.SubnetMode = "auto"
 	}
-	r.Subnets, r.Addresses = []netip.Prefix{}, []netip.Addr{}
+	r.Subnets, r.Addresses, r.Routes = []netip.Prefix{}, []netip.Addr{}, []api.Behind{}
 	if s.plan != nil {
 		r.Subnets, r.Addresses = some(s.plan.kernel.Own), some(s.plan.kernel.Addresses)
+		r.Routes = routeTable{n.identity.Fingerprint(), n.config().Device, s.plan}.behind(n.config().Routes)
 	}
 	for reason, count := range counters.Dropped {
 		r.Drops[reason.String()] = count
@@ -122,7 +124,7 @@ func traffic(t router.Traffic) api.Traffic { return api.Traffic{Packets: t.Packe
 func seeds(v mesh.View) []api.Seed {
 	list := make([]api.Seed, 0, len(v.Seeds))
 	for _, s := range v.Seeds {
-		state := "joined"
+		state := api.SeedJoined
 		if !s.OK {
 			state = cmp.Or(s.LastError, "not called yet")
 		}
@@ -169,9 +171,10 @@ func (n *Node) peerReport(m mesh.Member, p router.PeerStatus) api.Peer {
 	r := api.Peer{
 		Name: m.Name, ID: m.ID.String(), State: api.StateUp, Since: shown(p.Since), Path: "udp", Endpoint: addrText(p.Endpoint),
 		SeesUs: addrText(p.SeenAs), RTT: p.RTT.Microseconds(), Sealed: p.Sealed, Cipher: p.Cipher, Member: m.Alive,
-		Subnets: some(p.Prefixes), Addrs: overlayAddresses(n.inOverlay(p.Prefixes)), Sent: traffic(p.Tx), Received: traffic(p.Rx),
+		Subnets: some(p.Prefixes), Addrs: overlayAddresses(subnetsOf(m, p.Prefixes)), Sent: traffic(p.Tx), Received: traffic(p.Rx),
 	}
 	r.Version = p.Build
+	keysReport(&r, p)
 	if p.SkewSaid {
 		ahead := p.Skew.Milliseconds()
 		r.Skew = &ahead
@@ -202,39 +205,4 @@ func addrText(a netip.AddrPort) string {
 		return ""
 	}
 	return a.String()
-}
-
-// Routes lists every prefix of the overlay with its owner, as 'weft routes' shows it.
-func (n *Node) Routes() ([]api.Route, error) {
-	n.state.mu.Lock()
-	defer n.state.mu.Unlock()
-	list := []api.Route{}
-	current := n.state.plan
-	if current == nil {
-		return list, nil
-	}
-	names := map[trust.Fingerprint]string{n.identity.Fingerprint(): n.config().Name}
-	for _, m := range n.state.view.Members {
-		names[m.ID] = m.Name
-	}
-	for prefix, owner := range current.assignment {
-		list = append(list, n.routeReport(prefix, owner, names[owner], current))
-	}
-	for _, c := range current.conflicts {
-		list = append(list, api.Route{Prefix: c.Prefix, Owner: names[c.Loser], ID: c.Loser.String(), Kind: "conflict", State: "refused", Reason: c.String()})
-	}
-	slices.SortFunc(list, func(a, b api.Route) int { return cmp.Or(a.Prefix.Compare(b.Prefix), cmp.Compare(a.ID, b.ID)) })
-	return list, nil
-}
-
-func (n *Node) routeReport(prefix netip.Prefix, owner trust.Fingerprint, name string, current *plan) api.Route {
-	r := api.Route{Prefix: prefix, Owner: name, ID: owner.String(), Kind: "peer", State: "waiting", Reason: "the owner is not reached"}
-	if owner == n.identity.Fingerprint() {
-		r.Kind, r.State, r.Reason = "own", "in force", ""
-		return r
-	}
-	if route, ok := current.routes[prefix]; ok {
-		r.State, r.Reason, r.Via, r.MTU = "in force", "", n.config().Device, int(route.MTU)
-	}
-	return r
 }

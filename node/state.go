@@ -25,6 +25,7 @@ type state struct {
 	refused  []api.Note   // peers to which the kernel refuses trains
 	called   []api.Advertised
 	problems map[string]api.Note // by their subject
+	config   api.ConfigState
 }
 
 func (s *state) publish(view mesh.View, p *plan) {

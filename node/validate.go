@@ -15,7 +15,7 @@ import (
 // Validate checks what can be checked without the machine. Errors wrap ErrConfig and read as one line, which names the key
 // and, where it was given, its place.
 func (c *Config) Validate() error {
-	for _, check := range []func() error{c.checkName, c.checkNetwork, c.checkSubnet, c.checkRoutes, c.checkUnderlay, c.checkLanes, c.checkPaths} {
+	for _, check := range []func() error{c.checkName, c.checkNetwork, c.checkSubnet, c.checkRoutes, c.checkUnderlay, c.checkLanes, c.checkMetrics, c.checkPaths} {
 		if err := check(); err != nil {
 			return c.placed(err)
 		}
@@ -140,23 +140,39 @@ const (
 )
 
 func (c *Config) checkRoutes() error {
-	for _, p := range c.Routes {
-		widest := widestRoute4
-		if p.Addr().Is6() {
-			widest = widestRoute6
-		}
-		switch {
-		case p.Bits() == 0:
-			return keyErrorf("routes", "%s is the default route, which weft does not carry: name what lies behind this node", p)
-		case p.Bits() < widest:
-			return keyErrorf("routes", "%s is wider than /%d, the widest that weft carries: name narrower ones", p, widest)
+	for i, p := range c.Routes {
+		if err := checkWidth(p); err != nil {
+			return err
 		}
 		if err := checkUnicast(p); err != nil {
 			return keyErrorf("routes", "%w", err)
 		}
-		if slices.ContainsFunc(c.Network, p.Overlaps) {
-			return keyErrorf("routes", "%s overlaps network %s; what lies in it belongs into subnet", p, joined(c.Network))
+		if slices.Contains(c.Routes[:i], p) {
+			return keyErrorf("routes", "%s is there twice", p)
 		}
+		for _, network := range c.Network {
+			if p.Bits() <= network.Bits() && p.Overlaps(network) {
+				return keyErrorf("routes", "%s covers network %s: it may lie inside or outside of it", p, network)
+			}
+		}
+		if j := slices.IndexFunc(c.Subnet.Prefixes, p.Overlaps); j >= 0 {
+			return keyErrorf("routes", "%s overlaps subnet %s, which this node owns already", p, c.Subnet.Prefixes[j])
+		}
+	}
+	return nil
+}
+
+// checkWidth refuses routes that would take packets of more than a site.
+func checkWidth(p netip.Prefix) error {
+	widest := widestRoute4
+	if p.Addr().Is6() {
+		widest = widestRoute6
+	}
+	switch {
+	case p.Bits() == 0:
+		return keyErrorf("routes", "%s is the default route, which weft does not carry: name what lies behind this node", p)
+	case p.Bits() < widest:
+		return keyErrorf("routes", "%s is wider than /%d, the widest that weft carries: name narrower ones", p, widest)
 	}
 	return nil
 }

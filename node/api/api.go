@@ -42,6 +42,7 @@ type Node struct {
 	Encryption string            `json:"encryption"` // on or off
 	Device     Device            `json:"device"`
 	Listen     string            `json:"listen"`
+	Routes     []Behind          `json:"routes"` // the networks behind the node
 	Advertised []Advertised      `json:"advertised"`
 	Socket     Socket            `json:"socket"`
 	Degraded   []Note            `json:"degraded"` // what is not as good as it could be
@@ -52,6 +53,10 @@ type Node struct {
 	Received   Traffic           `json:"received"`
 	Drops      map[string]uint64 `json:"drops"` // packets by reason
 	Streams    Streams           `json:"streams"`
+	Members    Members           `json:"members"`
+	Claims     int               `json:"claims"` // known, the node's own among them
+	Gossip     Gossip            `json:"gossip"`
+	Config     ConfigState       `json:"config"`
 	FastPath   FastPath          `json:"fastpath"`
 }
 
@@ -82,6 +87,26 @@ type Streams struct {
 	Failed   uint64 `json:"failed"`  // cut off, too slow, or not authentic
 }
 
+// Members counts the other nodes.
+type Members struct {
+	Known int `json:"known"`
+	Alive int `json:"alive"` // gossip reaches them
+	Left  int `json:"left"`  // they said goodbye
+}
+
+// Gossip counts what was dropped of it; it comes again.
+type Gossip struct {
+	Transport uint64 `json:"transport"` // packets and streams that came faster than they were taken
+	Messages  uint64 `json:"messages"`  // likewise
+	Unsent    uint64 `json:"unsent"`    // packets that the port did not take
+}
+
+// ConfigState says how it went with the configuration.
+type ConfigState struct {
+	Loaded   time.Time `json:"loaded"`   // when that in force was read
+	Rejected bool      `json:"rejected"` // the latest reload was; 'config' among what is degraded says why
+}
+
 // Feature is something that the kernel can do for speed, and whether it does.
 type Feature struct {
 	Name   string `json:"name"`
@@ -102,10 +127,13 @@ type Note struct {
 	Since  time.Time `json:"since,omitzero"`
 }
 
+// SeedJoined is the state of a seed that has answered, and is a member now.
+const SeedJoined = "joined"
+
 // Seed is one configured address of the cluster.
 type Seed struct {
 	Address string    `json:"address"`
-	State   string    `json:"state"` // joined, or the last error
+	State   string    `json:"state"` // SeedJoined, or the last error
 	Name    string    `json:"name,omitempty"`
 	Tries   int       `json:"tries"`
 	Since   time.Time `json:"since,omitzero"`
@@ -146,9 +174,15 @@ type Peer struct {
 	Addrs    []netip.Addr   `json:"addresses"` // the peer's own in the overlay
 	Sent     Traffic        `json:"sent"`
 	Received Traffic        `json:"received"`
+	Session  bool           `json:"session"` // there are keys in force
+
+	Handshakes    uint64    `json:"handshakes"`              // that brought keys into force
+	Rekeys        uint64    `json:"rekeys"`                  // those that replaced keys in force
+	LastHandshake time.Time `json:"last_handshake,omitzero"` // when the newest keys were made
+
 	Version  string         `json:"version,omitempty"`       // of its weft; none: an older build, or no session yet
 	Skew     *int64         `json:"clock_skew_ms,omitempty"` // its clock less ours; none: not known
-	Tried    []string       `json:"tried,omitempty"`         // what was tried without success
+	Tried    []string       `json:"tried,omitempty"` // what was tried without success
 }
 
 // Route is one prefix of the overlay and who owns it.
@@ -156,8 +190,10 @@ type Route struct {
 	Prefix netip.Prefix `json:"prefix"`
 	Owner  string       `json:"owner"`
 	ID     string       `json:"id"`
-	Kind   string       `json:"kind"`  // own, peer, conflict or refused
-	State  string       `json:"state"` // in force, waiting or refused
+	Kind   string       `json:"kind"`           // own, peer, conflict or refused
+	Type   string       `json:"type"`           // subnet, or route: a network behind the owner
+	Role   string       `json:"role,omitempty"` // of a route: RoleActive or RoleStandby
+	State  string       `json:"state"`          // in force, standby, waiting or refused
 	Via    string       `json:"via"`
 	MTU    int          `json:"mtu"`
 	Reason string       `json:"reason,omitempty"`
