@@ -104,13 +104,13 @@ func (n *Node) tidyRunDir() {
 	}
 	restored, err := n.runDir.restore()
 	if restored {
-		n.log.Warn("node.run_dir.restored", "dir", n.runDir.dir, "reason", "somebody deleted lock or socket")
+		n.log.Warn("node.rundir.restored", "dir", n.runDir.dir, "reason", "somebody deleted lock or socket")
 	}
 	reason := ""
 	if err != nil {
 		reason = err.Error()
 	}
 	if n.state.problem("run_dir", reason) && err != nil {
-		n.log.Error("node.run_dir.lost", "dir", n.runDir.dir, "error", err)
+		n.log.Error("node.rundir.lost", "dir", n.runDir.dir, "error", err)
 	}
 }

@@ -26,7 +26,7 @@ func (n *Node) openStateDir() (unlock func(), err error) {
 		f.Close()
 		return nil, fmt.Errorf("%w: another daemon uses state_dir %s (stop it, or give this one a state_dir of its own)", ErrRunning, dir)
 	}
-	if err := atomicfile.RemoveLeftovers(dir, append(mesh.StateFiles(), epochFile, trust.IdentityFile)...); err != nil {
+	if err := atomicfile.RemoveLeftovers(dir, append(mesh.StateFiles(), versionFile, epochFile, trust.IdentityFile)...); err != nil {
 		n.log.Debug("node.state.leftovers", "error", err) // a read-only file system: they do no harm
 	}
 	return func() { f.Close() }, nil
