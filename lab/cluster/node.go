@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -16,9 +17,13 @@ import (
 // Node is a host of the lab with a weft of its own.
 type Node struct {
 	*lab.Host
-	binary string
-	daemon *lab.Process
+	binary  string
+	through []string
+	daemon  *lab.Process
 }
+
+// Through makes Up start the daemon by a command that executes its last arguments, such as nsenter or setpriv.
+func (n *Node) Through(command ...string) { n.through = command }
 
 // Config is the path of the node's configuration file.
 func (n *Node) Config() string { return filepath.Join(n.Dir(), "weft.yaml") }
@@ -41,7 +46,7 @@ func (n *Node) Up(flags ...string) error {
 	if n.Running() {
 		return nil
 	}
-	p, err := n.Start(append([]string{n.binary, "up", "--config", n.Config()}, flags...)...)
+	p, err := n.Start(slices.Concat(n.through, []string{n.binary, "up", "--config", n.Config()}, flags)...)
 	if err != nil {
 		return fmt.Errorf("cluster: start weft on %s: %w", n.Name(), err)
 	}
