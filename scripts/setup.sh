@@ -12,9 +12,10 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # where a user's PATH ends too early
 needs='ping iputils-ping the demo and the tests ping between virtual hosts
 iperf3 iperf3 the demo and the bench measure throughput
 ip iproute2 looking into the virtual hosts: ip netns exec
-nft nftables tests put firewalls between virtual hosts, and look at weft's
+nft nftables tests put firewalls between virtual hosts, and look at the rules
 iptables-nft iptables tests make the chains of Docker and ufw
-tcpdump tcpdump looking at what goes over the wire'
+tcpdump tcpdump looking at what goes over the wire
+curl curl reading metrics'
 
 strict=yes
 case "${1:-}" in
