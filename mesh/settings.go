@@ -26,6 +26,12 @@ func (m *Mesh) Set(s Settings) error {
 	return nil
 }
 
+// Check says why s cannot be set, or nil.
+func (m *Mesh) Check(s Settings) error {
+	_, err := m.check(s)
+	return err
+}
+
 // check is s with its defaults, if a Mesh with these settings would start.
 func (m *Mesh) check(s Settings) (Settings, error) {
 	c := Config{

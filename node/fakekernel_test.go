@@ -24,6 +24,8 @@ type fakeKernel struct {
 	sets     int
 	refusing error // of Set
 	conflict error // of CheckNetwork
+	cut      []netip.Prefix // networks behind the host that it does not reach
+	occupied bool  // of InUse
 	changed  func()
 }
 
@@ -61,7 +63,22 @@ func (k *fakeKernel) Watch(ctx context.Context, changed func()) error {
 }
 
 // CheckNetwork implements Kernel.
-func (k *fakeKernel) CheckNetwork([]netip.Prefix, string, []netip.Prefix) error { return k.conflict }
+func (k *fakeKernel) CheckNetwork(_ []netip.Prefix, _ string, _, _ []netip.Prefix) error { return k.conflict }
+
+// Unreached implements Kernel.
+func (k *fakeKernel) Unreached(lans []netip.Prefix) []netip.Prefix {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(lans), func(p netip.Prefix) bool { return !slices.Contains(k.cut, p) })
+}
+
+// cutOff makes the host lose, or get back, its own way to networks behind it.
+func (k *fakeKernel) cutOff(lans ...netip.Prefix) {
+	k.mu.Lock()
+	k.cut = lans
+	k.mu.Unlock()
+	k.notify()
+}
 
 // Egress implements Kernel: packets leave from the first address of the family.
 func (k *fakeKernel) Egress(to netip.Addr) (kernel.Egress, error) {
@@ -120,5 +137,16 @@ func (k *fakeKernel) notify() {
 	}
 }
 
-// InUse implements Kernel: no pods live on a simulated host.
-func (k *fakeKernel) InUse([]netip.Prefix, string) bool { return false }
+// InUse implements Kernel.
+func (k *fakeKernel) InUse([]netip.Prefix, string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.occupied
+}
+
+// occupy puts pods into the subnets of the host.
+func (k *fakeKernel) occupy() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.occupied = true
+}

@@ -16,14 +16,13 @@ func (n *Node) meshConfig() mesh.Config {
 	cfg := n.config()
 	return mesh.Config{
 		Identity: n.identity, Boot: n.boot, Name: cfg.Name, Started: n.started, Port: n.port.Port(),
-		Network: cfg.Network, Subnet: n.meshSubnet(), Bootstrap: cfg.Bootstrap, Routes: cfg.Routes, Seeds: cfg.Join,
+		Network: cfg.Network, Subnet: meshSubnet(cfg), Bootstrap: cfg.Bootstrap, Routes: cfg.Routes, Seeds: cfg.Join,
 		StateDir: cfg.StateDir, Underlay: &underlay{n}, Logger: n.log, OnView: func(mesh.View) { n.changed() },
 		Forbidden: n.forbidden, Movable: n.movable,
 	}
 }
 
-func (n *Node) meshSubnet() mesh.Subnet {
-	cfg := n.config()
+func meshSubnet(cfg *Config) mesh.Subnet {
 	if cfg.Subnet.Auto {
 		return mesh.Subnet{Kind: mesh.KindAuto, Bits4: cfg.SubnetSize[0], Bits6: cfg.SubnetSize[1]}
 	}

@@ -100,8 +100,9 @@ func TestMetricsMoveWithAReloadAndEndWithTheNode(t *testing.T) {
 		if err != nil || !strings.Contains(text, `weft_node_info{`) || !strings.Contains(text, `name="node-1"`) {
 			t.Errorf("%v:\n%s", err, text)
 		}
-		cfg.Metrics = ""
-		must(t, m.node.apply(&cfg))
+		none := cfg
+		none.Metrics = ""
+		must(t, m.node.apply(&none))
 		awaitPage(t, "http://"+address+"/healthz", "")
 	}
 }

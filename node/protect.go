@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 
 	"github.com/weftnet/weft/mesh"
@@ -13,61 +14,89 @@ import (
 // protected are the underlay addresses that no claim may take away: a route to them through the overlay would cut the
 // overlay itself.
 type protected struct {
-	peers atomic.Pointer[map[netip.Addr]trust.Fingerprint] // where peers are reached, or were last
-	seeds []netip.Addr                                     // those that are configured as addresses
+	peers atomic.Pointer[places]
+	seeds atomic.Pointer[[]netip.Addr] // those that are configured as addresses
+}
+
+// places say where peers are reached, or were last, and what they claim to lie behind them.
+type places struct {
+	at     map[netip.Addr]trust.Fingerprint
+	routes map[trust.Fingerprint][]netip.Prefix
 }
 
 func newProtected(seeds []string) *protected {
 	p := new(protected)
-	for _, s := range seeds {
-		host, _, err := mesh.SplitSeed(s, DefaultPort)
-		if a, parseErr := netip.ParseAddr(host); err == nil && parseErr == nil {
-			p.seeds = append(p.seeds, a.Unmap())
-		}
-	}
+	p.peers.Store(new(places))
+	p.keep(seeds)
 	return p
 }
 
-// learn takes where the peers are reached. Merely claimed endpoints do not count: else any member could get a route
-// refused by claiming an endpoint inside it.
-func (p *protected) learn(peers []router.PeerStatus) {
-	at := make(map[netip.Addr]trust.Fingerprint, len(peers))
-	for _, s := range peers {
-		if s.Last.IsValid() {
-			at[s.Last.Addr()] = s.ID
+// keep takes the seeds that are configured now.
+func (p *protected) keep(seeds []string) {
+	list := []netip.Addr{}
+	for _, s := range seeds {
+		host, _, err := mesh.SplitSeed(s, DefaultPort)
+		if a, parseErr := netip.ParseAddr(host); err == nil && parseErr == nil {
+			list = append(list, a.Unmap())
 		}
 	}
-	p.peers.Store(&at)
+	p.seeds.Store(&list)
 }
 
-// covered is the smallest of the addresses in prefix that are not the claimer's own.
-func covered(at map[netip.Addr]trust.Fingerprint, prefix netip.Prefix, claimer trust.Fingerprint) (least netip.Addr, ok bool) {
-	for a, id := range at {
-		if id != claimer && prefix.Contains(a) && (!ok || a.Less(least)) {
+// learn takes where the peers are reached, and their claims. Merely claimed endpoints do not count: else any member could
+// get a route refused by claiming an endpoint inside it.
+func (p *protected) learn(peers []router.PeerStatus, claims []*mesh.Claim) {
+	known := &places{make(map[netip.Addr]trust.Fingerprint, len(peers)), make(map[trust.Fingerprint][]netip.Prefix, len(claims))}
+	for _, s := range peers {
+		if s.Last.IsValid() {
+			known.at[s.Last.Addr()] = s.ID
+		}
+	}
+	for _, c := range claims {
+		known.routes[c.ID()] = c.Routes
+	}
+	p.peers.Store(known)
+}
+
+// covered is the smallest address in prefix at which a peer is reached. With gateways set, those of peers that claim prefix
+// as a route do not count.
+func (p *places) covered(prefix netip.Prefix, gateways bool) (least netip.Addr, ok bool) {
+	for a, id := range p.at {
+		if prefix.Contains(a) && (!ok || a.Less(least)) && !(gateways && slices.Contains(p.routes[id], prefix)) {
 			least, ok = a, true
 		}
 	}
 	return least, ok
 }
 
-// forbidden says why a prefix may not be claimed by claimer, or "": it covers an address of our underlay, a seed, or the
-// place where another peer is reached. A node may well own the network that it is reached in.
-func (n *Node) forbidden(prefix netip.Prefix, claimer trust.Fingerprint) string {
+// forbidden says why a prefix may not be claimed, whoever does, or "": our own packets would go into the overlay to reach an
+// address of our underlay, a seed, or the place where a peer is reached, the claimer itself too.
+func (n *Node) forbidden(prefix netip.Prefix, _ trust.Fingerprint) string {
+	if slices.Contains(n.config().Routes, prefix) {
+		return n.forbiddenHere(prefix)
+	}
 	for _, a := range n.underlayAddresses() {
 		if prefix.Contains(a) {
 			return fmt.Sprintf("it covers %s, an address of this host", a)
 		}
 	}
-	at := n.protected.peers.Load()
-	if at != nil {
-		if a, ok := covered(*at, prefix, claimer); ok {
-			return fmt.Sprintf("it covers %s, where another peer is reached", a)
-		}
+	if a, ok := n.protected.peers.Load().covered(prefix, false); ok {
+		return fmt.Sprintf("it covers %s, where a peer is reached", a)
 	}
-	for _, a := range n.protected.seeds {
-		if prefix.Contains(a) && (at == nil || (*at)[a] != claimer) {
+	for _, a := range *n.protected.seeds.Load() {
+		if prefix.Contains(a) {
 			return fmt.Sprintf("it covers %s, a seed", a)
 		}
+	}
+	return ""
+}
+
+// forbiddenHere is forbidden for a route that is ours: our packets to it do not go into the overlay, so that it may cover our
+// own addresses and those of nodes that lead there beside us. It may not cover those of others: nodes elsewhere would lose
+// them.
+func (n *Node) forbiddenHere(prefix netip.Prefix) string {
+	if a, ok := n.protected.peers.Load().covered(prefix, true); ok {
+		return fmt.Sprintf("it covers %s, where a peer is reached that does not claim it", a)
 	}
 	return ""
 }

@@ -19,10 +19,11 @@ import (
 	"github.com/weftnet/weft/bench"
 	"github.com/weftnet/weft/bench/between"
 	"github.com/weftnet/weft/node"
+	"github.com/weftnet/weft/node/api"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
+	ctx, stop := signal.NotifyContext(context.Background(), stopSignals(os.Args[1:])...)
 	defer stop()
 	// A handler that does nothing: a write to a closed pipe then fails with EPIPE instead of ending the process half-way.
 	// To ignore the signal would do so in the programs that are started, too.
@@ -30,13 +31,22 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// stopSignals end a command in order. A hangup does, too, unless whoever started it ignores hangups, as nohup does.
-func stopSignals() []os.Signal {
+// stopSignals end a command in order. A hangup does, too, unless whoever started it ignores hangups, as nohup does; the daemon
+// decides for itself what a hangup means, and is not killed by one that comes before it has.
+func stopSignals(args []string) []os.Signal {
 	list := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) {
+	switch {
+	case isDaemon(args):
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	case !hangupsIgnored:
 		list = append(list, syscall.SIGHUP)
 	}
 	return list
+}
+
+func isDaemon(args []string) bool {
+	cmd, _, err := newRoot().Find(args)
+	return err == nil && cmd.Name() == "up"
 }
 
 // run executes the command line and returns the exit code.
@@ -69,7 +79,7 @@ func exitCode(err error) int {
 }
 
 // misuses are the errors of which the caller can be told: ask otherwise.
-var misuses = []error{errUsage, node.ErrConfig, bench.ErrUsage, between.ErrUsage}
+var misuses = []error{errUsage, node.ErrConfig, api.ErrRejected, bench.ErrUsage, between.ErrUsage}
 
 // errUsage marks a command line that cannot be understood.
 var errUsage = errors.New("usage")
@@ -86,11 +96,12 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
 	})
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newInit(), newJoin(), newUp(), newDown(), newStatus(), newPeers(), newRoutes(), newSecret(), newToken(),
-		newDoctor(), newDemo(), newBench(), newBenchWireGuard(), newVersion())
+	root.AddCommand(newInit(), newJoin(), newUp(), newDown(), newReload(), newStatus(), newPeers(), newRoutes(), newSecret(), newToken(),
+		newDoctor(), newDemo(), newBench(), newBenchWireGuard(), newVersion(),
+		newCompletion(), newMan())
 	for _, cmd := range root.Commands() {
 		markUsage(cmd)
+		complete(cmd)
 	}
 	markUsage(root)
 	return root

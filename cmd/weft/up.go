@@ -12,23 +12,47 @@ import (
 
 func newUp() *cobra.Command {
 	var file string
+	var check bool
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run the node in the foreground until SIGTERM or SIGINT",
-		Long: "Run the node in the foreground until SIGTERM, SIGINT or a hangup. A stop leaves device and routes in place, so that the\n" +
-			"next start goes on where this one ended; 'weft down' removes them.",
-		Args: cobra.NoArgs,
+		Long: "Run the node in the foreground until SIGTERM or SIGINT. A stop leaves device and routes in place, so that the next start\n" +
+			"goes on where this one ended; 'weft down' removes them. A hangup (SIGHUP) makes the node read its configuration again, as\n" +
+			"'weft reload' does; when it means that the terminal is gone, the node stops, unless it was started with nohup.\n\n" +
+			"--check looks whether configuration, secret and machine are fit, also while a node runs, and changes nothing.",
+		Example: "  weft up\n  weft up --check\n  weft up --config /etc/weft/other.yaml --log-level debug",
+		Args:    cobra.NoArgs,
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", node.DefaultConfigFile, "configuration file")
+	cmd.Flags().BoolVar(&check, "check", false, "say what would run, or why it would not, and change nothing")
 	addKeyFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := loadConfig(cmd, file)
+		if check {
+			return checkUp(cmd, file)
+		}
+		ctx, asked := hangups(cmd.Context())
+		read := func() (node.Config, error) { return loadConfig(cmd, file) }
+		cfg, err := read()
 		if err != nil {
 			return err
 		}
-		return node.Run(cmd.Context(), cfg, os.Stderr)
+		return node.Run(ctx, cfg, node.Source{Read: read, Asked: asked}, os.Stderr)
 	}
 	return cmd
+}
+
+// checkUp does what 'weft up --check' says.
+func checkUp(cmd *cobra.Command, file string) error {
+	cfg, err := loadConfig(cmd, file)
+	if err != nil {
+		return err
+	}
+	what, err := node.Check(cmd.Context(), cfg)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "ok: %s\n", what)
+	return err
 }
 
 // addKeyFlags adds a flag for every key of the configuration.
@@ -44,7 +68,10 @@ func addKeyFlags(cmd *cobra.Command) {
 			cmd.Flags().Bool(k.Flag(), false, usage)
 			continue
 		}
-		cmd.Flags().String(k.Flag(), "", fmt.Sprintf("%s (default %s)", usage, k.Get(&defaults)))
+		if k.Name != "name" { // its default is this machine's, and the usage says so
+			usage = fmt.Sprintf("%s (default %s)", usage, k.Get(&defaults))
+		}
+		cmd.Flags().String(k.Flag(), "", usage)
 	}
 }
 
@@ -78,6 +105,7 @@ func applyFlags(cmd *cobra.Command, cfg *node.Config) (map[string]bool, error) {
 		if err := k.Set(cfg, flagValues(f)); err != nil {
 			return nil, usageError{fmt.Errorf("--%s: %w", k.Flag(), err)}
 		}
+		cfg.Given(k.Name, "--"+k.Flag())
 		chosen[k.Name] = true
 	}
 	return chosen, nil

@@ -1,0 +1,192 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/node/api"
+)
+
+// Source is where a running node gets a new configuration from. The zero value has none.
+type Source struct {
+	// Read reads the configuration again: the same file, and the same flags over it. It validates what it returns.
+	Read func() (Config, error)
+	// Asked delivers that somebody wants a reload and does not wait for its outcome, as with a hangup.
+	Asked <-chan struct{}
+}
+
+// reloader makes reloads follow each other.
+type reloader struct {
+	source Source
+	mu     sync.Mutex // held by a reload from its reading to its end
+}
+
+// errNoSource says that a node was not started from a configuration that can be read again.
+var errNoSource = errors.New("node: reload: there is no configuration that could be read again")
+
+// Reload reads the configuration again and brings into force what a running node can change; Key.Reload says which keys
+// those are. The rest needs a restart: it is in the answer, and in status as the problem "config" until it was put back. The
+// new configuration is checked as a whole first, against the machine too: after an error, which wraps ErrConfig where the
+// configuration is to blame, all is as before. It may be called from many goroutines while Run runs.
+func (n *Node) Reload() (*api.Reload, error) {
+	n.reloads.mu.Lock()
+	defer n.reloads.mu.Unlock()
+	var done *api.Reload
+	err := n.service.reloading(func() (err error) {
+		done, err = n.reload()
+		return err
+	})
+	n.noteReload(done, err)
+	return done, err
+}
+
+func (n *Node) reload() (*api.Reload, error) {
+	if n.reloads.source.Read == nil {
+		return nil, errNoSource
+	}
+	want, err := n.reloads.source.Read()
+	if err != nil {
+		return nil, err
+	}
+	if err := n.checkReload(&want); err != nil {
+		return nil, err
+	}
+	next, done := n.merge(&want)
+	otherSecret, err := n.rereadSecret(&want)
+	if err != nil {
+		return nil, err
+	}
+	done.Waiting = append(done.Waiting, otherSecret...)
+	if err := n.apply(next); err != nil {
+		return nil, err
+	}
+	return done, nil
+}
+
+// checkReload refuses what a start with want would refuse, and what would take the subnet from under those who live in it.
+func (n *Node) checkReload(want *Config) error {
+	if err := want.Validate(); err != nil {
+		return err
+	}
+	device := n.config().Device // the present one also where another is wanted: that one comes with the restart
+	if lost := n.givenUp(want); len(lost) > 0 && n.platform.Kernel.InUse(lost, device) {
+		return want.placed(keyErrorf("subnet", "an interface of this host has an address in %s, which would be given up: move it first, or put the key back", joined(lost)))
+	}
+	return want.placed(asConfigError(n.platform.Kernel.CheckNetwork(want.Network, device, want.Subnet.Prefixes, want.Routes)))
+}
+
+// givenUp are the subnets of ours that would not surely be ours any more with want.
+func (n *Node) givenUp(want *Config) []netip.Prefix {
+	n.state.mu.Lock()
+	current := n.state.plan
+	n.state.mu.Unlock()
+	now := n.config()
+	if current == nil || want.Subnet.Auto && now.Subnet.Auto && want.SubnetSize == now.SubnetSize {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(current.kernel.Own), func(p netip.Prefix) bool { return slices.Contains(want.Subnet.Prefixes, p) })
+}
+
+// merge is the configuration in force with all values of want that a reload can change, and what changed. Where these do not
+// go together with what needs a restart (another network, and a subnet in it), all of them wait.
+func (n *Node) merge(want *Config) (next *Config, done *api.Reload) {
+	now := n.config()
+	merged := *now
+	merged.places = want.places
+	done = &api.Reload{Changed: []api.Change{}, Waiting: []api.Change{}}
+	for _, k := range keys {
+		change := api.Change{Key: k.Name, Old: k.Get(now), New: k.Get(want)}
+		switch {
+		case change.Old == change.New:
+		case !k.Reload:
+			done.Waiting = append(done.Waiting, change)
+		case k.Set(&merged, k.Values(want)) == nil:
+			done.Changed = append(done.Changed, change)
+		}
+	}
+	if merged.Validate() != nil {
+		merged = *now
+		done.Waiting, done.Changed = append(done.Waiting, done.Changed...), []api.Change{}
+	}
+	return &merged, done
+}
+
+// rereadSecret reports a secret that is not the one in use any more, whatever file it is in.
+func (n *Node) rereadSecret(want *Config) ([]api.Change, error) {
+	keys, exposed, err := readSecret(want)
+	if err != nil {
+		return nil, err
+	}
+	n.noteSecret(want.SecretFile, exposed)
+	if keys == n.keys {
+		return nil, nil
+	}
+	return []api.Change{{Key: "secret", Old: "the one in use", New: "another one in " + want.SecretFile}}, nil
+}
+
+// apply brings a checked configuration into force; nothing else changes that of a running node. Parts that can refuse it come
+// first: after an error all is as before. What the keeper looks up in config() each time needs nothing here.
+func (n *Node) apply(next *Config) error {
+	if err := n.mesh.Check(meshSettings(next)); err != nil {
+		return configErrorf("%w", err)
+	}
+	if old := n.live.Swap(next); old.Metrics != next.Metrics {
+		n.metrics.move()
+	}
+	if err := n.mesh.Set(meshSettings(next)); err != nil { // after the swap: the mesh asks us what is forbidden now
+		return configErrorf("%w", err)
+	}
+	if h, ok := n.log.Handler().(*logHandler); ok {
+		h.set(next)
+	}
+	n.protected.keep(next.Join)
+	n.changed()
+	return nil
+}
+
+func meshSettings(cfg *Config) mesh.Settings {
+	return mesh.Settings{Subnet: meshSubnet(cfg), Bootstrap: cfg.Bootstrap, Routes: cfg.Routes, Seeds: cfg.Join}
+}
+
+// noteReload says in log and status how a reload went.
+func (n *Node) noteReload(done *api.Reload, err error) {
+	n.noteConfig(err)
+	if err != nil {
+		n.state.problem("config", err.Error()+"; what runs is unchanged")
+		n.log.Error("node.reload.rejected", "error", err)
+		return
+	}
+	waiting := ""
+	if len(done.Waiting) > 0 {
+		waiting = "needs a restart: " + api.Changes(done.Waiting)
+	}
+	n.state.problem("config", waiting)
+	n.log.Info("node.reloaded", "changed", api.Changes(done.Changed), "needs_restart", api.Changes(done.Waiting))
+}
+
+// hearReloads reloads when somebody asks for it, until ctx ends. How it went is in log and status.
+func (n *Node) hearReloads(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-n.reloads.source.Asked:
+			_, _ = n.Reload()
+		}
+	}
+}
+
+// serveReload answers 'weft reload'.
+func (n *Node) serveReload(w http.ResponseWriter, r *http.Request) {
+	done, err := n.Reload()
+	if errors.Is(err, ErrConfig) {
+		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		return
+	}
+	reply(func() (*api.Reload, error) { return done, err })(w, r)
+}

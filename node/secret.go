@@ -1,0 +1,46 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/weftnet/weft/trust"
+)
+
+// readSecret reads the cluster secret of a configuration. exposed says that others than its owner may read the file.
+func readSecret(cfg *Config) (keys trust.Keys, exposed bool, err error) {
+	secret, exposed, err := trust.ReadSecretFile(cfg.SecretFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = keyErrorf("secret_file", "%w (copy it from another node, or make one with 'weft init' or 'weft join')", err)
+	case err != nil:
+		err = keyErrorf("secret_file", "%w", rootHint(err))
+	}
+	if err != nil {
+		return trust.Keys{}, false, cfg.placed(err)
+	}
+	return secret.Derive(), exposed, nil
+}
+
+// loadSecret takes the keys that the node uses as long as it runs.
+func (n *Node) loadSecret() error {
+	keys, exposed, err := readSecret(n.config())
+	if err != nil {
+		return err
+	}
+	n.keys = keys
+	n.noteSecret(n.config().SecretFile, exposed)
+	return nil
+}
+
+// noteSecret says it, once and in status, when others may read the secret.
+func (n *Node) noteSecret(file string, exposed bool) {
+	reason := ""
+	if exposed {
+		reason = fmt.Sprintf("others may read %s: chmod 600 it", file)
+	}
+	if n.state.problem("secret", reason) && exposed {
+		n.log.Warn("node.secret.exposed", "file", file, "remedy", "chmod 600 "+file)
+	}
+}
