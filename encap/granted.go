@@ -106,12 +106,13 @@ func probeGSO(fd int, k Knob) (Feature, error) {
 	return offload("gso", "Linux 4.18", k, err)
 }
 
-// setGRO turns UDP_GRO on.
+// setGRO turns UDP_GRO on, or off on an inherited socket that had it on.
 func setGRO(fd int, k Knob) (Feature, error) {
-	var err error
-	if k != KnobOff {
-		err = unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_GRO, 1)
+	on := 1
+	if k == KnobOff {
+		on = 0
 	}
+	err := unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_GRO, on)
 	return offload("gro", "Linux 5.0", k, err)
 }
 

@@ -14,6 +14,7 @@ import (
 // meanwhile, and the last one closes it: a number that is in use never comes to name something else.
 type socket struct {
 	fd    int
+	wake  int           // an eventfd that close makes readable, of a socket that is kept; 0: it is not
 	state atomic.Int64  // how many hold it, and the two bits
 	gone  chan struct{} // closed when the descriptor is
 }
@@ -36,8 +37,22 @@ func (s *socket) acquire() bool {
 func (s *socket) release() {
 	if s.state.Add(-1) == socketClosing && s.state.CompareAndSwap(socketClosing, socketClosing|socketClosed) {
 		unix.Close(s.fd)
+		if s.wake != 0 {
+			unix.Close(s.wake)
+		}
 		close(s.gone)
 	}
+}
+
+// keep makes close spare the socket, whose descriptor somebody else has too: a shutdown would be for all. It is called before
+// the socket is used.
+func (s *socket) keep() (err error) {
+	s.wake, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err != nil {
+		s.wake = 0
+		return fmt.Errorf("encap: make an event descriptor: %w", err)
+	}
+	return nil
 }
 
 // close wakes all that wait at the socket; the descriptor goes when nobody holds it any more. The shutdown of a socket
@@ -48,13 +63,20 @@ func (s *socket) close() {
 		return
 	}
 	s.state.Or(socketClosing)
-	_ = unix.Shutdown(s.fd, unix.SHUT_RDWR)
+	if s.wake == 0 {
+		_ = unix.Shutdown(s.fd, unix.SHUT_RDWR)
+	} else {
+		_, _ = unix.Write(s.wake, []byte{7: 1}) // not 0, in any byte order
+	}
 	s.release()
 }
 
 // wait returns when the socket is ready for events or closed, or after most (0: never); perhaps sooner.
 func (s *socket) wait(events int16, most time.Duration) error {
-	fds := [1]unix.PollFd{{Fd: int32(s.fd), Events: events}}
+	fds := [2]unix.PollFd{{Fd: int32(s.fd), Events: events}, {Fd: -1}}
+	if s.wake != 0 {
+		fds[1] = unix.PollFd{Fd: int32(s.wake), Events: unix.POLLIN}
+	}
 	var timeout *unix.Timespec
 	if most > 0 {
 		t := unix.NsecToTimespec(most.Nanoseconds())

@@ -15,8 +15,10 @@ type UDPPort struct {
 
 var _ Port = (*UDPPort)(nil)
 
-// ListenUDP opens the port. The error wraps ErrInUse if another process has it.
+// ListenUDP opens the port. The error wraps ErrInUse if another process has it. With UDPOptions.Inherited it goes on with
+// these sockets or fails with ErrInherited, and opens nothing: where one is refused, whoever holds them has to let go first.
 func ListenUDP(o UDPOptions) (*UDPPort, error) {
+	defer closeFiles(o.Inherited)
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -26,7 +28,7 @@ func ListenUDP(o UDPOptions) (*UDPPort, error) {
 		return nil, err
 	}
 	u := &UDPPort{options: o, at: at, gso: &segmentation{}}
-	if err := u.openLanes(); err != nil {
+	if err := u.takeLanes(); err != nil {
 		u.Close()
 		return nil, listenError("UDP", o.Listen, err)
 	}
@@ -59,8 +61,41 @@ func (u *UDPPort) Overflow() (n uint64) {
 // Renew implements Port: trains are tried again where the kernel has refused them.
 func (u *UDPPort) Renew() { u.gso.renew() }
 
-// Close implements Port. It may be called again, and while other calls run; it returns when they have ended and the port is
-// free for others.
+// takeLanes goes on with the inherited sockets, or opens the port's own.
+func (u *UDPPort) takeLanes() error {
+	if len(u.options.Inherited) > 0 {
+		return u.inheritLanes()
+	}
+	return u.openLanes()
+}
+
+// Descriptors are those of all sockets: that of the first lane, then for each other lane the one that receives and the one
+// that sends. They are to be passed on, not used, and valid until Close.
+func (u *UDPPort) Descriptors() []int {
+	fds := make([]int, 0, 2*len(u.conns))
+	for _, c := range u.conns {
+		fds = append(fds, c.in.fd)
+		if c.out != c.in {
+			fds = append(fds, c.out.fd)
+		}
+	}
+	return fds
+}
+
+// Keep makes Close leave the sockets fit for use: their descriptors have been passed on, and another process will go on with
+// them. It is called once, before the port is used. The port is then not free after Close, and Close does not wake those who
+// poll a descriptor of a connection themselves.
+func (u *UDPPort) Keep() error {
+	for _, c := range u.conns {
+		if err := c.keep(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close implements Port. It may be called again, and while other calls run; it returns when they have ended and, unless the
+// sockets are kept, the port is free for others.
 func (u *UDPPort) Close() error {
 	for _, c := range u.conns {
 		c.close()

@@ -109,6 +109,14 @@ func (c *UDPConn) give(s *udpSender) {
 	c.idle = append(c.idle, s)
 }
 
+// keep makes close leave the sockets fit for use.
+func (c *UDPConn) keep() error {
+	if err := c.in.keep(); err != nil || c.out == c.in {
+		return err
+	}
+	return c.out.keep()
+}
+
 // close wakes Receive and ends Send.
 func (c *UDPConn) close() {
 	c.in.close()

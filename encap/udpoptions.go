@@ -3,6 +3,7 @@ package encap
 import (
 	"errors"
 	"fmt"
+	"os"
 )
 
 // UDPOptions say how to open the port.
@@ -12,6 +13,10 @@ type UDPOptions struct {
 	GSO    Knob   // send trains in one piece (UDP_SEGMENT, Linux 4.18)
 	GRO    Knob   // receive trains in one piece (UDP_GRO, Linux 5.0)
 	Buffer int    // asked of the kernel for each direction of each lane, in bytes; default 8 MiB
+
+	// Inherited are the sockets that an earlier process left open at this port, all of them, in the order of
+	// UDPPort.Descriptors. ListenUDP takes them over, also when it fails. What waits in them is received.
+	Inherited []*os.File
 }
 
 // DefaultBuffer is 80 ms of 800 Mbit/s.

@@ -125,6 +125,16 @@ func (d *batch) Write(batch []packet.Superpacket) (written int, err error) {
 	return written, fmt.Errorf("tun: write to %s: %w", d.name, err)
 }
 
+// Descriptors implements Inheritable.
+func (d *batch) Descriptors() []int {
+	var fds []int
+	_ = control(d.os, func(fd int) error { // a closed device has none
+		fds = []int{fd}
+		return nil
+	})
+	return fds
+}
+
 func (d *batch) Offloads() []Offload { return d.able.list() }
 
 func (d *batch) Close() error {

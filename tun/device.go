@@ -47,6 +47,12 @@ type PolledQueue interface {
 	Descriptor() int
 }
 
+// Inheritable is a Device with which another process can go on where this one ends: Options.Inherited.
+type Inheritable interface {
+	// Descriptors are those of the queues, in their order. They are to be passed on, not used, and valid until Close.
+	Descriptors() []int
+}
+
 // Driver names a way to move packets.
 type Driver string
 

@@ -9,10 +9,11 @@ import (
 
 // Choice says which driver Open took, and why.
 type Choice struct {
-	Driver   Driver
-	Reason   string // one line, for people
-	Degraded bool   // a better driver was tried and did not work: Reason says what failed
-	Adopted  bool   // the interface was there already, and was not replaced
+	Driver    Driver
+	Reason    string // one line, for people
+	Degraded  bool   // a better driver was tried and did not work: Reason says what failed
+	Adopted   bool   // the interface was there already, and was not replaced
+	Inherited bool   // the queues are those of Options.Inherited
 }
 
 // drivers are tried by auto in this order: the fastest first.
@@ -20,12 +21,17 @@ var drivers = []Driver{DriverSuper, DriverBatch, DriverPlain}
 
 // Open makes the device, or adopts the one that an earlier run left. The interface is left as it is otherwise: it may be
 // up or down, and keeps its addresses. One queue or several is a matter of flags that cannot be changed on a living interface:
-// one of ours with others is replaced, with all that was attached to it.
+// one of ours with others is replaced, with all that was attached to it. With Options.Inherited it goes on with these or
+// fails with ErrInherited, and opens nothing: where one is refused, whoever holds them has to let go first.
 //
-// Errors wrap ErrNoDevice, ErrBusy or ErrForeign where one of these is the reason.
+// Errors wrap ErrNoDevice, ErrBusy, ErrForeign or ErrInherited where one of these is the reason.
 func Open(o Options) (Device, *Choice, error) {
 	if err := o.validate(); err != nil {
+		closeFiles(o.Inherited)
 		return nil, nil, err
+	}
+	if len(o.Inherited) > 0 {
+		return openInherited(o)
 	}
 	if o.Driver != "" && o.Driver != DriverAuto {
 		d, adopted, err := open(o, o.Driver)

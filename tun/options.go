@@ -2,6 +2,7 @@ package tun
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,9 @@ type Options struct {
 	QueueLen int
 	// Offloads says what is left to the kernel.
 	Offloads OffloadKnobs
+	// Inherited are the descriptors of the device's queues that an earlier process left open, all of them, in their order:
+	// Inheritable.Descriptors. Open takes them over, also when it fails. Packets that wait in the queues are read.
+	Inherited []*os.File
 }
 
 const (

@@ -16,6 +16,11 @@ type super struct {
 
 // startSuper takes q over, and opens the other queues.
 func startSuper(q *queue, o Options) (Device, error) {
+	return superOf(q, o, func() (*queue, error) { return attach(o.Name, o.flags(DriverSuper)) })
+}
+
+// superOf makes a device of its first queue, which it takes over, and of those that more gives.
+func superOf(q *queue, o Options, more func() (*queue, error)) (Device, error) {
 	able, err := q.negotiate(o.Offloads)
 	if err != nil {
 		q.close()
@@ -26,7 +31,7 @@ func startSuper(q *queue, o Options) (Device, error) {
 		return nil, err
 	}
 	if n := o.queues(DriverSuper); n > 1 {
-		if err := d.addQueues(n, o); err != nil {
+		if err := d.addQueues(n, o, more); err != nil {
 			_ = d.Close()
 			return nil, err
 		}
@@ -34,11 +39,11 @@ func startSuper(q *queue, o Options) (Device, error) {
 	return d, nil
 }
 
-// addQueues opens queues until there are n. An interface with several queues lets anybody open one more: it must be ours
-// alone.
-func (d *super) addQueues(n int, o Options) error {
+// addQueues takes queues from more until there are n. An interface with several queues lets anybody open one more: it must
+// be ours alone.
+func (d *super) addQueues(n int, o Options, more func() (*queue, error)) error {
 	for len(d.each) < n {
-		q, err := attach(o.Name, o.flags(DriverSuper))
+		q, err := more()
 		if err == nil {
 			err = d.add(q)
 		}
@@ -98,6 +103,15 @@ func (d *super) KernelDrops() (uint64, error) {
 		return s.TxDropped, nil
 	}
 	return 0, fmt.Errorf("tun: the kernel states no counters of %s", d.name)
+}
+
+// Descriptors implements Inheritable.
+func (d *super) Descriptors() []int {
+	fds := make([]int, len(d.each))
+	for i, s := range d.each {
+		fds[i] = s.fd
+	}
+	return fds
 }
 
 func (d *super) Close() error {
