@@ -8,18 +8,14 @@ import "time"
 // leastStep is what two clocks may drift apart without anybody having set one: NTP slews by 0.5 ms in a second at most.
 const leastStep = 2 * time.Second
 
-// clockWatch notices that the wall clock was set, or that the host slept. The zero value is ready.
+// clockWatch notices that the wall clock was set, or that the host slept.
 type clockWatch struct{ last time.Time }
 
-// stepped is how far the wall clock went beyond the monotonic one since the call before; 0: less than leastStep, or this is
-// the first call.
+// stepped is how far the wall clock went beyond the monotonic one since last, which becomes now; 0: less than leastStep.
 func (c *clockWatch) stepped(now time.Time) time.Duration {
-	last := c.last
+	step := stepBetween(c.last, now)
 	c.last = now
-	if last.IsZero() {
-		return 0
-	}
-	return stepBetween(last, now)
+	return step
 }
 
 // stepBetween is how far the wall clock was set between two readings; 0 for times that carry no monotonic reading.

@@ -23,8 +23,8 @@ func TestAStepOfTheWallClockIsToldFromTimeThatPassed(t *testing.T) {
 			t.Errorf("step(%v, %v) = %v, want %v", test.wall, test.monotonic, got, test.want)
 		}
 	}
-	var c clockWatch
 	now := time.Now()
+	c := clockWatch{last: now}
 	for _, later := range []time.Duration{0, 4 * time.Second, time.Hour} {
 		if by := c.stepped(now.Add(later)); by != 0 {
 			t.Errorf("after %v: a step of %v", later, by)

@@ -38,22 +38,22 @@ type Node struct {
 	boot     trust.BootNonce
 	started  time.Time
 
-	device  tun.Device
-	choice  *tun.Choice
-	port    encap.Port
-	lanes   lanes
-	trains  trains
-	local   *encap.Local
-	streams *encap.Streams
-	router  *router.Router
-	mesh    *mesh.Mesh
-	wake    chan struct{} // the keeper's mailbox: something changed
-	checks  *reachability
-	service *service
-	recent  *logTail // the latest log lines; nil: not kept
+	device    tun.Device
+	choice    *tun.Choice
+	port      encap.Port
+	lanes     lanes
+	trains    trains
+	local     *encap.Local
+	streams   *encap.Streams
+	router    *router.Router
+	mesh      *mesh.Mesh
+	wake      chan struct{} // the keeper's mailbox: something changed
+	checks    *reachability
+	service   *service
+	recent    *logTail // the latest log lines; nil: not kept
 	dialbacks *dialbacks
-	refused *refusals
-	metrics metricsPlace
+	refused   *refusals
+	metrics   metricsPlace
 
 	handover *handover
 
@@ -105,8 +105,9 @@ func New(cfg Config, platform *Platform, log *slog.Logger) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	started := time.Now()
 	n := &Node{
-		cfg: cfg, platform: platform, log: log, started: time.Now(),
+		cfg: cfg, platform: platform, log: log, started: started, clock: clockWatch{started},
 		wake: make(chan struct{}, 1), refused: newRefusals(), metrics: newMetricsPlace(), service: newService(platform.Service, log),
 		handover: newHandover(platform.Descriptors, log), protected: newProtected(cfg.Join),
 		alive: map[trust.Fingerprint]bool{}, lanes: chooseLanes(&cfg, platform.CPU),
