@@ -4,6 +4,9 @@
 # make test    all tests; those in network namespaces run as root only: sudo env PATH="$PATH" make test
 # make lint    gofmt, go vet, staticcheck
 # make fuzz    every fuzz target for FUZZTIME
+# make install    what 'make build' made, with the systemd service: PREFIX=/usr/local, DESTDIR= for an image (needs root)
+# make uninstall  remove that again; configuration and keys stay
+# make packages   dist/weft_VERSION_ARCH.deb and .rpm
 # make clean   remove what was built
 
 GO       ?= go
@@ -11,6 +14,8 @@ FUZZTIME ?= 10s
 BENCH    ?=
 OUT      ?= weft-bench
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+PREFIX   ?= /usr/local
+DESTDIR  ?=
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS  := -X github.com/weftnet/weft/node/version.version=$(VERSION)
 
@@ -18,7 +23,7 @@ LDFLAGS  := -X github.com/weftnet/weft/node/version.version=$(VERSION)
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
 .DEFAULT_GOAL := build
-.PHONY: build setup demo bench test lint fuzz clean
+.PHONY: build setup demo bench test lint fuzz install uninstall packages clean
 .NOTPARALLEL:
 
 build:
@@ -46,6 +51,60 @@ lint:
 
 fuzz:
 	@GO='$(GO)' scripts/fuzz.sh $(FUZZTIME)
+
+# Units and .network files below /usr/local are found; of NetworkManager's only those in /usr and /etc are.
+WEFT        ?= bin/weft
+BINDIR      := $(DESTDIR)$(PREFIX)/bin
+UNITDIR     := $(DESTDIR)$(PREFIX)/lib/systemd/system
+NETWORKDIR  := $(DESTDIR)$(PREFIX)/lib/systemd/network
+NMDIR       := $(DESTDIR)$(if $(filter /usr,$(PREFIX)),/usr/lib,/etc)/NetworkManager/conf.d
+MANDIR      := $(DESTDIR)$(PREFIX)/share/man/man1
+BASHDIR     := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSHDIR      := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+FISHDIR     := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+DOCDIR      := $(DESTDIR)$(PREFIX)/share/doc/weft
+
+INSTALLED := $(wildcard $(UNITDIR)/weft.service)
+
+# Not built here: whoever installs is root, and need not have Go.
+install:
+	@[ -x '$(WEFT)' ] || { echo "there is no $(WEFT): run 'make build' first, as yourself" >&2; exit 1; }
+	install -d '$(BINDIR)' '$(UNITDIR)' '$(NETWORKDIR)' '$(NMDIR)' '$(MANDIR)' '$(BASHDIR)' '$(ZSHDIR)' '$(FISHDIR)' '$(DOCDIR)'
+	install -m 755 '$(WEFT)' '$(BINDIR)/weft'
+	sed 's|/usr/bin/weft|$(PREFIX)/bin/weft|' deploy/systemd/weft.service >'$(UNITDIR)/weft.service'
+	chmod 644 '$(UNITDIR)/weft.service'
+	install -m 644 deploy/networkd/10-weft.network '$(NETWORKDIR)/10-weft.network'
+	install -m 644 deploy/networkmanager/90-weft.conf '$(NMDIR)/90-weft.conf'
+	install -m 644 LICENSE '$(DOCDIR)/copyright'
+	'$(WEFT)' man '$(MANDIR)'
+	'$(WEFT)' completion bash >'$(BASHDIR)/weft'
+	'$(WEFT)' completion zsh >'$(ZSHDIR)/_weft'
+	'$(WEFT)' completion fish >'$(FISHDIR)/weft.fish'
+	@[ -n '$(DESTDIR)' ] || deploy/package/postinstall.sh configure '$(INSTALLED)'
+
+# The packages' own scripts: the service is stopped and disabled, 'weft down' removes what it set up.
+uninstall:
+	@[ -n '$(DESTDIR)' ] || PATH='$(BINDIR)':"$$PATH" deploy/package/preremove.sh remove
+	rm -f '$(BINDIR)/weft' '$(UNITDIR)/weft.service' '$(NETWORKDIR)/10-weft.network' '$(NMDIR)/90-weft.conf'
+	rm -f '$(MANDIR)'/weft.1 '$(MANDIR)'/weft-*.1 '$(BASHDIR)/weft' '$(ZSHDIR)/_weft' '$(FISHDIR)/weft.fish'
+	rm -rf '$(DOCDIR)'
+	@[ -n '$(DESTDIR)' ] || { deploy/package/postremove.sh remove; echo 'kept: /etc/weft (configuration, secret) and /var/lib/weft (keys)'; }
+
+# Exactly this version: a package is the same whoever makes it. It is no dependency of weft's.
+NFPM := $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
+ARCH := $(shell $(GO) env GOARCH)
+# A package's version begins with a digit and tells pre-releases apart: v1.2.3-4-gabc is 1.2.3+4.gabc, later than 1.2.3.
+PACKAGE_VERSION := $(shell echo '$(VERSION)' | sed -E 's/^v//; s/-([0-9]+)-g/+\1.g/; s/-dirty$$/.dirty/; /^[0-9]/!s/^/0~/')
+
+DIST ?= dist
+
+packages: build
+	rm -rf '$(DIST)/root'
+	$(MAKE) --no-print-directory install PREFIX=/usr DESTDIR='$(DIST)/root'
+	for format in deb rpm; do \
+		ROOT='$(DIST)/root' VERSION='$(PACKAGE_VERSION)' ARCH='$(ARCH)' $(NFPM) package --config deploy/package/nfpm.yaml --packager $$format --target '$(DIST)' || exit 1; \
+	done
+	rm -rf '$(DIST)/root'
 
 clean:
 	rm -rf bin dist coverage.txt

@@ -1,6 +1,6 @@
-# Becomes systemd in namespaces of its own. Arguments: the machine's directory, its control group, systemd's program.
+# Becomes systemd in namespaces of its own. Arguments: the machine's name, its directory, its control group, systemd's program.
 set -eu
-dir=$1 group=$2 program=$3
+name=$1 dir=$2 group=$3 program=$4
 
 if [ -z "${WEFT_BOOT_INSIDE-}" ]; then
 	echo $$ >"$group/cgroup.procs"
@@ -19,6 +19,8 @@ cd "$dir/root/merged"
 
 # Nothing starts by itself but the journal; nothing is mounted but what is below.
 rm -f etc/systemd/system/*.wants/* etc/fstab
+ln -sf /dev/null etc/systemd/system/systemd-remount-fs.service
+echo "$name" >etc/hostname
 for unit in usr/lib/systemd/system/*.wants/*; do
 	case $unit in
 	*journald.s* | *journald-dev-log.socket) ;;
@@ -43,8 +45,8 @@ ln -s /proc/self/fd/0 dev/stdin
 ln -s /proc/self/fd/1 dev/stdout
 ln -s /proc/self/fd/2 dev/stderr
 ln -s null dev/console
-while read -r name major minor; do
-	mknod -m 666 "dev/$name" c "$major" "$minor"
+while read -r device major minor; do
+	mknod -m 666 "dev/$device" c "$major" "$minor"
 done <<END
 null 1 3
 zero 1 5
@@ -56,6 +58,7 @@ net/tun 10 200
 fuse 10 229
 END
 
+hostname "$name"
 pivot_root . mnt
 cd /
 umount -l /mnt

@@ -72,7 +72,7 @@ func Boot(ctx context.Context, host *lab.Host) (*Machine, error) {
 	if m.groups, err = newGroups(host.FullName()); err != nil {
 		return nil, err
 	}
-	p, err := host.Start("bash", "-c", bootScript, "boot", m.dir, m.groups.path, program)
+	p, err := host.Start("bash", "-c", bootScript, "boot", host.Name(), m.dir, m.groups.path, program)
 	if err == nil {
 		err = m.await(ctx, p)
 	}

@@ -1,0 +1,235 @@
+package deploy
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/weftnet/weft/lab/cluster"
+	"github.com/weftnet/weft/lab/labtest"
+	"github.com/weftnet/weft/node/api"
+)
+
+// makeInstall is 'make install' with further variables.
+func makeInstall(t *testing.T, variables ...string) []string {
+	return append([]string{"make", "--silent", "--directory", repository(t), "install", "WEFT=" + labtest.Weft(t)}, variables...)
+}
+
+// unit is the unit with the path of a weft that is there.
+func unit(t *testing.T) string {
+	t.Helper()
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip("systemd-analyze is not installed: run scripts/setup.sh")
+	}
+	text, err := os.ReadFile("systemd/weft.service")
+	check(t, err)
+	file := filepath.Join(t.TempDir(), "weft.service")
+	check(t, os.WriteFile(file, bytes.ReplaceAll(text, []byte("/usr/bin/weft"), []byte(labtest.Weft(t))), 0o644))
+	return file
+}
+
+func TestTheUnitIsValidAndStrict(t *testing.T) {
+	file := unit(t)
+	if out, err := exec.Command("systemd-analyze", "verify", "--man=no", file).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+	const threshold = "25" // tenths: 2.5 of 10
+	out, err := exec.Command("systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold="+threshold, file).CombinedOutput()
+	if err != nil {
+		t.Errorf("systemd-analyze security: %v\n%s", err, out)
+	}
+}
+
+// service is a host whose weft was installed by 'make install' and reaches the peer.
+type service struct {
+	*vm
+	cluster *cluster.Cluster
+	peer    *cluster.Node
+}
+
+func newService(t *testing.T) *service {
+	t.Helper()
+	l := newLab(t)
+	c, n := peer(t, l)
+	s := &service{vm: boot(t, l, "vm-2"), cluster: c, peer: n}
+	s.run(makeInstall(t, "PREFIX=/usr")...)
+	return s
+}
+
+// join sets the host up as a member, and starts the service.
+func (s *service) join() {
+	s.t.Helper()
+	_, err := s.Shell(within(s.t, patience), "/", "weft join --token-file /dev/stdin", strings.NewReader(s.cluster.Token()))
+	check(s.t, err)
+	s.run("systemctl", "start", "weft")
+	s.reached()
+}
+
+// reached waits until both know each other, and packets flow.
+func (s *service) reached() {
+	s.t.Helper()
+	check(s.t, s.peer.AwaitReachable(within(s.t, patience), "vm-2"))
+	at, err := s.peer.Addresses(within(s.t, patience))
+	check(s.t, err)
+	s.sh(fmt.Sprintf("for i in $(seq 100); do ping -c 1 -W 1 %s >/dev/null && exit; done; exit 1", at[0]))
+}
+
+func (s *service) status() (status api.Status) {
+	s.t.Helper()
+	check(s.t, json.Unmarshal([]byte(s.run("weft", "status", "--json")), &status))
+	return status
+}
+
+// pid is the daemon's, in the machine.
+func (s *service) pid() string { return s.show("MainPID") }
+
+// field is a line of /proc/PID/status.
+func (s *service) field(name string) string {
+	return s.sh(fmt.Sprintf(`while read -r key value; do [ "$key" != %s: ] || echo $value; done </proc/%s/status`, name, s.pid()))
+}
+
+func TestTheServiceRunsInItsSandboxAsWellAsWithoutOne(t *testing.T) {
+	s := newService(t)
+	if got := s.show("UnitFileState"); got != "enabled" {
+		t.Errorf("after the installation it is %s, want enabled", got)
+	}
+	s.run("systemctl", "start", "weft")
+	if got := s.show("ActiveState"); got != "inactive" {
+		t.Errorf("without a configuration it is %s, want inactive: nothing failed", got)
+	}
+	s.join()
+	s.checkSandbox()
+
+	free, err := s.peer.Status(within(t, patience))
+	check(t, err)
+	boxed := s.status()
+	if got, want := fmt.Sprint(boxed.Node.Degraded), fmt.Sprint(free.Node.Degraded); got != want {
+		t.Errorf("degraded in the sandbox: %s, outside: %s", got, want)
+	}
+	if got, want := boxed.Node.Device.Driver, free.Node.Device.Driver; got != want {
+		t.Errorf("driver %s in the sandbox, %s outside", got, want)
+	}
+	if got, want := boxed.Node.Socket.ReceiveBuffer, free.Node.Socket.ReceiveBuffer; got != want {
+		t.Errorf("receive buffer %d in the sandbox, %d outside", got, want)
+	}
+	s.await("StatusText", boxed.Node.Subnets[0].String()+"; 1 of 1 peer reached")
+}
+
+// capNetAdmin is the set of CAP_NET_ADMIN alone, as /proc/PID/status has it (linux/capability.h: number 12).
+const capNetAdmin = "0000000000001000"
+
+// checkSandbox looks at what the running daemon may do.
+func (s *service) checkSandbox() {
+	s.t.Helper()
+	for name, want := range map[string]string{
+		"CapPrm": capNetAdmin, "CapEff": capNetAdmin, "CapBnd": capNetAdmin, "CapAmb": strings.Repeat("0", 16),
+		"NoNewPrivs": "1", "Seccomp": "2",
+	} {
+		if got := s.field(name); got != want {
+			s.t.Errorf("%s of the daemon is %s, want %s", name, got, want)
+		}
+	}
+	box := "nsenter --mount --target " + s.pid() + " -- "
+	for _, path := range []string{"/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding", "/var/lib/weft", "/run/weft"} {
+		s.sh(box + "test -w " + path)
+	}
+	for _, path := range []string{"/proc/sys/kernel/pid_max", "/sys/kernel", "/sys/fs/cgroup", "/etc/weft", "/usr", "/var/lib", "/root", "/home"} {
+		s.sh("! " + box + "test -w " + path)
+	}
+	group := "echo $$ >/sys/fs/cgroup/system.slice/weft.service/cgroup.procs\n"
+	s.sh(group + ": </dev/net/tun")
+	s.sh(": </dev/fuse; " + group + "! (: </dev/fuse) 2>/dev/null")
+}
+
+func TestTheServiceIsStartedAgainUnlessThatMendsNothing(t *testing.T) {
+	s := newService(t)
+	s.join()
+	before := s.pid()
+	s.run("systemctl", "restart", "weft")
+	if s.pid() == before || s.show("NRestarts") != "0" {
+		t.Errorf("after a restart: process %s, before %s", s.pid(), before)
+	}
+	s.reached()
+
+	s.ends("KILL", "1")
+	s.ends("ABRT", "2") // as a crash ends, too
+	s.run("systemctl", "kill", "--kill-whom=main", "--signal=TERM", "weft")
+	s.await("NRestarts", "3")
+	s.reached()
+
+	s.sh("echo 'nonsense: 1' >>/etc/weft/weft.yaml")
+	if out, err := s.Run(within(t, patience), "systemctl", "restart", "weft"); err == nil {
+		t.Errorf("a restart with a broken configuration succeeded: %s", out)
+	}
+	if state, status := s.show("ActiveState"), s.show("ExecMainStatus"); state != "failed" || status != "2" {
+		t.Errorf("with a broken configuration it is %s with status %s, want failed with 2", state, status)
+	}
+	s.sh("sed -i /nonsense/d /etc/weft/weft.yaml")
+	s.run("systemctl", "start", "weft")
+	s.reached()
+}
+
+// ends ends the daemon by a signal, and waits until it is back for the n-th time.
+func (s *service) ends(signal, n string) {
+	s.t.Helper()
+	s.run("systemctl", "kill", "--kill-whom=main", "--signal="+signal, "weft")
+	s.await("NRestarts", n)
+	s.await("ActiveState", "active")
+	s.reached()
+}
+
+func TestADaemonThatHangsIsStartedAgainByTheWatchdog(t *testing.T) {
+	s := newService(t)
+	s.sh("mkdir -p /run/systemd/system/weft.service.d\nprintf '[Service]\\nWatchdogSec=2s\\n' >/run/systemd/system/weft.service.d/watchdog.conf\nsystemctl daemon-reload")
+	s.join()
+	for range 4 { // signs of life
+		last := s.show("WatchdogTimestampMonotonic")
+		s.sh(fmt.Sprintf(`while [ "$(systemctl show --value --property=WatchdogTimestampMonotonic weft)" = %s ]; do sleep 0.05; done`, last))
+	}
+	if got := s.show("NRestarts"); got != "0" {
+		t.Fatalf("%s restarts of a daemon that does not hang", got)
+	}
+	s.run("systemctl", "kill", "--kill-whom=main", "--signal=STOP", "weft")
+	s.await("NRestarts", "1")
+	s.await("ActiveState", "active")
+	s.reached()
+	if log := s.run("journalctl", "--unit=weft", "--no-pager"); !strings.Contains(log, "Watchdog timeout") || !strings.Contains(log, "goroutine ") {
+		t.Errorf("the journal does not show the watchdog and the stacks:\n%s", log)
+	}
+}
+
+func TestDownStopsTheServiceForGood(t *testing.T) {
+	s := newService(t)
+	s.join()
+	s.run("weft", "down")
+	s.await("ActiveState", "inactive")
+	if got := s.show("Result"); got != "success" {
+		t.Errorf("its result is %s, want success", got)
+	}
+	s.sh("! ip link show weft0 2>/dev/null")
+	if out := s.run("ip", "route", "show", "type", "unreachable"); out != "" {
+		t.Errorf("routes are left: %s", out)
+	}
+	if got := s.show("NRestarts"); got != "0" {
+		t.Errorf("%s restarts", got)
+	}
+	s.run("systemctl", "start", "weft")
+	s.reached()
+}
+
+func TestTheDaemonNeedsTheCapabilityThatItHas(t *testing.T) {
+	l := newLab(t)
+	_, n := peer(t, l)
+	host, err := l.Host("vm-2")
+	check(t, err)
+	_, err = host.Run(within(t, patience), "setpriv", "--bounding-set=-net_admin", labtest.Weft(t), "up", "--config", n.Config(),
+		"--state-dir", host.Dir()+"/state", "--run-dir", host.Dir()+"/run")
+	if err == nil || !strings.Contains(err.Error(), "CAP_NET_ADMIN") {
+		t.Errorf("without it: %v", err)
+	}
+}
