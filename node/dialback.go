@@ -51,7 +51,7 @@ const (
 	dialPause    = 2 * time.Second        // between two requests of one peer
 	dialTries    = 3                      // frames of one call, and requests
 	dialGap      = 200 * time.Millisecond // between the frames of a call
-	dialTimeout  = 3 * time.Second        // of a TCP call
+	dialTimeout  = 2 * time.Second        // of a TCP call: a lost SYN is sent again after 1 s
 	askGap       = time.Second            // between requests
 	dialPatience = 9 * time.Second        // until a request counts as not answered: calls of others may be served first
 )

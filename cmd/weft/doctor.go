@@ -17,13 +17,16 @@ func newDoctor() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Look for what keeps weft from running fast on this machine, and say what mends it",
-		Long: "Look for what keeps weft from running, or from running fast, on this machine, and say what mends it. It works with and\n" +
-			"without a running daemon, and changes nothing. Exit code 1: something must be mended before weft can run.",
+		Short: "Look for what keeps weft from running well on this machine, and say what mends it",
+		Long: "Look for what keeps weft from running, from being reached, or from being fast, on this machine, and say what mends it. It\n" +
+			"works with and without a running daemon, and changes nothing. With --peer, that peer calls this node at the addresses that\n" +
+			"it says it has, from ports that no firewall on the way knows yet. Exit code 1: something must be mended before weft can run.",
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().StringVar(&o.Socket, "socket", node.DefaultSocket, "control socket of the daemon")
-	cmd.Flags().StringVar(&o.Device, "device", node.DefaultDevice, "name of the overlay device, where no daemon runs")
+	cmd.Flags().StringVar(&o.Device, "device", node.DefaultDevice, "name of the overlay device, where neither a daemon nor a configuration names it")
+	cmd.Flags().StringVarP(&o.Config, "config", "c", node.DefaultConfigFile, "configuration file")
+	cmd.Flags().StringVar(&o.Peer, "peer", "", "have the peer of that name, or whose id begins so, call this node")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		r := doctor.Examine(doctor.Look(cmd.Context(), o))

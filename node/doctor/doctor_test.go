@@ -12,9 +12,13 @@ import (
 	"github.com/safchain/ethtool"
 	"golang.org/x/sys/unix"
 
+	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/kernel"
+	"github.com/weftnet/weft/kernel/firewall"
+	"github.com/weftnet/weft/node"
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/cpu"
+	"github.com/weftnet/weft/tun"
 )
 
 func switchedOn(names ...string) (list []api.Feature) {
@@ -27,11 +31,15 @@ func switchedOn(names ...string) (list []api.Feature) {
 // healthy is a machine without a daemon on which everything is as weft wants it.
 func healthy() *Facts {
 	active := ethtool.FeatureState{Available: true, Active: true}
+	cfg := node.DefaultConfig()
 	return &Facts{
+		Config: &cfg, ConfigFile: "/etc/weft/weft.yaml", State: Directory{Path: "/var/lib/weft", Free: 1 << 30},
+		Settings: kernel.Facts{Forwarding4: kernel.Fact{Value: 1}, Forwarding6: kernel.Fact{Value: 1}, ReversePath: kernel.Fact{Value: 2}},
+		IPv6:     true, Clock: Clock{Synchronised: true}, HasDocker: true, DeviceMTU: 1440,
 		DaemonErr: api.ErrNotRunning, Kernel: "6.18.1", CPU: cpu.Share{CPUs: 4},
-		Device: switchedOn("tso", "uso"), Port: switchedOn("gso", "gro", largeBuffers), Receive: wantedBuffer, Send: wantedBuffer,
+		Device: switchedOn("tso", "uso"), Port: switchedOn("gso", "gro", largeBuffers), Receive: encap.DefaultBuffer, Send: encap.DefaultBuffer,
 		Limits:  map[string]int{"net.core.rmem_max": 212992, "net.core.wmem_max": 212992},
-		Overlay: "weft0", QueueLen: wantedQueue,
+		Overlay: "weft0", QueueLen: tun.DefaultQueueLen,
 		Egress: kernel.Egress{Source: netip.MustParseAddr("192.0.2.1"), Interface: "eth0", MTU: 1500},
 		NIC:    map[string]ethtool.FeatureState{"tx-checksum-ip-generic": active, "tx-udp-segmentation": active, "rx-gro": active},
 	}
@@ -42,9 +50,12 @@ func served() *Facts {
 	f := healthy()
 	drops := uint64(0)
 	f.DaemonErr, f.Daemon = nil, &api.Node{
-		PID: 77, Device: api.Device{Name: "weft0", Driver: "super", Why: "configured"},
+		PID: 77, Version: "v1.2.3", Encryption: "on", Network: f.Config.Network,
+		Device:   api.Device{Name: "weft0", Driver: "super", Why: "configured", MTU: 1440},
 		FastPath: api.FastPath{Lanes: 2, LanesWhy: "auto: 4 CPUs", Queue: &api.Queues{KernelDrops: &drops}},
 	}
+	near := int64(20)
+	f.Peers = []api.Peer{{Name: "vm-2", State: api.StateUp, Version: "v1.2.3", Skew: &near, MTU: 1440}, {Name: "vm-3", State: api.StateAway}}
 	return f
 }
 
@@ -116,8 +127,80 @@ var broken = map[string]struct {
 		"trains", Warn, "vm-2, vm-3", "ethtool -K eth0 tx on"},
 	"overflow":    {true, func(f *Facts) { f.Daemon.Socket.Overflow = 5 }, "overflow", Warn, "5 datagrams", "lanes"},
 	"queue drops": {true, func(f *Facts) { *f.Daemon.FastPath.Queue.KernelDrops = 6 }, "queue-drops", Warn, "6 packets", "txqueuelen 2000"},
-	"anything else": {true, func(f *Facts) { f.Daemon.Degraded = []api.Note{{What: "state_dir", Reason: "disk full"}} },
-		"daemon.state_dir", Warn, "disk full", ""},
+	"no steering": {false, func(f *Facts) { f.Steering = unix.ENOPROTOOPT }, "steering", Warn, "one lane", "newer"},
+	"no NAT":      {false, func(f *Facts) { f.NAT = unix.EOPNOTSUPP }, "nat", Warn, "cannot masquerade", "modprobe -a nf_tables"},
+	"no forwarding": {true, func(f *Facts) { f.Settings.Forwarding4.Value = 0 }, "forwarding.ipv4", Warn, "net.ipv4.ip_forward is 0",
+		"sysctl -w net.ipv4.ip_forward=1"},
+	"no forwarding of IPv6": {true, func(f *Facts) {
+		f.Daemon.Network = append(f.Daemon.Network, netip.MustParsePrefix("fd00:244::/48"))
+		f.Settings.Forwarding6.Value = 0
+	}, "forwarding.ipv6", Warn, "net.ipv6.conf.all.forwarding is 0", "sysctl -w net.ipv6.conf.all.forwarding=1"},
+	"strict reverse path": {true, func(f *Facts) { f.Settings.ReversePath.Value = 1 }, "rp-filter", Warn, "is strict at weft0",
+		"sysctl -w net/ipv4/conf/weft0/rp_filter=2"},
+	"strict before the device": {false, func(f *Facts) { f.Settings.ReversePath.Value, f.DeviceMTU = 1, 0 }, "rp-filter", Warn, "will be strict",
+		"net.ipv4.conf.all.rp_filter=2"},
+	"conflict of a route": {false, func(f *Facts) {
+		f.Conflict = &kernel.ConflictError{Kind: kernel.KindRoute, Foreign: netip.MustParsePrefix("10.244.7.0/24"), Interface: "eth1", Network: f.Config.Network[0]}
+	}, "network", Fail, "route 10.244.7.0/24 of eth1", "ip route del 10.244.7.0/24 dev eth1"},
+	"conflict of an address": {true, func(f *Facts) {
+		f.Conflict = &kernel.ConflictError{Kind: kernel.KindAddress, Foreign: netip.MustParsePrefix("10.244.7.1/24"), Interface: "br0", Network: f.Config.Network[0]}
+	}, "network", Warn, "address 10.244.7.1/24 of br0", "ip address del 10.244.7.1/24 dev br0"},
+	"left by another device": {false, func(f *Facts) {
+		f.Conflict = &kernel.ConflictError{Kind: kernel.KindAddress, Foreign: netip.MustParsePrefix("10.244.7.1/32"), Interface: "old0", Leftover: true, Network: f.Config.Network[0]}
+	}, "network", Fail, "old0", "weft down --device old0"},
+	"in Docker's pools": {false, func(f *Facts) { f.Config.Network = []netip.Prefix{netip.MustParsePrefix("172.20.0.0/16")} },
+		"network.docker", Warn, "172.20.0.0/14", "default-address-pools"},
+	"forward chain of nft": {true, func(f *Facts) { f.Filter.Chains = []Chain{forwardChain(OwnerNFT)} }, "firewall.forward", Warn, "inet filter FORWARD (nft)",
+		"nft insert rule inet filter FORWARD iifname weft0 accept && nft insert rule inet filter FORWARD oifname weft0 accept"},
+	"forward chain of Docker": {true, func(f *Facts) { f.Filter.Chains = []Chain{forwardChain(OwnerDocker)} }, "firewall.forward", Warn, "docker",
+		"iptables -I DOCKER-USER -i weft0 -j ACCEPT && iptables -I DOCKER-USER -o weft0 -j ACCEPT"},
+	"forward chain of ufw": {true, func(f *Facts) { f.Filter.Chains = []Chain{forwardChain(OwnerUFW)} }, "firewall.forward", Warn, "ufw",
+		"ufw route allow in on weft0"},
+	"forward chain of firewalld": {true, func(f *Facts) { f.Filter.Chains = []Chain{forwardChain(OwnerFirewalld)} }, "firewall.forward", Warn, "firewalld",
+		"firewall-cmd --permanent --zone=trusted --add-interface=weft0"},
+	"forward chain of an old iptables": {true, func(f *Facts) { f.Legacy = &firewall.LegacyError{Device: "weft0"} }, "firewall.forward", Warn, "chain FORWARD of iptables-legacy",
+		"iptables-legacy -I FORWARD -i weft0 -j ACCEPT && iptables-legacy -I FORWARD -o weft0 -j ACCEPT"},
+	"input drops": {true, func(f *Facts) {
+		f.Filter.Chains = []Chain{{Family: "inet", Table: "filter", Name: "input", Hook: "input", Drops: true, Owner: OwnerNFT, Rules: []Rule{portRule(unix.IPPROTO_TCP, Accept)}}}
+	}, "firewall.udp", Warn, "none is seen to accept UDP port 9338", "nft insert rule inet filter input udp dport 9338 accept"},
+	"input refuses": {true, func(f *Facts) {
+		f.Filter.Chains = []Chain{{Family: "ip", Table: "filter", Name: "INPUT", Hook: "input", Owner: OwnerIPTables, Rules: []Rule{portRule(unix.IPPROTO_TCP, Refuse)}}}
+	}, "firewall.tcp", Warn, "refuses TCP port 9338", "iptables -I INPUT -p tcp --dport 9338 -j ACCEPT"},
+	"other MTU":      {true, func(f *Facts) { f.DeviceMTU = 1300 }, "mtu", Warn, "the MTU of weft0 is 1300; it should be 1440", "ip link set dev weft0 mtu 1440"},
+	"too large MTU":  {true, func(f *Facts) { f.Daemon.Device.MTU, f.DeviceMTU = 1500, 1500 }, "mtu", Warn, "more than the 1500 of eth0", "mtu: 1440"},
+	"too big frames": {true, func(f *Facts) { f.Daemon.Drops = map[string]uint64{"too-big": 3} }, "mtu.peers", Warn, "3 frames", "ip route get"},
+	"free clock":     {false, func(f *Facts) { f.Clock.Synchronised = false }, "clock", Warn, "nothing keeps the clock", "timedatectl set-ntp true"},
+	"clocks apart": {true, func(f *Facts) {
+		far := int64(-3600_000)
+		f.Peers[0].Skew = &far
+	}, "clock.peers", Warn, "vm-2 is 1h0m0s behind", "timedatectl set-ntp true"},
+	"peer down": {true, func(f *Facts) { f.Peers[0].State, f.Peers[0].Reason = api.StateDown, "no answer" }, "peers", Warn, "1 of 2 peers are not reached: vm-2: no answer",
+		"weft doctor --peer"},
+	"older peer": {true, func(f *Facts) { f.Peers[0].Version = "" }, "versions", Warn, "vm-2 (older than this one)", "upgrade"},
+	"other peer": {true, func(f *Facts) { f.Peers[0].Version = "v1.3.0" }, "versions", Warn, "vm-2 (v1.3.0)", "upgrade"},
+	"exposed secret": {false, func(f *Facts) { f.Exposed = []Exposed{{"/etc/weft/the secret", 0o644}} }, "secret", Warn, "mode 0644",
+		"chmod 600 '/etc/weft/the secret'"},
+	"bad configuration":           {false, func(f *Facts) { f.ConfigErr = errors.New("line 3: x") }, "config", Fail, "line 3", "edit /etc/weft/weft.yaml"},
+	"bad configuration, running":  {true, func(f *Facts) { f.ConfigErr = errors.New("line 3: x") }, "config", Warn, "does not start again", "edit /etc/weft/weft.yaml"},
+	"read-only state directory":   {false, func(f *Facts) { f.State.Err = unix.EROFS }, "state-dir", Warn, "read-only", "mount -o remount,rw"},
+	"full disk":                   {false, func(f *Facts) { f.State.Err = unix.ENOSPC }, "state-dir", Warn, "full", "journalctl --vacuum-size"},
+	"nearly full disk":            {false, func(f *Facts) { f.State.Free = 4096 }, "state-dir", Warn, "4 KiB left", "journalctl --vacuum-size"},
+	"state directory of others":   {false, func(f *Facts) { f.State.Err = unix.EACCES }, "state-dir", Warn, "permission denied", "sudo"},
+	"state directory that is odd": {false, func(f *Facts) { f.State.Err = unix.ENOTDIR }, "state-dir", Warn, "not a directory", "set state_dir"},
+	"anything else": {true, func(f *Facts) { f.Daemon.Degraded = []api.Note{{What: "kernel", Reason: "no route"}} },
+		"daemon.kernel", Warn, "no route", ""},
+}
+
+// forwardChain is a chain that drops what is forwarded, but for what comes in by weft0.
+func forwardChain(owner Owner) Chain {
+	return Chain{
+		Family: "inet", Table: "filter", Name: "FORWARD", Hook: "forward", Drops: true, Owner: owner,
+		Rules: []Rule{{In: "weft0", Verdict: Accept}, {Out: "docker0", Verdict: Accept}},
+	}
+}
+
+func portRule(protocol byte, v Verdict) Rule {
+	return Rule{Protocol: protocol, Ports: []Ports{{9000, 9400}}, Verdict: v}
 }
 
 func TestWhatIsWrongIsFoundByOneCheckWithItsRemedy(t *testing.T) {
@@ -138,6 +221,9 @@ func TestWhatIsWrongIsFoundByOneCheckWithItsRemedy(t *testing.T) {
 				t.Fatalf("found %+v", found)
 			}
 			c := found[0]
+			if c.Command != "" && !strings.HasPrefix(c.Remedy, c.Command) {
+				t.Errorf("the remedy does not begin with the command: %+v", c)
+			}
 			if c.Name != test.name || c.Finding != test.finding || !strings.Contains(c.Detail, test.detail) ||
 				!strings.Contains(c.Remedy, test.remedy) || (c.Remedy == "") != (test.remedy == "") {
 				t.Errorf("found %+v", c)
@@ -163,10 +249,10 @@ func TestTheDaemonsWordCountsForWhatItHasOpen(t *testing.T) {
 		t.Errorf("%+v", r.Checks)
 	}
 	asked := &Facts{Overlay: "weft0"}
-	asked.ask(&api.Node{
+	asked.ask(&api.Status{Node: api.Node{
 		Device: api.Device{Name: "w7", Features: switchedOn("tso")}, Socket: api.Socket{ReceiveBuffer: 1, SendBuffer: 2, Features: switchedOn("gso")},
 		FastPath: api.FastPath{CPUs: 3, CPUQuota: 1.5},
-	})
+	}})
 	if asked.Overlay != "w7" || asked.CPU != (cpu.Share{CPUs: 3, Quota: 1.5}) || len(asked.Device) != 1 || len(asked.Port) != 1 ||
 		asked.Receive != 1 || asked.Send != 2 {
 		t.Errorf("%+v", asked)
@@ -174,8 +260,9 @@ func TestTheDaemonsWordCountsForWhatItHasOpen(t *testing.T) {
 }
 
 func TestTheReportsJSONIsStable(t *testing.T) {
-	text, err := json.Marshal(Report{Daemon: "d", Checks: []Check{{"a", OK, "b", ""}, {"c", Fail, "d", "e"}}})
-	want := `{"daemon":"d","checks":[{"name":"a","finding":"ok","detail":"b"},{"name":"c","finding":"fail","detail":"d","remedy":"e"}]}`
+	text, err := json.Marshal(Report{Daemon: "d", Checks: []Check{{"a", OK, "b", "", ""}, {"c", Fail, "d", "e; f", "e"}}})
+	want := `{"daemon":"d","checks":[{"name":"a","finding":"ok","detail":"b"},` +
+		`{"name":"c","finding":"fail","detail":"d","remedy":"e; f","command":"e"}]}`
 	if err != nil || string(text) != want {
 		t.Errorf("%s, %v; want %s", text, err, want)
 	}

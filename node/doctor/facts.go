@@ -4,32 +4,33 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/netip"
-	"os"
-	"strconv"
-	"strings"
 
 	"github.com/safchain/ethtool"
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
-	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/kernel"
+	"github.com/weftnet/weft/kernel/firewall"
 	"github.com/weftnet/weft/node"
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/cpu"
-	"github.com/weftnet/weft/tun"
 )
 
 // Facts are what the checks judge.
 type Facts struct {
 	Daemon     *api.Node // nil: none answers
 	DaemonErr  error     // why none does
+	Peers      []api.Peer
 	Kernel     string    // its release
 	CPU        cpu.Share // of the daemon, or of this process
 	TUN        error     // of opening /dev/net/tun
 	Privileges error     // why the network may not be changed
+	Steering   error     // of a program that chooses among sockets of one port
+	NAT        error     // of a table that masquerades, made in a network namespace of its own
+
+	Config     *node.Config // of the daemon, or of the file; nil: this host is not set up, or ConfigErr
+	ConfigFile string
+	ConfigErr  error // why the file cannot be read, or is refused
+	Exposed    []Exposed
+	State      Directory // the state directory
 
 	Device    []api.Feature // of the overlay device
 	DeviceErr error         // the probe could not run
@@ -41,61 +42,64 @@ type Facts struct {
 
 	Overlay   string // the overlay device
 	QueueLen  int    // its txqueuelen; 0: there is no such device
+	DeviceMTU int    // 0: there is no such device
 	Egress    kernel.Egress
 	EgressErr error
 	NIC       map[string]ethtool.FeatureState // of the egress interface
 	NICDriver string
 	NICErr    error
+
+	Conflict  *kernel.ConflictError // of the overlay's network with the host; nil: none
+	HasDocker bool
+	Settings  kernel.Facts // forwarding and rp_filter
+	IPv6      bool         // the kernel has it
+	Filter    Filter
+	FilterErr error
+	Legacy    *firewall.LegacyError // an old iptables that drops what is forwarded; nil: none is known to
+	Clock     Clock
+
+	Asked    bool // a peer was asked to call this node
+	DialBack *api.DialBack
+	DialErr  error
 }
 
 // Options say where to look.
 type Options struct {
 	Socket string // of the daemon
-	Device string // the overlay device, where no daemon names it
+	Device string // the overlay device, where neither a daemon nor a configuration names it
+	Config string // file of the configuration
+	Peer   string // who is to call this node; empty: nobody
 }
 
-// Look gathers the facts of this machine. It changes nothing that lasts.
+// Look gathers the facts of this machine. It changes nothing that lasts. With Options.Peer the daemon has that peer call this
+// node, which takes some seconds at most.
 func Look(ctx context.Context, o Options) *Facts {
-	f := &Facts{Overlay: o.Device, CPU: cpu.Own(), Privileges: node.CheckPrivileges(), TUN: openTUN(), Limits: limits()}
-	if status, err := api.NewClient(o.Socket).Status(ctx); err != nil {
+	f := &Facts{Overlay: o.Device, CPU: cpu.Own(), Privileges: node.CheckPrivileges(), TUN: openTUN(), Limits: limits(), Kernel: release()}
+	client := api.NewClient(o.Socket)
+	if status, err := client.Status(ctx); err != nil {
 		f.DaemonErr = err
+		f.configure(nil, o.Config)
 		f.probe()
 	} else {
-		f.ask(&status.Node)
+		f.ask(status)
+		settings, _ := client.Config(ctx) // an older daemon does not say; then the file counts
+		f.configure(settings, o.Config)
 	}
-	f.Kernel = release()
-	if link, err := netlink.LinkByName(f.Overlay); err == nil {
-		f.QueueLen = link.Attrs().TxQLen
-	}
-	if f.Egress, f.EgressErr = egress(); f.EgressErr == nil {
-		f.NIC, f.NICDriver, f.NICErr = features(f.Egress.Interface)
+	f.lookAtMachine()
+	f.lookAtNetwork()
+	if o.Peer != "" {
+		f.Asked = true
+		f.DialBack, f.DialErr = client.DialBack(ctx, o.Peer)
 	}
 	return f
 }
 
 // ask takes what the daemon says.
-func (f *Facts) ask(n *api.Node) {
-	f.Daemon, f.Overlay = n, n.Device.Name
+func (f *Facts) ask(s *api.Status) {
+	n := &s.Node
+	f.Daemon, f.Overlay, f.Peers = n, n.Device.Name, s.Peers
 	f.CPU = cpu.Share{CPUs: n.FastPath.CPUs, Quota: n.FastPath.CPUQuota}
 	f.Device, f.Port, f.Receive, f.Send = n.Device.Features, n.Socket.Features, n.Socket.ReceiveBuffer, n.Socket.SendBuffer
-}
-
-// probe asks the kernel, by a device and a port that nobody else uses.
-func (f *Facts) probe() {
-	offloads, err := tun.Probe()
-	f.DeviceErr = err
-	for _, o := range offloads {
-		f.Device = append(f.Device, api.Feature{Name: o.Name, State: string(o.State), Reason: o.Reason})
-	}
-	port, err := encap.ListenUDP(encap.UDPOptions{Listen: ":0"})
-	if f.PortErr = err; err != nil {
-		return
-	}
-	defer port.Close()
-	f.Receive, f.Send = port.Buffers()
-	for _, o := range port.Features() {
-		f.Port = append(f.Port, api.Feature{Name: o.Name, State: string(o.State), Reason: o.Reason})
-	}
 }
 
 func (f *Facts) view() string {
@@ -108,55 +112,13 @@ func (f *Facts) view() string {
 	return fmt.Sprintf("the daemon cannot be asked (%v): this is the machine's view", f.DaemonErr)
 }
 
-// openTUN opens the device of all TUN devices, which has no effect yet.
-func openTUN() error {
-	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &os.PathError{Op: "open", Path: "/dev/net/tun", Err: err}
+// port is the one of UDP and TCP that peers call.
+func (f *Facts) port() uint16 {
+	if f.Daemon != nil && f.Daemon.Socket.Port > 0 {
+		return uint16(f.Daemon.Socket.Port)
 	}
-	return unix.Close(fd)
-}
-
-func release() string {
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return "of an unknown release"
+	if f.Config != nil {
+		return listenPort(f.Config)
 	}
-	return unix.ByteSliceToString(u.Release[:])
-}
-
-// limits are the largest socket buffers that a process without privileges gets, in bytes (socket(7)).
-func limits() map[string]int {
-	known := map[string]int{}
-	for _, name := range []string{"rmem_max", "wmem_max"} {
-		text, err := os.ReadFile("/proc/sys/net/core/" + name)
-		if n, bad := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && bad == nil {
-			known["net.core."+name] = n
-		}
-	}
-	return known
-}
-
-// egress is the default way out.
-func egress() (kernel.Egress, error) {
-	host, err := kernel.New(slog.New(slog.DiscardHandler))
-	if err != nil {
-		return kernel.Egress{}, err
-	}
-	return host.Egress(netip.Addr{})
-}
-
-// features are those of an interface, by the kernel's names (netdev_features_strings in net/ethtool/common.c), and its driver.
-func features(name string) (map[string]ethtool.FeatureState, string, error) {
-	e, err := ethtool.NewEthtool()
-	if err != nil {
-		return nil, "", err
-	}
-	defer e.Close()
-	driver, err := e.DriverName(name)
-	if err != nil {
-		return nil, "", err
-	}
-	list, err := e.FeaturesWithState(name)
-	return list, driver, err
+	return node.DefaultPort
 }

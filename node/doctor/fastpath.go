@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/tun"
 )
 
 // Checks of what makes packets move fast.
@@ -18,7 +20,7 @@ const (
 )
 
 // covered are the subjects of the daemon's notes that have checks of their own, besides the features.
-var covered = []string{"driver", "lanes", "gso"}
+var covered = []string{"driver", "lanes", "gso", "secret", "state_dir"}
 
 // checkDaemon passes on what else the daemon finds not as good as it could be.
 func checkDaemon(f *Facts) (checks []Check) {
@@ -105,20 +107,17 @@ func remedy(feature api.Feature) string {
 	case feature.State == off && key != "" && strings.Contains(feature.Reason, "configured"):
 		return fmt.Sprintf("set %s: auto in the configuration and restart weft", key)
 	case feature.Name == "ipv6":
-		return "sysctl -w net.ipv6.conf.all.disable_ipv6=0, and listen at both families"
+		return "sysctl -w net.ipv6.conf.all.disable_ipv6=0, and listen at both families (listen: \":PORT\" without an address)"
 	}
 	return newest
 }
-
-// wantedBuffer is what weft asks of the kernel for each socket, in bytes (encap.UDPOptions).
-const wantedBuffer = 8 << 20
 
 func checkBuffers(f *Facts) []Check {
 	if f.PortErr != nil {
 		return nil
 	}
-	detail := fmt.Sprintf("%d KiB in and %d KiB out, of %d KiB that weft asks for", f.Receive>>10, f.Send>>10, wantedBuffer>>10)
-	if min(f.Receive, f.Send) >= wantedBuffer {
+	detail := fmt.Sprintf("%d KiB in and %d KiB out, of %d KiB that weft asks for", f.Receive>>10, f.Send>>10, encap.DefaultBuffer>>10)
+	if min(f.Receive, f.Send) >= encap.DefaultBuffer {
 		return one("buffers", OK, detail, "")
 	}
 	for _, name := range []string{"net.core.rmem_max", "net.core.wmem_max"} {
@@ -126,20 +125,17 @@ func checkBuffers(f *Facts) []Check {
 			detail += fmt.Sprintf("; %s is %d", name, limit)
 		}
 	}
-	return one("buffers", Warn, detail,
-		fmt.Sprintf("sysctl -w net.core.rmem_max=%[1]d net.core.wmem_max=%[1]d, and restart weft", wantedBuffer))
+	return mended("buffers", Warn, detail,
+		fmt.Sprintf("sysctl -w net.core.rmem_max=%[1]d net.core.wmem_max=%[1]d", encap.DefaultBuffer), ", and restart weft")
 }
-
-// wantedQueue is the least txqueuelen that weft gives its device, in packets.
-const wantedQueue = 1000
 
 func checkQueue(f *Facts) []Check {
 	switch {
 	case f.QueueLen == 0:
-		return one("queue", OK, fmt.Sprintf("%s is not there yet; it gets a queue of %d packets", f.Overlay, wantedQueue), "")
-	case f.QueueLen < wantedQueue:
-		return one("queue", Warn, fmt.Sprintf("the queue of %s holds %d packets, and drops more at once", f.Overlay, f.QueueLen),
-			fmt.Sprintf("ip link set dev %s txqueuelen %d", f.Overlay, wantedQueue))
+		return one("queue", OK, fmt.Sprintf("%s is not there yet; it gets a queue of %d packets", f.Overlay, tun.DefaultQueueLen), "")
+	case f.QueueLen < tun.DefaultQueueLen:
+		return mended("queue", Warn, fmt.Sprintf("the queue of %s holds %d packets, and drops more at once", f.Overlay, f.QueueLen),
+			fmt.Sprintf("ip link set dev %s txqueuelen %d", quoted(f.Overlay), tun.DefaultQueueLen), "")
 	}
 	return one("queue", OK, fmt.Sprintf("the queue of %s holds %d packets", f.Overlay, f.QueueLen), "")
 }
@@ -162,8 +158,8 @@ func checkSpin(f *Facts) []Check {
 	case spare:
 		return one("spin", OK, "lanes look again before they wait: "+why, "")
 	case f.CPU.Quota > 0:
-		return one("spin", Warn, "lanes do not look again before they wait: "+why,
-			"lift the quota (systemctl set-property weft.service CPUQuota=, or the CPU limit of the container)")
+		return mended("spin", Warn, "lanes do not look again before they wait: "+why,
+			"systemctl set-property weft.service CPUQuota=", ", which lifts the quota, or lift the CPU limit of the container; then restart weft")
 	}
 	return one("spin", Warn, "lanes do not look again before they wait: "+why, "give weft a second CPU")
 }
@@ -180,8 +176,8 @@ func checkTrains(f *Facts) []Check {
 	for i, r := range refused {
 		names[i] = r.What
 	}
-	return one("trains", Warn, "the kernel refuses trains of frames to "+strings.Join(names, ", "),
-		fmt.Sprintf("ethtool -K %s tx on (checksums of the network card), or take IPsec off that route", f.Egress.Interface))
+	return mended("trains", Warn, "the kernel refuses trains of frames to "+strings.Join(names, ", "),
+		fmt.Sprintf("ethtool -K %s tx on", quoted(f.Egress.Interface)), " (checksums of the network card), or take IPsec off that route")
 }
 
 // checkLosses looks at what the kernel dropped because weft was too slow.
@@ -199,9 +195,9 @@ func checkLosses(f *Facts) []Check {
 	case q == nil || q.KernelDrops == nil:
 		return checks
 	case *q.KernelDrops > 0:
-		return append(checks, Check{"queue-drops", Warn,
+		return append(checks, mended("queue-drops", Warn,
 			fmt.Sprintf("%d packets were lost since %s was made, because its queue was full or weft did not run", *q.KernelDrops, f.Overlay),
-			fmt.Sprintf("ip link set dev %s txqueuelen %d", f.Overlay, 2*max(f.QueueLen, wantedQueue))})
+			fmt.Sprintf("ip link set dev %s txqueuelen %d", quoted(f.Overlay), 2*max(f.QueueLen, tun.DefaultQueueLen)), "")...)
 	}
-	return append(checks, Check{"queue-drops", OK, fmt.Sprintf("no packet was lost in the queue of %s", f.Overlay), ""})
+	return append(checks, one("queue-drops", OK, fmt.Sprintf("no packet was lost in the queue of %s", f.Overlay), "")...)
 }

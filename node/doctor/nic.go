@@ -49,8 +49,9 @@ func (want nicFeature) check(name string, have map[string]ethtool.FeatureState) 
 	if !can {
 		return Check{Name: want.name, Finding: OK, Detail: fmt.Sprintf("%s cannot; %s", name, want.without)}
 	}
+	command := fmt.Sprintf("ethtool -K %s %s on", quoted(name), want.knob)
 	return Check{
 		Name: want.name, Finding: Warn, Detail: fmt.Sprintf("%s of %s is off; %s", want.any[0], name, want.without),
-		Remedy: fmt.Sprintf("ethtool -K %s %s on", name, want.knob),
+		Remedy: command, Command: command,
 	}
 }
