@@ -10,29 +10,30 @@ import (
 type checker struct {
 	network []netip.Prefix
 	own     []netip.Prefix
-	device  int          // index of our device; 0: there is none
-	links   map[int]link // may be nil: then no link is known to be a bridge or ours
+	lans    []netip.Prefix // behind this host
+	device  int            // index of our device; 0: there is none
+	links   map[int]link   // may be nil: then no link is known to be a bridge or ours
 }
 
 // address reports the conflict that a makes, or nil. Allowed are our device's own addresses, those of a bridge (or anything
-// else that weft made) inside our own subnet, and all outside the network.
+// else that weft made) inside our own subnet, those of an interface to a LAN behind this host, and all outside the network.
 func (c checker) address(a address) *ConflictError {
 	network, inside := containing(netip.PrefixFrom(a.prefix.Addr(), a.prefix.Addr().BitLen()), c.network)
 	if !inside || c.oursByLink(a.link) {
 		return nil
 	}
 	l := c.links[a.link]
-	if l.kind == "bridge" && within(a.prefix.Masked(), c.own) {
+	if l.kind == "bridge" && within(a.prefix.Masked(), c.own) || within(a.prefix.Masked(), c.lans) {
 		return nil
 	}
 	return &ConflictError{Kind: KindAddress, Foreign: a.prefix, Interface: l.name, Network: network, Leftover: l.weft && l.kind == "tuntap"}
 }
 
 // route reports the conflict that r makes, or nil. Allowed are our own routes, all that leads to our device, routes inside
-// our own subnet (bridge, pods), and routes wider than the network.
+// our own subnet (bridge, pods) or a LAN behind this host, and routes wider than the network.
 func (c checker) route(r route) *ConflictError {
 	network, inside := containing(r.prefix, c.network)
-	if !inside || c.oursByLink(r.link) || within(r.prefix, c.own) {
+	if !inside || c.oursByLink(r.link) || within(r.prefix, c.own) || within(r.prefix, c.lans) {
 		return nil
 	}
 	if r.protocol == Protocol && r.kind == unix.RTN_UNREACHABLE {

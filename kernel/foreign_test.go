@@ -119,7 +119,7 @@ func TestAForeignRouteInsideTheNetworkIsAConflict(t *testing.T) {
 			n.uplink()
 			n.ip(foreign)
 			want := dualStack()
-			check := n.host.CheckNetwork(want.Network, device, want.Own)
+			check := n.host.CheckNetwork(want.Network, device, want.Own, nil)
 			changes, err := n.host.Set(want)
 			for name, err := range map[string]error{"CheckNetwork": check, "Set": err} {
 				var e *ConflictError
@@ -191,7 +191,7 @@ func TestAnInterfaceAddressInsideTheNetworkIsAConflict(t *testing.T) {
 			for _, args := range c.setup {
 				n.ip(args)
 			}
-			err := n.host.CheckNetwork(dualStack().Network, device, dualStack().Own)
+			err := n.host.CheckNetwork(dualStack().Network, device, dualStack().Own, nil)
 			var e *ConflictError
 			if errors.As(err, &e) != c.conflict {
 				t.Fatalf("CheckNetwork = %v, want a conflict: %v", err, c.conflict)
@@ -205,7 +205,7 @@ func TestAnInterfaceAddressInsideTheNetworkIsAConflict(t *testing.T) {
 
 func TestCheckNetworkNeedsNoDevice(t *testing.T) {
 	n := newNamespace(t)
-	if err := n.host.CheckNetwork(dualStack().Network, device, nil); err != nil {
+	if err := n.host.CheckNetwork(dualStack().Network, device, nil, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -217,7 +217,7 @@ func TestABridgeOfAnEarlierRunIsNoConflictForANodeThatDoesNotKnowItsSubnetYet(t 
 	n.ip("link set weftbr0 up")
 	n.ip("addr add 10.244.1.1/24 dev weftbr0")
 	n.ip("addr add fd00:244:0:1::1/64 dev weftbr0 nodad")
-	if err := n.host.CheckNetwork(dualStack().Network, device, nil); err != nil {
+	if err := n.host.CheckNetwork(dualStack().Network, device, nil, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -247,7 +247,7 @@ func TestRemoveTouchesNoInterfaceThatIsNotOurs(t *testing.T) {
 func TestADeviceOfAnEarlierNameIsNamedWithItsRemedy(t *testing.T) {
 	n := withDevice(t)
 	n.set(dualStack())
-	err := n.host.CheckNetwork(dualStack().Network, "weft5", nil)
+	err := n.host.CheckNetwork(dualStack().Network, "weft5", nil, nil)
 	if err == nil || !strings.Contains(err.Error(), "weft down --device "+device) {
 		t.Errorf("err = %v", err)
 	}

@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -65,6 +66,9 @@ func (r *reconcile) link() (err error) {
 	if !r.device.weft { // somebody made another one of that name
 		return fmt.Errorf("kernel: %s is not weft's: %w", r.want.Device, ErrNoDevice)
 	}
+	if err := r.reviveIPv6(); err != nil {
+		return err
+	}
 	if mtu := int(r.want.MTU); mtu != 0 && mtu != r.device.mtu {
 		what := r.device.name + " mtu " + strconv.Itoa(mtu)
 		if err := r.changed(Changed, KindLink, what, r.host.nl.LinkSetMTU(r.device.raw, mtu)); err != nil {
@@ -78,6 +82,22 @@ func (r *reconcile) link() (err error) {
 	// IPv6 refuses; then there is nothing to prevent.
 	_ = r.host.nl.LinkSetIP6AddrGenMode(r.device.raw, nl6AddrGenModeNone)
 	return r.changed(Changed, KindLink, r.device.name+" up", r.host.nl.LinkSetUp(r.device.raw))
+}
+
+// leastMTU6 is the MTU below which the kernel stops IPv6 on an interface (RFC 8200, section 5).
+const leastMTU6 = 1280
+
+// reviveIPv6 sets the device down, for link to bring it up again, if somebody made its MTU so small that the kernel stopped
+// IPv6: on a device that is up, the kernel would give it a link-local address with the first MTU that is large enough.
+func (r *reconcile) reviveIPv6() error {
+	if !r.device.up || r.device.mtu >= leastMTU6 || int(r.want.MTU) < leastMTU6 {
+		return nil
+	}
+	if err := r.host.nl.LinkSetDown(r.device.raw); err != nil {
+		return explain("set "+r.device.name+" down", err)
+	}
+	r.device.up, r.fresh = false, false
+	return nil
 }
 
 // nl6AddrGenModeNone is IN6_ADDR_GEN_MODE_NONE of linux/if_link.h.
@@ -143,8 +163,10 @@ func (r *reconcile) route() (blocked []route, err error) {
 	if err := r.list(); err != nil {
 		return nil, err
 	}
-	want := append(r.want.guards(), r.want.peers(r.device.index)...)
-	steps, blocked := plan(want, r.routes, r.host.owner(r.device.index, r.want.Network).ours)
+	ours := r.host.owner(r.device.index, r.want.Network).ours
+	peers, standing := r.standing(r.want.peers(r.device.index), ours)
+	steps, blocked := plan(append(r.want.guards(), peers...), r.routes, ours)
+	blocked = append(blocked, standing...)
 	for _, s := range peersFirst(steps) {
 		if r.want.KeepRoutes && s.op == Removed && s.route.metric == peerMetric {
 			continue
@@ -152,6 +174,23 @@ func (r *reconcile) route() (blocked []route, err error) {
 		r.apply(s)
 	}
 	return blocked, nil
+}
+
+// standing leaves out the peer routes outside the network to which the host has another way, whatever its metric: weft
+// does not take a network away from the host. It returns what is left, and the foreign routes. Default routes are no way
+// of their own, and narrower ones have the host's packets anyway.
+func (r *reconcile) standing(peers []route, ours func(route) bool) (left, standing []route) {
+	for _, p := range peers {
+		foreign := slices.IndexFunc(r.routes, func(have route) bool {
+			return have.prefix == p.prefix && !ours(have) && have.link != r.device.index
+		})
+		if foreign < 0 || within(p.prefix, r.want.Network) {
+			left = append(left, p)
+			continue
+		}
+		standing = append(standing, r.routes[foreign])
+	}
+	return left, standing
 }
 
 // peersFirst moves the removal of unreachable routes behind everything else.
@@ -200,13 +239,13 @@ func (r *reconcile) changed(op Op, kind Kind, what string, err error) error {
 func (r *reconcile) note(op Op, kind Kind, what string) {
 	r.fresh = false
 	r.changes = append(r.changes, Change{op, kind, what})
-	r.host.log.Debug("kernel_changed", "op", op, "kind", kind, "what", what)
+	r.host.log.Debug("kernel.changed", "op", op, "kind", kind, "what", what)
 }
 
 // conflict reports the first route that takes something away from the overlay: one inside the network, or a blocked one.
 // Interfaces are listed only when there is something to report.
 func (r *reconcile) conflict(blocked []route) error {
-	c := checker{network: r.want.Network, own: r.want.Own, device: r.device.index}
+	c := checker{network: r.want.Network, own: r.want.Own, lans: r.want.LANs, device: r.device.index}
 	if c.first(nil, r.routes) == nil && len(blocked) == 0 {
 		return nil
 	}
@@ -218,5 +257,7 @@ func (r *reconcile) conflict(blocked []route) error {
 		return err
 	}
 	b := blocked[0]
-	return &ConflictError{Kind: KindRoute, Foreign: b.prefix, Interface: c.links[b.link].name, Network: b.prefix}
+	return &ConflictError{
+		Kind: KindRoute, Foreign: b.prefix, Interface: c.links[b.link].name, Network: b.prefix, LAN: !within(b.prefix, r.want.Network),
+	}
 }

@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // State is everything that weft wants of the host, the whole of it each time.
@@ -11,6 +12,7 @@ type State struct {
 	MTU       OverlayMTU     // of the device; 0 leaves it alone
 	Addresses []netip.Addr   // our overlay addresses, at most one of each family is usual
 	Own       []netip.Prefix // our subnets
+	LANs      []netip.Prefix // behind this host: what the host has for them may lie inside the network
 	Network   []netip.Prefix // the whole overlay
 	Routes    []Route        // what the peers own
 
@@ -33,7 +35,7 @@ func (s State) validate() error {
 			return fmt.Errorf("%v is not an overlay address", a)
 		}
 	}
-	for _, p := range append(append([]netip.Prefix(nil), s.Own...), s.Network...) {
+	for _, p := range slices.Concat(s.Own, s.LANs, s.Network) {
 		if err := validPrefix(p); err != nil {
 			return err
 		}

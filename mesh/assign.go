@@ -10,31 +10,39 @@ import (
 	"github.com/weftnet/weft/trust"
 )
 
-// Assignment says which node each prefix goes to. No two nodes hold prefixes that overlap.
+// Assignment says which node each prefix goes to. No two nodes hold subnets that overlap, nor one a subnet and another a
+// route; routes of two nodes may lie in each other, and the longest counts. Of the nodes that claim the same route it
+// names the active one.
 type Assignment map[netip.Prefix]trust.Fingerprint
 
 // Ownership says who owns what: a function of the claims alone (and of the time only in that a claim from the future
 // ranks last, and of what rules forbid). The order of the claims does not matter.
 func Ownership(claims []*Claim, rules Rules, now time.Time) (Assignment, []Conflict) {
-	return Assign(nil, claims, rules, func(trust.Fingerprint) bool { return true }, now)
+	return Assign(nil, claims, rules, func(trust.Fingerprint) Reach { return Reached }, now)
 }
 
-// Assign says where each prefix goes, given where it went before. A prefix stays with its owner while the owner claims it
-// and is reachable. Otherwise Ownership decides, but an owner that is not reachable gives way to a reachable claim of kind
-// k8s, and to a static claim of the same name for the same prefix (a host installed anew). What rules refuse to its claimer
-// is nobody's, and was nobody's: previous does not help it. It is pure but for rules.Forbidden; the order of the claims
-// does not matter. reachable must say true for the node itself.
-func Assign(previous Assignment, claims []*Claim, rules Rules, reachable func(trust.Fingerprint) bool, now time.Time) (Assignment, []Conflict) {
-	a := assigner{result: Assignment{}, claims: map[trust.Fingerprint]*Claim{}}
-	wishes := a.wishes(claims, rules, reachable, now)
+// Assign says where each prefix goes, given where it went before.
+//
+// A subnet stays with its owner while the owner claims it and is reached. Otherwise Ownership decides, but an owner that is
+// not reached gives way to a reached claim of kind k8s, and to a static claim of the same name for the same prefix (a host
+// installed anew).
+//
+// A route that several nodes claim goes to the best claim of those that are reached and reach its hosts; where there is none,
+// of those that are reached. It stays there until that changes, or until a better claim was reached for long enough.
+//
+// What rules refuse to its claimer is nobody's, and was nobody's: previous does not help it. It is pure but for
+// rules.Forbidden; the order of the claims does not matter. reach must say Reached for the node itself.
+func Assign(previous Assignment, claims []*Claim, rules Rules, reach func(trust.Fingerprint) Reach, now time.Time) (Assignment, []Conflict) {
+	a := assigner{result: Assignment{}, claims: map[trust.Fingerprint]*Claim{}, groups: map[netip.Prefix][]wish{}}
+	wishes := a.wishes(claims, rules, reach, now)
 	for _, w := range wishes {
-		if previous[w.prefix] == w.claim.id && w.reachable {
+		if previous[w.prefix] == w.claim.id && a.stays(w) {
 			a.grant(w)
 		}
 	}
-	for _, last := range []bool{false, true} {
+	for t := range turns {
 		for _, w := range wishes {
-			if w.displaced == last {
+			if w.turn == t {
 				a.grant(w)
 			}
 		}
@@ -48,52 +56,77 @@ func Assign(previous Assignment, claims []*Claim, rules Rules, reachable func(tr
 
 // wish is one prefix that one claim asks for.
 type wish struct {
-	prefix    netip.Prefix
-	claim     *Claim
-	reachable bool
-	displaced bool // not reachable, and a claim that may take its place is there: comes last
+	prefix netip.Prefix
+	claim  *Claim
+	route  bool // several nodes may lead to it; else a subnet, which one node owns
+	reach  Reach
+	turn   turn
 }
+
+// holding is a prefix that was granted.
+type holding struct {
+	owner trust.Fingerprint
+	route bool
+}
+
+// excludes reports whether w cannot be granted beside h, which overlaps with it.
+func (h holding) excludes(w wish) bool { return h.owner != w.claim.id && !(h.route && w.route) }
 
 type assigner struct {
 	result    Assignment
-	table     bart.Table[trust.Fingerprint] // as result
+	table     bart.Table[holding] // as result
 	claims    map[trust.Fingerprint]*Claim
+	groups    map[netip.Prefix][]wish // of routes, best rank first
 	conflicts []Conflict
 }
 
 // wishes lists what all claims ask for and may have, best rank first.
-func (a *assigner) wishes(claims []*Claim, rules Rules, reachable func(trust.Fingerprint) bool, now time.Time) []wish {
+func (a *assigner) wishes(claims []*Claim, rules Rules, reach func(trust.Fingerprint) Reach, now time.Time) []wish {
 	var wishes []wish
 	for _, c := range byRank(claims, now) {
-		allowed, refused := rules.permitted(c)
+		subnets, routes, refused := rules.permitted(c)
 		a.conflicts = append(a.conflicts, refused...)
 		a.claims[c.id] = c
-		up := reachable(c.id)
-		for _, p := range allowed {
-			wishes = append(wishes, wish{prefix: p, claim: c, reachable: up})
+		reached := reach(c.id)
+		for _, p := range subnets {
+			wishes = append(wishes, wish{prefix: p, claim: c, reach: reached})
+		}
+		for _, p := range routes {
+			w := wish{prefix: p, claim: c, reach: reached, route: true, turn: c.turn(p, reached)}
+			wishes, a.groups[p] = append(wishes, w), append(a.groups[p], w)
 		}
 	}
 	markDisplaced(wishes)
 	return wishes
 }
 
-// grant gives w its prefix unless another node has it or a part of it.
-func (a *assigner) grant(w wish) {
-	if _, taken := a.other(w); !taken {
-		a.result[w.prefix] = w.claim.id
-		a.table.Insert(w.prefix, w.claim.id)
+// stays reports whether w keeps the prefix that it had.
+func (a *assigner) stays(w wish) bool {
+	if w.route {
+		return w.stays(a.groups[w.prefix])
 	}
+	return w.reach != Unreached
 }
 
-// other finds a prefix of another node that overlaps with w's: the narrowest that covers it, else the first within it.
+// grant gives w its prefix unless another node has it or excludes it.
+func (a *assigner) grant(w wish) {
+	_, held := a.result[w.prefix] // a route of which w is standby, or w's own already
+	if _, taken := a.other(w); taken || held {
+		return
+	}
+	a.result[w.prefix] = w.claim.id
+	a.table.Insert(w.prefix, holding{w.claim.id, w.route})
+}
+
+// other finds a prefix of another node that excludes w's: the narrowest that covers it, else the first within it.
 func (a *assigner) other(w wish) (netip.Prefix, bool) {
-	for p, owner := range a.table.Supernets(w.prefix) {
-		if owner != w.claim.id {
+	for p, h := range a.table.Supernets(w.prefix) {
+		if h.excludes(w) {
 			return p, true
 		}
 	}
-	for p, owner := range a.table.Subnets(w.prefix) {
-		if owner != w.claim.id {
+	for p, h := range a.table.Subnets(w.prefix) {
+		if h.excludes(w) {
 			return p, true
 		}
 	}
@@ -107,7 +140,7 @@ func (a *assigner) explain(w wish) {
 		return
 	}
 	kind := ConflictOverlap
-	if w.displaced {
+	if !w.route && w.turn == lastTurn {
 		kind = ConflictDisplaced
 	}
 	owner := a.claims[a.result[owned]]

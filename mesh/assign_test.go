@@ -17,16 +17,16 @@ func claimOf(t *testing.T, name string, kind Kind, age time.Duration) *Claim {
 	})
 }
 
-func everybody(trust.Fingerprint) bool { return true }
+func everybody(trust.Fingerprint) Reach { return Reached }
 
-func allBut(dead ...*Claim) func(trust.Fingerprint) bool {
-	return func(id trust.Fingerprint) bool {
+func allBut(dead ...*Claim) func(trust.Fingerprint) Reach {
+	return func(id trust.Fingerprint) Reach {
 		for _, c := range dead {
 			if c.id == id {
-				return false
+				return Unreached
 			}
 		}
-		return true
+		return Reached
 	}
 }
 

@@ -52,6 +52,7 @@ type Claim struct {
 	Network      []netip.Prefix
 	Subnets      []netip.Prefix
 	Routes       []netip.Prefix
+	Cut          []netip.Prefix   // of Routes: those whose hosts the node does not reach itself at present
 	Endpoints    []netip.AddrPort // without those that point to the reader's own host or link
 	UnderlayMTU  int
 	MinVersion   uint8 // of the wire
@@ -108,6 +109,7 @@ func (c *Claim) supersedes(o *Claim) bool {
 // sameContent reports whether both say the same but for version and time.
 func (c *Claim) sameContent(o *Claim) bool {
 	return c.sameHoldings(o) && c.Name == o.Name && slices.Equal(c.Network, o.Network) &&
+		slices.Equal(c.Cut, o.Cut) &&
 		slices.Equal(c.Endpoints, o.Endpoints) && c.UnderlayMTU == o.UnderlayMTU &&
 		c.MinVersion == o.MinVersion && c.MaxVersion == o.MaxVersion && c.Capabilities == o.Capabilities
 }

@@ -18,6 +18,7 @@ func testContent() Claim {
 		Network:     []netip.Prefix{testNetwork, netip.MustParsePrefix("fd00:244::/48")},
 		Subnets:     []netip.Prefix{subnetOf(1), netip.MustParsePrefix("fd00:244:0:1::/64")},
 		Routes:      []netip.Prefix{netip.MustParsePrefix("172.16.0.0/24")},
+		Cut:         []netip.Prefix{netip.MustParsePrefix("172.16.0.0/24")},
 		Endpoints:   []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:9338"), netip.MustParseAddrPort("[2001:db8::1]:9338")},
 		UnderlayMTU: 1500, MinVersion: 1, MaxVersion: 3, Capabilities: 5,
 		Since: time.UnixMilli(1_700_000_000_123),

@@ -29,7 +29,7 @@ const (
 	maxUnixMillis = 1 << 47            // about the year 6400
 )
 
-// claimBody is the CBOR form. Keys 1 to 13 are taken.
+// claimBody is the CBOR form. Keys 1 to 14 are taken.
 type claimBody struct {
 	DH           []byte           `cbor:"1,keyasint"`
 	Sign         []byte           `cbor:"2,keyasint"`
@@ -44,6 +44,7 @@ type claimBody struct {
 	Wire         [2]uint8         `cbor:"11,keyasint"`
 	Capabilities uint64           `cbor:"12,keyasint,omitempty"`
 	Since        uint64           `cbor:"13,keyasint"` // Unix time in milliseconds
+	Cut          []netip.Prefix   `cbor:"14,keyasint,omitempty"`
 }
 
 var claimEncoder, claimDecoder = mustModes()
@@ -80,7 +81,7 @@ func encodeBody(c *Claim) ([]byte, error) {
 		DH: c.Keys.DH[:], Sign: c.Keys.Sign[:], Version: c.Version, Name: c.Name, Kind: uint8(c.Kind),
 		Network: c.Network, Subnets: c.Subnets, Routes: c.Routes, Endpoints: c.Endpoints,
 		UnderlayMTU: uint16(c.UnderlayMTU), Wire: [2]uint8{c.MinVersion, c.MaxVersion},
-		Capabilities: c.Capabilities, Since: uint64(max(0, c.Since.UnixMilli())),
+		Capabilities: c.Capabilities, Since: uint64(max(0, c.Since.UnixMilli())), Cut: c.Cut,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("mesh: encode claim: %w", err)
@@ -98,7 +99,7 @@ func decodeBody(raw []byte) (*Claim, error) {
 	}
 	c := &Claim{
 		Version: b.Version, Name: b.Name, Kind: Kind(b.Kind),
-		Network: b.Network, Subnets: b.Subnets, Routes: b.Routes, Endpoints: callable(b.Endpoints),
+		Network: b.Network, Subnets: b.Subnets, Routes: b.Routes, Cut: b.Cut, Endpoints: callable(b.Endpoints),
 		UnderlayMTU: int(b.UnderlayMTU), MinVersion: b.Wire[0], MaxVersion: b.Wire[1],
 		Capabilities: b.Capabilities, Since: time.UnixMilli(int64(b.Since)),
 	}
@@ -115,7 +116,7 @@ func (b *claimBody) check() error {
 		return fmt.Errorf("version %d or time %d out of range", b.Version, b.Since)
 	}
 	if len(b.Network) > maxNetworks || len(b.Subnets) > maxPrefixes || len(b.Routes) > maxPrefixes ||
-		len(b.Endpoints) > maxEndpoints {
+		len(b.Cut) > maxPrefixes || len(b.Endpoints) > maxEndpoints {
 		return fmt.Errorf("too many prefixes or endpoints")
 	}
 	if err := checkName(b.Name); err != nil {
@@ -125,7 +126,7 @@ func (b *claimBody) check() error {
 }
 
 func (b *claimBody) checkPrefixes() error {
-	for _, list := range [][]netip.Prefix{b.Network, b.Subnets, b.Routes} {
+	for _, list := range [][]netip.Prefix{b.Network, b.Subnets, b.Routes, b.Cut} {
 		for _, p := range list {
 			if err := checkPrefix(p); err != nil {
 				return err

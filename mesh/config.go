@@ -61,7 +61,8 @@ type Subnet struct {
 type Local struct {
 	Endpoints    []netip.AddrPort
 	UnderlayMTU  int
-	MinVersion   uint8 // of the wire
+	Cut          []netip.Prefix // routes of ours whose hosts we do not reach ourselves at present
+	MinVersion   uint8          // of the wire
 	MaxVersion   uint8
 	Capabilities uint64
 }

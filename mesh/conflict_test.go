@@ -57,7 +57,7 @@ func TestTwoNodesWithOneSubnetAreToldOnBothSides(t *testing.T) {
 			if len(v.Conflicts) != 1 || v.Conflicts[0].LoserName != "node-2" || v.Conflicts[0].OwnerName != "node-1" {
 				t.Errorf("%s: conflicts = %v, want node-2 losing to node-1", h.cfg.Name, v.Conflicts)
 			}
-			got, _ := v.Assign(nil, func(trust.Fingerprint) bool { return true }, time.Now())
+			got, _ := v.Assign(nil, everybody, time.Now())
 			if got[subnetOf(1)] != a.fp() {
 				t.Errorf("%s: the subnet goes to %s", h.cfg.Name, got[subnetOf(1)].Short())
 			}

@@ -18,7 +18,7 @@ var lawsNow = time.UnixMilli(1_700_000_000_000)
 // drawClaim draws a claim of one of few nodes for few prefixes, so that everything collides.
 func drawClaim(t *rapid.T) *Claim {
 	subnets := []string{"10.244.0.0/23", "10.244.0.0/24", "10.244.1.0/24", "10.244.1.128/25", "10.244.2.0/24", "10.245.0.0/24", "10.244.0.0/16"}
-	routes := []string{"172.16.0.0/23", "172.16.0.0/24", "172.16.1.0/24", "127.0.0.0/8", "10.240.0.0/12"}
+	routes := []string{"172.16.0.0/23", "172.16.0.0/24", "172.16.1.0/24", "127.0.0.0/8", "10.240.0.0/12", "10.244.1.0/24", "10.244.2.0/25"}
 	draw := func(label string, prefixes []string) []netip.Prefix {
 		return rapid.Map(rapid.SliceOfNDistinct(rapid.SampledFrom(prefixes), 0, 3, rapid.ID), func(list []string) []netip.Prefix {
 			var out []netip.Prefix
@@ -28,11 +28,12 @@ func drawClaim(t *rapid.T) *Claim {
 			return out
 		}).Draw(t, label)
 	}
+	behind := draw("routes", routes)
 	c, err := Sign(testIdentity(fmt.Sprint("law", rapid.IntRange(0, 4).Draw(t, "node"))), Claim{
 		Version: rapid.Uint64Range(0, 3).Draw(t, "version"),
 		Name:    rapid.SampledFrom([]string{"x", "y"}).Draw(t, "name"),
 		Kind:    rapid.SampledFrom([]Kind{KindStatic, KindAuto, KindK8s, 9}).Draw(t, "kind"),
-		Network: []netip.Prefix{testNetwork}, Subnets: draw("subnets", subnets), Routes: draw("routes", routes),
+		Network: []netip.Prefix{testNetwork}, Subnets: draw("subnets", subnets), Routes: behind, Cut: behind[:rapid.IntRange(0, len(behind)).Draw(t, "cut")],
 		Since: lawsNow.Add(time.Duration(rapid.IntRange(-2, 2).Draw(t, "since")) * time.Hour),
 	})
 	if err != nil {
@@ -48,12 +49,17 @@ func drawClaims(t *rapid.T) []*Claim {
 // drawSet draws one claim of each of some nodes.
 func drawSet(t *rapid.T) []*Claim { return NewSet(drawClaims(t)...).Claims() }
 
-func drawReachable(t *rapid.T, claims []*Claim, label string) map[trust.Fingerprint]bool {
-	up := map[trust.Fingerprint]bool{}
+// reaches says of each node how it is reached; others are not.
+type reaches map[trust.Fingerprint]Reach
+
+func (r reaches) of(id trust.Fingerprint) Reach { return r[id] }
+
+func drawReaches(t *rapid.T, claims []*Claim, label string) reaches {
+	r := reaches{}
 	for _, c := range claims {
-		up[c.id] = rapid.Bool().Draw(t, label)
+		r[c.id] = rapid.SampledFrom([]Reach{Unreached, Regained, Reached}).Draw(t, label)
 	}
-	return up
+	return r
 }
 
 var lawsRules = Rules{Network: []netip.Prefix{testNetwork}}
@@ -114,28 +120,42 @@ func TestOwnershipDoesNotDependOnTheOrderOfClaims(t *testing.T) {
 	})
 }
 
+// claimed is a prefix of a claim.
+type claimed struct {
+	prefix netip.Prefix
+	id     trust.Fingerprint
+}
+
+func losses(conflicts []Conflict) map[claimed]bool {
+	lost := map[claimed]bool{}
+	for _, c := range conflicts {
+		lost[claimed{c.Prefix, c.Loser}] = true
+	}
+	return lost
+}
+
 // checkAssignment checks what holds for every assignment.
 func checkAssignment(t *rapid.T, claims []*Claim, a Assignment, conflicts []Conflict) {
-	type pair struct {
-		prefix netip.Prefix
-		id     trust.Fingerprint
-	}
-	lost := map[pair]bool{}
-	for _, c := range conflicts {
-		lost[pair{c.Prefix, c.Loser}] = true
-	}
+	routes := Gateways(claims, a, conflicts, lawsNow)
 	for p, id := range a {
 		for q, other := range a {
-			if id != other && p.Overlaps(q) {
-				t.Errorf("%v and %v overlap and have two owners", p, q)
+			if id != other && p.Overlaps(q) && (routes[p] == nil || routes[q] == nil) {
+				t.Errorf("%v and %v overlap and have two owners, and are not both routes", p, q)
 			}
 		}
 	}
+	lost := losses(conflicts)
 	for _, c := range claims {
 		for _, p := range slices.Concat(c.Subnets, c.Routes) {
-			if owns := a[p] == c.id; owns == lost[pair{p, c.id}] {
-				t.Errorf("%v of %s: owned %v, in conflict %v", p, c.id.Short(), owns, !owns)
+			has := a[p] == c.id || slices.Contains(routes[p], c)
+			if has == lost[claimed{p, c.id}] {
+				t.Errorf("%v of %s: has it %v, in conflict %v", p, c.id.Short(), has, !has)
 			}
+		}
+	}
+	for p, group := range routes {
+		if !slices.ContainsFunc(group, func(c *Claim) bool { return c.id == a[p] }) {
+			t.Errorf("route %v goes to %s, which does not lead to it", p, a[p].Short())
 		}
 	}
 }
@@ -143,24 +163,22 @@ func checkAssignment(t *rapid.T, claims []*Claim, a Assignment, conflicts []Conf
 func TestAssignGivesEveryClaimedPrefixToItsClaimerOrNamesTheConflict(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		claims := drawSet(t)
-		up := drawReachable(t, claims, "up")
-		a, conflicts := Assign(nil, claims, lawsRules, func(id trust.Fingerprint) bool { return up[id] }, lawsNow)
+		a, conflicts := Assign(nil, claims, lawsRules, drawReaches(t, claims, "reach").of, lawsNow)
 		checkAssignment(t, claims, a, conflicts)
 	})
 }
 
-func TestAssignNeverMovesAPrefixAwayFromAReachableOwner(t *testing.T) {
+func TestAssignNeverMovesASubnetAwayFromAReachedOwner(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before := drawSet(t)
-		up := drawReachable(t, before, "up before")
-		previous, _ := Assign(nil, before, lawsRules, func(id trust.Fingerprint) bool { return up[id] }, lawsNow)
+		previous, _ := Assign(nil, before, lawsRules, drawReaches(t, before, "reach before").of, lawsNow)
 		after := NewSet(append(slices.Clone(before), drawClaims(t)...)...)
-		up = drawReachable(t, after.Claims(), "up after")
-		got, conflicts := Assign(previous, after.Claims(), lawsRules, func(id trust.Fingerprint) bool { return up[id] }, lawsNow)
+		reach := drawReaches(t, after.Claims(), "reach after")
+		got, conflicts := Assign(previous, after.Claims(), lawsRules, reach.of, lawsNow)
 		checkAssignment(t, after.Claims(), got, conflicts)
 		for p, id := range previous {
-			allowed, _ := lawsRules.permitted(after.Get(id))
-			if up[id] && slices.Contains(allowed, p) && got[p] != id {
+			subnets, _, _ := lawsRules.permitted(after.Get(id))
+			if reach[id] != Unreached && slices.Contains(subnets, p) && got[p] != id {
 				t.Errorf("%v was moved away from %s", p, id.Short())
 			}
 		}
@@ -170,10 +188,9 @@ func TestAssignNeverMovesAPrefixAwayFromAReachableOwner(t *testing.T) {
 func TestAssignIsStable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		claims := drawSet(t)
-		up := drawReachable(t, claims, "up")
-		reachable := func(id trust.Fingerprint) bool { return up[id] }
-		first, fc := Assign(nil, claims, lawsRules, reachable, lawsNow)
-		second, sc := Assign(first, rapid.Permutation(claims).Draw(t, "order"), lawsRules, reachable, lawsNow)
+		reach := drawReaches(t, claims, "reach")
+		first, fc := Assign(nil, claims, lawsRules, reach.of, lawsNow)
+		second, sc := Assign(first, rapid.Permutation(claims).Draw(t, "order"), lawsRules, reach.of, lawsNow)
 		if !maps.Equal(first, second) || !slices.Equal(fc, sc) {
 			t.Errorf("%v %v became %v %v", first, fc, second, sc)
 		}

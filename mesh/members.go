@@ -30,9 +30,9 @@ func (m *member) left() bool {
 	return !m.alive() && m.departed.raw != nil && (m.lastBoot == trust.BootNonce{} || m.departed.boot == m.lastBoot)
 }
 
-// superseded reports whether d replaces the departure that m has. The later one does, unless the clock by which it was
-// signed ran far ahead: that one counts for the boot that was seen last, and otherwise less than any, so that it hides
-// nothing that follows.
+// superseded reports whether d replaces the departure that m has. That of the boot that was seen last counts, whatever clock
+// it was signed by: the node's may have been set since its goodbye before. Of others the later one does, unless its clock ran
+// far ahead: that one counts less than any, so that it hides nothing that follows.
 func (m *member) superseded(d departure, now time.Time) bool {
 	if m.departed.raw == nil {
 		return true
@@ -42,10 +42,10 @@ func (m *member) superseded(d departure, now time.Time) bool {
 
 func (m *member) departureRank(d departure, now time.Time) int {
 	switch {
-	case d.at <= uint64(now.Add(departureTolerance).UnixMilli()):
-		return 1
 	case d.boot == m.lastBoot:
 		return 2
+	case d.at <= uint64(now.Add(departureTolerance).UnixMilli()):
+		return 1
 	}
 	return 0
 }
@@ -105,6 +105,14 @@ func (o *owner) tidyMembers(claims []*Claim) {
 func (o *owner) isAlive(id trust.Fingerprint) bool {
 	m := o.members[id]
 	return id == o.me.id || m != nil && m.alive()
+}
+
+// reach is whether gossip reaches a node.
+func (o *owner) reach(id trust.Fingerprint) Reach {
+	if o.isAlive(id) {
+		return Reached
+	}
+	return Unreached
 }
 
 // memberViews are the members as others see them.

@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/gaissmai/bart"
 
@@ -18,8 +19,8 @@ type occupied struct {
 func newOccupied(self trust.Fingerprint, claims []*Claim, rules Rules) *occupied {
 	o := &occupied{self: self, rules: rules}
 	for _, c := range claims {
-		allowed, _ := rules.permitted(c)
-		for _, p := range allowed {
+		subnets, routes, _ := rules.permitted(c)
+		for _, p := range slices.Concat(subnets, routes) {
 			o.claimed.Insert(p)
 		}
 	}

@@ -46,25 +46,30 @@ func (k Kind) rank() int {
 	return 3
 }
 
-// markDisplaced finds the wishes of unreachable nodes whose place a reachable one may take: one of kind k8s, or a static one
-// whose host was installed anew. All unreachable nodes give way there, not only the one that is replaced: else another
+// markDisplaced finds the subnets of unreached nodes whose place a reached one may take: one of kind k8s, or a static one
+// whose host was installed anew. All unreached nodes give way there, not only the one that is replaced: else another
 // dead one that ranks better would get the prefix.
 func markDisplaced(wishes []wish) {
 	dead := map[replacement]bool{}
 	for _, w := range wishes {
-		if !w.reachable && w.claim.Kind == KindStatic {
+		if !w.route && w.reach == Unreached && w.claim.Kind == KindStatic {
 			dead[replacement{w.claim.Name, w.prefix}] = true
 		}
 	}
 	var taken bart.Lite
 	for _, w := range wishes {
+		if w.route || w.reach == Unreached {
+			continue
+		}
 		anew := w.claim.Kind == KindStatic && dead[replacement{w.claim.Name, w.prefix}]
-		if w.reachable && (anew || w.claim.Kind == KindK8s) {
+		if anew || w.claim.Kind == KindK8s {
 			taken.Insert(w.prefix)
 		}
 	}
 	for i, w := range wishes {
-		wishes[i].displaced = !w.reachable && taken.OverlapsPrefix(w.prefix)
+		if !w.route && w.reach == Unreached && taken.OverlapsPrefix(w.prefix) {
+			wishes[i].turn = lastTurn
+		}
 	}
 }
 

@@ -54,7 +54,7 @@ func (r Rules) refuseSubnet(p netip.Prefix, claimer trust.Fingerprint) string {
 }
 
 // refuseRoute says why p may not be a route of claimer, or "". A route takes packets away from wherever they went before:
-// one over the underlay of a peer would cut the paths of everybody to it.
+// one over the underlay of a peer would cut the paths of everybody to it. It may lie inside the network, beside the subnets.
 func (r Rules) refuseRoute(p netip.Prefix, claimer trust.Fingerprint) string {
 	if why := refuseWide(p); why != "" {
 		return why
@@ -65,8 +65,8 @@ func (r Rules) refuseRoute(p netip.Prefix, claimer trust.Fingerprint) string {
 		}
 	}
 	for _, n := range r.Network {
-		if p.Overlaps(n) {
-			return fmt.Sprintf("it overlaps the network %v", n)
+		if covers(p, n) {
+			return fmt.Sprintf("it covers the network %v", n)
 		}
 	}
 	return r.forbidden(p, claimer)
@@ -110,10 +110,11 @@ func (r Rules) otherNetwork(c *Claim) string {
 	return fmt.Sprintf("its network is %v, ours is %v", c.Network, r.Network)
 }
 
-// permitted splits the prefixes of a claim into those that may be used and those that are refused.
-func (r Rules) permitted(c *Claim) (allowed []netip.Prefix, refused []Conflict) {
+// permitted splits the prefixes of a claim into those that may be used and those that are refused. What is claimed as a
+// subnet is no route.
+func (r Rules) permitted(c *Claim) (subnets, routes []netip.Prefix, refused []Conflict) {
 	whole := r.refuseClaim(c)
-	sift := func(list []netip.Prefix, why func(netip.Prefix, trust.Fingerprint) string) {
+	sift := func(list []netip.Prefix, why func(netip.Prefix, trust.Fingerprint) string) (allowed []netip.Prefix) {
 		for _, p := range list {
 			reason := whole
 			if reason == "" {
@@ -125,10 +126,12 @@ func (r Rules) permitted(c *Claim) (allowed []netip.Prefix, refused []Conflict) 
 				allowed = append(allowed, p)
 			}
 		}
+		return allowed
 	}
-	sift(c.Subnets, r.refuseSubnet)
-	sift(c.Routes, r.refuseRoute)
-	return allowed, refused
+	subnets = sift(c.Subnets, r.refuseSubnet)
+	routes = sift(c.Routes, r.refuseRoute)
+	routes = slices.DeleteFunc(routes, func(p netip.Prefix) bool { return slices.Contains(c.Subnets, p) })
+	return subnets, routes, refused
 }
 
 // covers reports whether inner lies in outer.

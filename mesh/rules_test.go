@@ -88,11 +88,10 @@ func TestAHostileRouteIsRefusedWithTheReason(t *testing.T) {
 		"febf::1/128":        "link-local",
 		"ff00::/16":          "multicast",
 		"ff02::1/128":        "multicast",
-		"10.0.0.0/8":         "overlaps the network",
-		"10.244.0.0/16":      "overlaps the network",
-		"10.244.7.0/24":      "overlaps the network",
-		"fd00::/16":          "overlaps the network",
-		"fd00:244:0:1::/64":  "overlaps the network",
+		"10.0.0.0/8":         "covers the network",
+		"10.244.0.0/16":      "covers the network",
+		"fd00::/16":          "covers the network",
+		"fd00:244::/48":      "covers the network",
 		"192.0.0.0/8":        "it covers 192.0.2.1",
 		"192.0.2.0/24":       "it covers 192.0.2.1",
 		"192.0.2.1/32":       "it covers 192.0.2.1",
@@ -106,7 +105,8 @@ func TestAHostileRouteIsRefusedWithTheReason(t *testing.T) {
 
 func TestAnHonestRouteIsAllowed(t *testing.T) {
 	rules := underlayRules("10.244.0.0/16", "fd00:244::/48")
-	for _, p := range prefixes("11.0.0.0/8", "172.16.0.0/12", "192.168.7.0/24", "198.51.100.9/32", "2001::/16", "2001:db8::/32", "fd01::/48") {
+	for _, p := range prefixes("11.0.0.0/8", "172.16.0.0/12", "192.168.7.0/24", "198.51.100.9/32", "2001::/16", "2001:db8::/32", "fd01::/48",
+		"10.244.7.0/24", "fd00:244:0:1::/64") {
 		if why := rules.refuseRoute(p, trust.Fingerprint{}); why != "" {
 			t.Errorf("%v is refused: %s", p, why)
 		}

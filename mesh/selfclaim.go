@@ -51,7 +51,7 @@ func (s *selfClaim) step(now time.Time, claims []*Claim, rules Rules) (*Claim, e
 func (s *selfClaim) content(now time.Time) Claim {
 	c := Claim{
 		Keys: s.cfg.Identity.Public(), Name: s.cfg.Name, Kind: s.cfg.Subnet.Kind,
-		Network: s.cfg.Network, Subnets: s.cfg.Subnet.Prefixes, Routes: s.cfg.Routes,
+		Network: s.cfg.Network, Subnets: s.cfg.Subnet.Prefixes, Routes: s.cfg.Routes, Cut: s.local.Cut,
 		Endpoints: s.local.Endpoints, UnderlayMTU: s.local.UnderlayMTU,
 		MinVersion: s.local.MinVersion, MaxVersion: s.local.MaxVersion, Capabilities: s.local.Capabilities,
 		Since: now,
@@ -135,6 +135,9 @@ func (s *selfClaim) stepAuto(now time.Time, claims []*Claim, rules Rules) {
 // choose takes a free subnet in each network where we have none or have lost ours.
 func (s *selfClaim) choose(now time.Time, claims []*Claim, rules Rules, lost []netip.Prefix) {
 	occupied := newOccupied(s.cfg.Identity.Fingerprint(), claims, rules)
+	for _, p := range s.cfg.Routes {
+		occupied.claimed.Insert(p)
+	}
 	var subnets []netip.Prefix
 	for _, network := range s.cfg.Network {
 		kept := slices.IndexFunc(s.subnets, func(p netip.Prefix) bool { return covers(network, p) && !slices.Contains(lost, p) })

@@ -134,7 +134,7 @@ func TestBadConfigurationIsRefusedInOneLine(t *testing.T) {
 		"no kind":                func(c *Config) { c.Subnet.Kind = 0 },
 		"subnet outside":         func(c *Config) { c.Subnet.Prefixes = testContent().Routes },
 		"all of the network":     func(c *Config) { c.Subnet.Prefixes = c.Network },
-		"route into the network": func(c *Config) { c.Routes = []netip.Prefix{subnetOf(1)} },
+		"route over the network": func(c *Config) { c.Routes = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} },
 		"route to loopback":      func(c *Config) { c.Routes = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} },
 		"auto size too small":    func(c *Config) { c.Subnet = Subnet{Kind: KindAuto, Bits4: 16} },
 		"auto size too large":    func(c *Config) { c.Subnet = Subnet{Kind: KindAuto, Bits4: 33} },

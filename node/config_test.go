@@ -87,7 +87,10 @@ var badConfigurations = map[string]struct {
 	"wide route":             {"routes: [128.0.0.0/7]\n", []string{"routes", "128.0.0.0/7", "/8"}},
 	"wide IPv6 route":        {"routes: ['2000::/15']\n", []string{"routes", "2000::/15", "/16"}},
 	"route is default":       {"routes: [0.0.0.0/0]\n", []string{"default route"}},
-	"route in network":       {"routes: [10.244.5.0/24]\n", []string{"routes", "10.244.5.0/24"}},
+	"route over network":     {"routes: [10.0.0.0/8]\n", []string{"routes", "10.0.0.0/8", "10.244.0.0/16"}},
+	"route is network":       {"routes: [10.244.0.0/16]\n", []string{"routes", "covers", "10.244.0.0/16"}},
+	"route in subnet":        {"subnet: [10.244.4.0/22]\nroutes: [10.244.5.0/24]\n", []string{"routes", "10.244.5.0/24", "10.244.4.0/22"}},
+	"route twice":            {"routes: [192.168.7.0/24, 192.168.7.0/24]\n", []string{"routes", "192.168.7.0/24", "twice"}},
 	"k8s":                    {"subnet: k8s\n", []string{"k8s", "not available"}},
 	"empty value":            {"name: \n", []string{"line 1", "name"}},
 	"bad name":               {"name: \"a b\"\n", []string{"name", "a b"}},
@@ -129,7 +132,7 @@ func TestEveryKeySetsWhatItSaysItIs(t *testing.T) {
 name: vm-7
 network: [10.99.0.0/16, 'fd99::/48']
 subnet: [10.99.7.0/24, 'fd99:0:0:7::/64']
-routes: [192.168.7.0/24]
+routes: [192.168.7.0/24, 10.99.200.0/24]
 listen: "192.0.2.7:9000"
 advertise: [192.0.2.7, '2001:db8::7']
 join: [192.0.2.8, "seed.example.org:9000", "[2001:db8::9]:9000"]
@@ -153,7 +156,7 @@ log: {level: debug, format: json}
 	}
 	want := map[string]string{
 		"name": "vm-7", "network": "10.99.0.0/16,fd99::/48", "subnet": "10.99.7.0/24,fd99:0:0:7::/64",
-		"routes": "192.168.7.0/24", "listen": "192.0.2.7:9000", "advertise": "192.0.2.7,2001:db8::7",
+		"routes": "192.168.7.0/24,10.99.200.0/24", "listen": "192.0.2.7:9000", "advertise": "192.0.2.7,2001:db8::7",
 		"join":       "192.0.2.8,seed.example.org:9000,[2001:db8::9]:9000",
 		"encryption": "off", "secret_file": "/tmp/s", "mtu": "1400", "device": "w7", "driver": "super", "lanes": "3",
 		"offload.tso": "on", "offload.uso": "off", "offload.join_tcp": "off", "offload.join_udp": "on", "offload.gso": "off",

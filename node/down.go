@@ -51,7 +51,7 @@ func checkDown(ctx context.Context, cfg Config, host *kernel.Host) error {
 		return keyErrorf("device", "the daemon here runs %s, not %s: use --device %s", s.Node.Device.Name, cfg.Device, s.Node.Device.Name)
 	}
 	conflict := new(kernel.ConflictError)
-	if errors.As(host.CheckNetwork(cfg.Network, cfg.Device, cfg.Subnet.Prefixes), &conflict) && conflict.Leftover {
+	if errors.As(host.CheckNetwork(cfg.Network, cfg.Device, cfg.Subnet.Prefixes, cfg.Routes), &conflict) && conflict.Leftover {
 		return keyErrorf("device", "%w", conflict)
 	}
 	return nil

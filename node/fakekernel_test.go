@@ -22,10 +22,10 @@ type fakeKernel struct {
 	now      kernel.State
 	guarded  []netip.Prefix // the unreachable networks, in the order in which they came
 	sets     int
-	refusing error // of Set
-	conflict error // of CheckNetwork
+	refusing error          // of Set
+	conflict error          // of CheckNetwork
 	cut      []netip.Prefix // networks behind the host that it does not reach
-	occupied bool  // of InUse
+	occupied bool           // of InUse
 	changed  func()
 }
 
@@ -63,7 +63,9 @@ func (k *fakeKernel) Watch(ctx context.Context, changed func()) error {
 }
 
 // CheckNetwork implements Kernel.
-func (k *fakeKernel) CheckNetwork(_ []netip.Prefix, _ string, _, _ []netip.Prefix) error { return k.conflict }
+func (k *fakeKernel) CheckNetwork(_ []netip.Prefix, _ string, _, _ []netip.Prefix) error {
+	return k.conflict
+}
 
 // Unreached implements Kernel.
 func (k *fakeKernel) Unreached(lans []netip.Prefix) []netip.Prefix {

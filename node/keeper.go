@@ -81,10 +81,11 @@ func (n *Node) reconcile() {
 			up[p.ID] = p
 		}
 	}
-	n.protected.learn(peers)
+	n.protected.learn(peers, view.Claims)
 	n.noteRefusedTrains(peers)
 	n.doubtTheDead(view, up)
 	plan := n.plan(view, up)
+	n.noteTakeovers(plan)
 	if err := n.router.Set(plan.table); err != nil {
 		return
 	}
@@ -111,8 +112,10 @@ type plan struct {
 	conflicts  []mesh.Conflict
 	table      router.Table
 	kernel     kernel.State
-	routes     map[netip.Prefix]kernel.Route // of peers that are up
-	reached    int                           // peers that are up
+	routes     map[netip.Prefix]kernel.Route  // of peers that are up
+	gateways   map[netip.Prefix][]*mesh.Claim // of each network behind a node, best claim first
+	reach      map[trust.Fingerprint]mesh.Reach
+	reached    int // peers that are up
 }
 
 // adoption is how long after the start the routes that an earlier run left stay although their peers are not reached yet:
@@ -121,29 +124,26 @@ const adoption = 3 * time.Second
 
 // plan turns the mesh's view and the paths that work into the desired state.
 func (n *Node) plan(view mesh.View, up map[trust.Fingerprint]router.PeerStatus) *plan {
-	p := &plan{routes: map[netip.Prefix]kernel.Route{}}
-	reachable := func(id trust.Fingerprint) bool { _, ok := up[id]; return ok || id == n.identity.Fingerprint() }
-	p.assignment, p.conflicts = view.Assign(n.state.assignment(), reachable, time.Now())
+	now := time.Now()
+	p := &plan{routes: map[netip.Prefix]kernel.Route{}, reach: n.reach(up, now)}
+	p.assignment, p.conflicts = view.Assign(n.state.assignment(), func(id trust.Fingerprint) mesh.Reach { return p.reach[id] }, now)
+	p.gateways = view.Gateways(p.assignment, p.conflicts, now)
 	p.informed = n.informed(view)
-	owned := map[trust.Fingerprint][]netip.Prefix{}
-	for prefix, owner := range p.assignment {
-		owned[owner] = append(owned[owner], prefix)
+	var subnets, lans []netip.Prefix
+	if view.Self != nil { // else claimed, but not ours yet
+		subnets, lans = p.holdings(n.identity.Fingerprint())
 	}
-	if view.Self == nil { // claimed, but not ours yet
-		delete(owned, n.identity.Fingerprint())
-	}
-	self := owned[n.identity.Fingerprint()]
-	p.table.Local = self
+	p.table.Local = slices.Concat(subnets, lans)
 	p.kernel = kernel.State{
 		Device: n.config().Device, MTU: kernel.OverlayMTU(n.deviceMTU()), Network: n.config().Network,
-		Own: n.inOverlay(self), Addresses: overlayAddresses(n.inOverlay(self)),
+		Own: subnets, LANs: lans, Addresses: overlayAddresses(subnets),
 		KeepRoutes: time.Since(n.started) < adoption,
 	}
 	for _, m := range view.Members {
 		if m.Claim == nil || m.ID == n.identity.Fingerprint() {
 			continue
 		}
-		n.planPeer(p, m, owned[m.ID], up)
+		n.planPeer(p, m, up)
 	}
 	p.kernel.Routes = slices.SortedFunc(maps.Values(p.routes), func(a, b kernel.Route) int { return a.Prefix.Compare(b.Prefix) })
 	return p
@@ -161,10 +161,10 @@ func (n *Node) informed(view mesh.View) bool {
 	return view.Heard && time.Since(n.heardAt) >= incumbency
 }
 
-func (n *Node) planPeer(p *plan, m mesh.Member, prefixes []netip.Prefix, up map[trust.Fingerprint]router.PeerStatus) {
-	slices.SortFunc(prefixes, netip.Prefix.Compare)
+func (n *Node) planPeer(p *plan, m mesh.Member, up map[trust.Fingerprint]router.PeerStatus) {
+	prefixes, standby := p.carries(m.ID)
 	p.table.Peers = append(p.table.Peers, router.PeerConfig{
-		Keys: m.Claim.Keys, Name: m.Name, Prefixes: prefixes, Endpoints: n.underlayOnly(endpointsOf(m)),
+		Keys: m.Claim.Keys, Name: m.Name, Prefixes: prefixes, Standby: standby, Endpoints: p.outside(n.underlayOnly(endpointsOf(m))),
 	})
 	status, ok := up[m.ID]
 	if !ok {
@@ -173,6 +173,9 @@ func (n *Node) planPeer(p *plan, m mesh.Member, prefixes []netip.Prefix, up map[
 	p.reached++
 	mtu := n.pathMTU(status.Endpoint.Addr(), m.Claim.UnderlayMTU)
 	for _, prefix := range prefixes {
+		if n.leads(p, prefix) { // by a way of this host's own
+			continue
+		}
 		p.routes[prefix] = kernel.Route{Prefix: prefix, MTU: kernel.OverlayMTU(mtu), Source: sourceFor(prefix, p.kernel.Addresses)}
 	}
 }
@@ -206,15 +209,6 @@ const (
 	leastUnderlayMTU = 1280 // what a peer says that is less is not believed: IPv6 links have at least that
 	leastPathMTU     = 576  // what every IPv4 host takes (RFC 791)
 )
-
-func (n *Node) inOverlay(prefixes []netip.Prefix) []netip.Prefix {
-	inside := slices.DeleteFunc(slices.Clone(prefixes), func(p netip.Prefix) bool {
-		_, ok := n.config().networkOf(p)
-		return !ok
-	})
-	slices.SortFunc(inside, netip.Prefix.Compare)
-	return inside
-}
 
 // overlayAddresses are the node's own addresses: the first host address of each subnet.
 func overlayAddresses(subnets []netip.Prefix) []netip.Addr {
@@ -259,7 +253,7 @@ func (n *Node) applyKernel(want kernel.State) {
 
 // reopenDevice replaces a device that somebody deleted or that broke.
 func (n *Node) reopenDevice() {
-	device, choice, err := n.platform.OpenDevice(n.deviceOptions())
+	device, choice, err := n.takeDevice()
 	if err != nil {
 		if n.state.problem("device", err.Error()) {
 			n.log.Error("node.device.failed", "error", err)
@@ -274,6 +268,7 @@ func (n *Node) reopenDevice() {
 		return
 	}
 	n.state.problem("device", "")
+	n.keepDevice(device)
 	n.tookDevice(device, choice)
 	n.log.Warn("node.device.reopened", "device", device.Name())
 	n.changed()

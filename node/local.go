@@ -151,7 +151,7 @@ func (n *Node) egressBothFamilies() []kernel.Egress {
 func (n *Node) updateLocal() {
 	list := n.advertised()
 	local := mesh.Local{
-		UnderlayMTU: int(n.egress(netip.Addr{}).MTU), MinVersion: encap.Version, MaxVersion: encap.Version,
+		Cut: n.lookBehind(), UnderlayMTU: int(n.egress(netip.Addr{}).MTU), MinVersion: encap.Version, MaxVersion: encap.Version,
 	}
 	for _, a := range list {
 		local.Endpoints = append(local.Endpoints, a.Endpoint)

@@ -21,23 +21,25 @@ import (
 
 // Platform is the machine as a node sees it.
 type Platform struct {
-	OpenDevice func(tun.Options) (tun.Device, *tun.Choice, error)
-	ListenUDP  func(encap.UDPOptions) (encap.Port, error)
-	ListenTCP  func(listen string) (net.Listener, error)
-	Dialer     encap.Dialer
-	Kernel     Kernel
-	Firewall   Firewall       // nil: there is none
-	Forwarding Forwarding     // nil: there is none
-	Random     io.Reader      // read from many goroutines
-	CPU        cpu.Share      // what the process may use of the machine's
-	Service    ServiceManager // nil: none started the node
+	OpenDevice  func(tun.Options) (tun.Device, *tun.Choice, error)
+	ListenUDP   func(encap.UDPOptions) (encap.Port, error)
+	ListenTCP   func(listen string) (net.Listener, error)
+	Dialer      encap.Dialer
+	Kernel      Kernel
+	Firewall    Firewall        // nil: there is none
+	Forwarding  Forwarding      // nil: there is none
+	Random      io.Reader       // read from many goroutines
+	CPU         cpu.Share       // what the process may use of the machine's
+	Service     ServiceManager  // nil: none started the node
+	Descriptors DescriptorStore // nil: none
 }
 
 // Kernel is what a node asks of the host's network stack; *kernel.Host is the real one.
 type Kernel interface {
 	Set(kernel.State) (kernel.Changes, error)
 	Watch(ctx context.Context, changed func()) error
-	CheckNetwork(network []netip.Prefix, device string, own []netip.Prefix) error
+	CheckNetwork(network []netip.Prefix, device string, own, lans []netip.Prefix) error
+	Unreached(lans []netip.Prefix) []netip.Prefix
 	Egress(to netip.Addr) (kernel.Egress, error)
 	UnderlayAddresses(device string, network []netip.Prefix) []netip.Addr
 	InUse(subnets []netip.Prefix, device string) bool

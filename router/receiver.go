@@ -77,7 +77,7 @@ func (v *receiver) frame(from encap.Endpoint, b []byte, ecn uint8) {
 	case encap.Control:
 		binding := v.l.r.indexes.lookup(h.Index)
 		if binding == nil {
-			v.l.in.drop(UnknownIndex, 1)
+			v.unknown(UnknownIndex, from, h.Lane)
 			return
 		}
 		v.hand(v.l.r.control, message{typ: h.Type, from: from, binding: binding}, b)
@@ -116,7 +116,7 @@ func (v *receiver) data(from encap.Endpoint, h encap.Header, b []byte, ecn uint8
 	}
 	s, reason := v.session(from, h)
 	if s == nil {
-		v.l.in.drop(reason, 1)
+		v.unknown(reason, from, h.Lane)
 		return
 	}
 	inner, err := s.keys.OpenData(b)
@@ -228,7 +228,7 @@ func (v *receiver) admitAddrs(from *peer, inner []byte) (Reason, bool) {
 	f.n = 0
 	src, dst, _ := packet.Addrs(inner)
 	switch {
-	case v.table.owner(src) != from:
+	case !v.table.sends(from, src):
 		return SpoofedSource, false
 	case !v.table.local.Contains(dst):
 		return NotLocal, false

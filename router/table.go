@@ -2,6 +2,7 @@ package router
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/gaissmai/bart"
 
@@ -10,7 +11,7 @@ import (
 
 // Table is the whole desired state of the router: what this node owns, and who owns the rest.
 type Table struct {
-	Local []netip.Prefix // what this node owns: its subnets and the routes behind it
+	Local []netip.Prefix // what this node owns: its subnets, and the routes behind it also where it is standby
 	Peers []PeerConfig
 }
 
@@ -19,23 +20,54 @@ type PeerConfig struct {
 	Keys      trust.PublicKeys
 	Name      string           // a label, for people
 	Prefixes  []netip.Prefix   // what the peer owns; no two peers of a table own the same prefix
+	Standby   []netip.Prefix   // what packets from it may come from as well, though packets to there go to another
 	Endpoints []netip.AddrPort // where to call it, best first
 }
 
 // snapshot is the form of a Table that the lanes read. It is never changed after it was published.
 type snapshot struct {
 	local  *bart.Lite
-	owners *bart.Table[*peer]
+	owners *bart.Table[holders]
+}
+
+// holders are the peers that lead to a prefix.
+type holders struct {
+	owner   *peer // nil: this node
+	standby []*peer
 }
 
 func newSnapshot() *snapshot {
-	return &snapshot{local: new(bart.Lite), owners: new(bart.Table[*peer])}
+	return &snapshot{local: new(bart.Lite), owners: new(bart.Table[holders])}
 }
 
 // owner returns the peer that owns the longest prefix with addr in it, or nil.
 func (s *snapshot) owner(addr netip.Addr) *peer {
-	p, _ := s.owners.Lookup(addr)
-	return p
+	h, _ := s.owners.Lookup(addr)
+	return h.owner
+}
+
+// sends reports whether packets from addr may come from p: it owns the longest prefix with addr in it, or is standby there.
+func (s *snapshot) sends(p *peer, addr netip.Addr) bool {
+	h, _ := s.owners.Lookup(addr)
+	return h.owner == p || slices.Contains(h.standby, p)
+}
+
+// own makes p the owner of prefixes; nil: this node.
+func (s *snapshot) own(p *peer, prefixes []netip.Prefix) {
+	for _, prefix := range prefixes {
+		h, _ := s.owners.Get(prefix)
+		h.owner = p
+		s.owners.Insert(prefix, h)
+	}
+}
+
+// allow lets p send from prefixes of others.
+func (s *snapshot) allow(p *peer, prefixes []netip.Prefix) {
+	for _, prefix := range prefixes {
+		h, _ := s.owners.Get(prefix)
+		h.standby = append(h.standby, p)
+		s.owners.Insert(prefix, h)
+	}
 }
 
 // Set makes t the router's table. Peers that t does not name are forgotten, with their sessions; peers that it names
@@ -49,6 +81,7 @@ func (r *Router) setTable(t Table) {
 	for _, p := range t.Local {
 		next.local.Insert(p)
 	}
+	next.own(nil, t.Local)
 	wanted := make(map[trust.Fingerprint]bool, len(t.Peers))
 	for _, cfg := range t.Peers {
 		id := cfg.Keys.Fingerprint()
@@ -57,11 +90,11 @@ func (r *Router) setTable(t Table) {
 		}
 		wanted[id] = true
 		p := r.peer(id, cfg)
-		for _, prefix := range cfg.Prefixes {
-			next.owners.Insert(prefix, p)
-		}
+		next.own(p, cfg.Prefixes)
+		next.allow(p, cfg.Standby)
 	}
 	r.table.Store(next)
+	r.hold.tabled = true
 	for id, p := range r.peers {
 		if !wanted[id] {
 			r.forget(id, p)

@@ -21,6 +21,9 @@ func printStatus(w io.Writer, s *api.Status) error {
 	row("subnet", "%s", subnetText(n))
 	row("device", "%s, mtu %d, driver %s: %s", n.Device.Name, n.Device.MTU, n.Device.Driver, n.Device.Why)
 	row("listen", "%s, UDP and TCP; buffers %s in, %s out", n.Listen, size(n.Socket.ReceiveBuffer), size(n.Socket.SendBuffer))
+	for _, b := range n.Routes {
+		row("route", "%s: %s", b.Prefix, behindText(b))
+	}
 	for _, a := range n.Advertised {
 		row("advertised", "%s: %s", a.Endpoint, a.Why)
 	}
@@ -95,15 +98,6 @@ func printPeers(w io.Writer, peers []api.Peer) error {
 		}
 	}
 	return nil
-}
-
-func printRoutes(w io.Writer, routes []api.Route) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "PREFIX\tOWNER\tKIND\tSTATE\tVIA\tMTU\tREASON")
-	for _, r := range routes {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Prefix, r.Owner, r.Kind, r.State, dash(r.Via), number(r.MTU), r.Reason)
-	}
-	return t.Flush()
 }
 
 func drops(m map[string]uint64) string {
