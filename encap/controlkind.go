@@ -14,6 +14,7 @@ const (
 	ProbeReply ControlKind = 2 // the answer, with the probe's ID
 	Gossip     ControlKind = 3 // a gossip packet
 	Goodbye    ControlKind = 4 // the sender stops in order; no body
+	Pause      ControlKind = 8 // the sender stops, and means to come back at once; no body
 
 	// The three frames of a dial-back carry a DialBody. Only a peer with CapDialBack is asked.
 	DialRequest  ControlKind = 5 // call my endpoints, from ports that no firewall on the way has seen yet

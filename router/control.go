@@ -26,7 +26,7 @@ func (r *Router) runControl(ctx context.Context, failed <-chan error) error {
 	for {
 		select {
 		case <-ctx.Done():
-			r.goodbye()
+			r.farewell()
 			return nil
 		case err := <-failed:
 			return err
@@ -51,7 +51,7 @@ const longestSleep = time.Second
 // step lets every link and session act, and returns how long nothing will be due.
 func (r *Router) step() time.Duration {
 	now := r.now()
-	wait := longestSleep
+	wait := r.stepHold(now)
 	for _, p := range r.peers {
 		r.stepPeer(p, now)
 		due := p.link.due(now, r.at(p.heard.Load()), r.at(p.carried.Load()), p.rtt)
@@ -67,7 +67,7 @@ func (r *Router) stepPeer(p *peer, now time.Time) {
 	case call:
 		r.callPeer(p, now)
 	case declare:
-		r.down(p, fmt.Sprintf("%d probes in a row were not answered", r.timing.Burst+1))
+		r.declare(p)
 	}
 	p.session.Expire(now)
 	if p.link.up && p.session.NeedsRekey(now) && now.Sub(p.probes.rekeyed) > max(time.Second, 3*p.rtt) {
@@ -93,7 +93,17 @@ func (r *Router) callPeer(p *peer, now time.Time) {
 	r.initiate(p, candidates, now)
 }
 
+// declare takes down a path on which nothing is heard any more.
+func (r *Router) declare(p *peer) {
+	if p.pausing {
+		r.away(p, "it stopped, and has not come back")
+		return
+	}
+	r.down(p, fmt.Sprintf("%d probes in a row were not answered", r.timing.Burst+1))
+}
+
 func (r *Router) initiate(p *peer, to []encap.Endpoint, now time.Time) {
+	p.initiated = now
 	frame, err := p.session.Initiate(now)
 	if err != nil {
 		r.log.Warn("router.handshake.failed", "peer", p.config.Name, "error", err)

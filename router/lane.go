@@ -83,6 +83,9 @@ func (l *lane) polls(dev *attachment) tun.PolledQueue {
 
 // runDevice moves packets from devices that cannot be polled until the router stops.
 func (l *lane) runDevice() {
+	if !l.awaitRelease() {
+		return
+	}
 	for {
 		dev := l.r.dev.Load()
 		if l.polls(dev) == nil && !dev.lost.Load() {
@@ -157,9 +160,12 @@ func (l *lane) runPolled(conn encap.PolledConn) error {
 	}
 }
 
-// serve runs with one device until that is lost or replaced (nil), or until the port fails.
+// serve runs with one device until that is lost, replaced, held or released (nil), or until the port fails.
 func (l *lane) serve(conn encap.PolledConn, dev *attachment) error {
-	queue := l.polls(dev)
+	held, queue := l.r.hold.on.Load(), l.polls(dev)
+	if held {
+		queue = nil
+	}
 	if queue == nil {
 		l.poller.watch(conn.Descriptor())
 	} else {
@@ -167,7 +173,7 @@ func (l *lane) serve(conn encap.PolledConn, dev *attachment) error {
 		defer l.sending.Unlock()
 		l.poller.watch(conn.Descriptor(), queue.Descriptor())
 	}
-	for l.r.dev.Load() == dev && (queue == nil || !dev.lost.Load()) {
+	for l.r.dev.Load() == dev && l.r.hold.on.Load() == held && (queue == nil || !dev.lost.Load()) {
 		l.portBeat.turn()
 		received, err := l.receive(conn)
 		if err != nil {

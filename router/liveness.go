@@ -43,9 +43,9 @@ func (r *Router) handleControl(m message) {
 		return
 	}
 	r.confirm(m.binding)
-	if kind == encap.Goodbye {
-		if m.binding.keys == p.session.Current() { // a goodbye of earlier keys is of an earlier run
-			r.away(p)
+	if kind == encap.Goodbye || kind == encap.Pause {
+		if m.binding.keys == p.session.Current() { // a farewell under earlier keys is of an earlier run
+			r.takeFarewell(p, kind)
 		}
 		return
 	}
@@ -152,6 +152,7 @@ func (r *Router) sendControl(p *peer, kind encap.ControlKind, body []byte, to en
 // Only what comes from the path's own endpoint shows that the path works: a peer with two addresses may be heard from one
 // while the path leads to the other, which is dead.
 func (r *Router) heardFrom(p *peer, from encap.Endpoint, settled bool) {
+	p.pausing = false
 	old := p.path.Load()
 	switch {
 	case !p.link.up:
@@ -229,10 +230,10 @@ func (r *Router) fall(p *peer, reason string, delay time.Duration) {
 	}
 }
 
-// away takes a goodbye: the peer stopped in order. Its keys end with it, so that frames which arrive late do not raise
+// away notes that the peer stopped in order. Its keys end with it, so that frames which arrive late do not raise
 // the path. It calls us when it returns; we call it, too, for it may have been a clone that stopped.
-func (r *Router) away(p *peer) {
-	r.fall(p, "it said goodbye", 4*r.timing.CallMin)
+func (r *Router) away(p *peer, reason string) {
+	r.fall(p, reason, 4*r.timing.CallMin)
 	p.session.Close()
 	p.away = true
 }

@@ -33,6 +33,10 @@ type peer struct {
 	last   netip.AddrPort // where it was reached last
 	away   bool           // it said goodbye, and has not been heard since
 
+	pausing   bool      // it said that it pauses, and has not been heard since
+	initiated time.Time // last initiation to it
+	resumed   time.Time // last one because of a frame of an unknown index
+
 	skewKnown bool // skew is: the peer's build says what its clock is
 }
 

@@ -31,6 +31,10 @@ type Config struct {
 	// Spin is how often a lane that found nothing looks again before it waits, at most. 0 suits a machine with one CPU.
 	Spin int
 
+	// Hold is how long packets wait in the device at most, after the start of Run, for paths to the peers of the first
+	// Table: the router begins to read it when all have one. 0: it reads at once.
+	Hold time.Duration
+
 	// Events hears of changes of peers and of the device. It is called from the goroutines of the router, for DeviceLost
 	// from another than for peers, and must not block nor call the router.
 	Events func(Event)
@@ -54,6 +58,9 @@ type Router struct {
 
 	table   atomic.Pointer[snapshot]
 	moved   atomic.Bool // Announce was called; control has not done it yet
+	pausing atomic.Bool // Pause was called
+	hold    hold
+	strays  atomic.Int64 // clock before which control hears of no further frame of an unknown index
 	indexes indexMap
 	lanes   []*lane
 	conns   []encap.Conn // of the lanes; control frames leave by the first
@@ -86,6 +93,7 @@ func New(cfg Config) *Router {
 		frame:  make([]byte, 0, maxControlFrame),
 		gossip: encap.NewGossipSealer(cfg.Local.Keys.Gossip, cfg.Local.Identity.Fingerprint(), cfg.Boot, cfg.Local.Rand),
 	}
+	r.hold.begin(cfg.Hold)
 	r.table.Store(newSnapshot())
 	r.dev.Store(newAttachment(cfg.Device))
 	r.conns = cfg.Port.Lanes()[:min(len(cfg.Port.Lanes()), len(cfg.Device.Queues()))]
@@ -113,6 +121,7 @@ func (r *Router) Run(ctx context.Context) error {
 			}
 		})
 	}
+	r.hold.until = r.now().Add(r.cfg.Hold)
 	err := r.runControl(ctx, failed)
 	r.stop()
 	return err

@@ -1,0 +1,51 @@
+package router
+
+import "github.com/weftnet/weft/encap"
+
+// Pause makes the end of Run a pause instead of a goodbye: another process goes on with device and port at once. Peers keep
+// path and routes, send on, and ask after a moment; packets that come to the device wait in it. It may be called from any
+// goroutine.
+func (r *Router) Pause() { r.pausing.Store(true) }
+
+// farewell tells all peers that this node stops.
+func (r *Router) farewell() {
+	if r.pausing.Load() {
+		r.pause()
+		return
+	}
+	r.goodbye()
+}
+
+// pause leaves what comes to the device from now on to the next run, and tells the peers.
+func (r *Router) pause() {
+	r.hold.on.Store(true)
+	r.wake()
+	dev := r.dev.Load()
+	for _, l := range r.lanes {
+		if l.polls(dev) != nil {
+			l.awaitLeft()
+		}
+	}
+	for _, p := range r.peers {
+		if path := p.path.Load(); path != nil {
+			r.sendControl(p, encap.Pause, nil, path.endpoint)
+		}
+	}
+}
+
+// awaitLeft waits until the loop that serves the device has left it.
+func (l *lane) awaitLeft() {
+	l.sending.Lock()
+	defer l.sending.Unlock()
+}
+
+// takeFarewell takes a goodbye or a pause. A peer that pauses is asked soon whether it is back: as if something had been sent
+// that is mostly answered.
+func (r *Router) takeFarewell(p *peer, kind encap.ControlKind) {
+	if kind == encap.Goodbye {
+		r.away(p, "it said goodbye")
+		return
+	}
+	p.pausing = true
+	p.link.hope(r.now())
+}

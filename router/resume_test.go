@@ -1,0 +1,105 @@
+package router
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/weftnet/weft/encap"
+)
+
+// wrongPort makes others call the side at its address, but at a port where nobody listens: as it is with one behind a NAT.
+func wrongPort(s *side) {
+	for i, e := range s.config.Endpoints {
+		s.config.Endpoints[i] = netip.AddrPortFrom(e.Addr(), e.Port()+1)
+	}
+}
+
+func TestAFrameUnderKeysOfAnEarlierRunBringsAHandshakeAtOnce(t *testing.T) {
+	modes(t, func(t *testing.T, mode change) {
+		bubble(t, lan, func(t *testing.T, w *world) {
+			a, b := w.side(1, mode, wrongPort), w.side(2, mode)
+			a.set(b)
+			b.set(a)
+			within(t, time.Second, "both up", func() bool { return allUp(a, b) })
+			f := w.flow(a, b, 10*time.Millisecond)
+			time.Sleep(time.Second)
+			b.crash()
+			b.start()
+			b.set(a) // it calls at the wrong port
+			took := within(t, 2*answerPause, "b gets packets again", func() bool { return len(b.take()) > 0 })
+			t.Logf("took %v", took)
+			f.end()
+			if n := a.count(PathDown); n != 0 {
+				t.Errorf("the path of a went down %d times", n)
+			}
+		})
+	})
+}
+
+func TestFramesOfUnknownIndexesCauseAHandshakeASecondAtMost(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, w *world) {
+		silent := timing(Timing{CallMin: time.Hour, CallMax: time.Hour})
+		a, b := w.side(1), w.side(2, silent)
+		w.join(a, b)
+		a.crash()
+		within(t, 20*time.Second, "a is down at b", func() bool { return !b.up(a) })
+		before := initiations(b)
+		for range 500 {
+			if err := b.router.call(func() { b.router.resume(a.endpoint(), 0) }); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if n := initiations(b) - before; n < 4 || n > 6 {
+			t.Errorf("%d initiations in 5 s, want one a second", n)
+		}
+	})
+}
+
+// initiations is how many the side has sent.
+func initiations(s *side) (n int) {
+	s.tap.record()
+	for _, f := range s.tap.frames() {
+		if encap.Type(f[0]&15) == encap.Initiation {
+			n++
+		}
+	}
+	return n
+}
+
+func TestAStrangersFrameCausesNoHandshake(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, w *world) {
+		a, b, stranger := w.side(1), w.side(2), w.side(3)
+		w.join(a, b)
+		time.Sleep(2 * time.Second)
+		before := initiations(b)
+		frame := append(encap.Header{Type: encap.Data, Index: 0x01020304}.Append(nil), make([]byte, 60)...)
+		stranger.sendRaw(b, 0, frame, frame)
+		time.Sleep(time.Second)
+		if n := initiations(b) - before; n != 0 {
+			t.Errorf("%d initiations", n)
+		}
+		if n := b.router.Counters().Dropped[UnknownIndex]; n != 2 {
+			t.Errorf("%d frames were dropped for their index, want 2", n)
+		}
+	})
+}
+
+func TestAPeerThatIsHeardIsNotCalledForAnUnknownIndex(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, w *world) {
+		a, b := w.side(1), w.side(2)
+		w.join(a, b)
+		time.Sleep(2 * time.Second)
+		f := w.flow(a, b, 10*time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
+		before := initiations(b)
+		frame := append(encap.Header{Type: encap.Data, Index: 0x01020304}.Append(nil), make([]byte, 60)...)
+		a.sendRaw(b, 0, frame)
+		time.Sleep(100 * time.Millisecond)
+		f.end()
+		if n := initiations(b) - before; n != 0 {
+			t.Errorf("%d initiations", n)
+		}
+	})
+}
