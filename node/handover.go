@@ -1,0 +1,170 @@
+package node
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/tun"
+)
+
+// The kinds of descriptors that outlive a process. Each descriptor is stored under its kind, a dot and its number in the
+// order of Descriptors.
+const (
+	keptDevice = "tun" // the queues of the device
+	keptPort   = "udp" // the sockets of the port, of all lanes
+	keptTCP    = "tcp" // the listener of streams
+)
+
+// handover lets device and port outlive the process: a service manager holds their descriptors, and the next start goes on
+// with them. Meanwhile the device keeps its carrier, packets wait in its queues, and frames and connections in the sockets.
+//
+// What is inherited is checked before it is used. Where it is not what this start would open, it is refused with a reason,
+// removed from the store, and opened anew.
+//
+// Run uses it until the keeper starts and after that has ended, the keeper in between.
+type handover struct {
+	store     DescriptorStore // nil: none
+	log       *slog.Logger
+	inherited map[string][]inherited // by kind; not taken yet
+	stored    map[string][]string    // by kind: names that the store has
+	used      []string               // kinds that this process goes on with
+	failed    error                  // why something is not stored
+}
+
+// inherited is a descriptor of an earlier process.
+type inherited struct {
+	number int
+	file   *os.File
+}
+
+func newHandover(store DescriptorStore, log *slog.Logger) *handover {
+	h := &handover{store: store, log: log, inherited: map[string][]inherited{}, stored: map[string][]string{}}
+	if store == nil {
+		return h
+	}
+	for _, f := range store.Inherited() {
+		h.sort(f)
+	}
+	return h
+}
+
+// sort notes a descriptor under its kind. One that this version does not know is removed.
+func (h *handover) sort(f *os.File) {
+	kind, rest, _ := strings.Cut(f.Name(), ".")
+	number, err := strconv.Atoi(rest)
+	if err != nil || !slices.Contains([]string{keptDevice, keptPort, keptTCP}, kind) {
+		h.log.Warn("node.handover.unknown", "name", f.Name())
+		f.Close()
+		h.remove([]string{f.Name()})
+		return
+	}
+	h.inherited[kind] = append(h.inherited[kind], inherited{number, f})
+	h.stored[kind] = append(h.stored[kind], f.Name())
+}
+
+// take returns what was inherited of a kind, in order. What the store has of it otherwise is of no more use, and removed.
+func (h *handover) take(kind string) []*os.File {
+	list := h.inherited[kind]
+	delete(h.inherited, kind)
+	if len(list) == 0 {
+		h.drop(kind)
+		return nil
+	}
+	slices.SortFunc(list, func(a, b inherited) int { return a.number - b.number })
+	files := make([]*os.File, len(list))
+	for i := range list {
+		files[i] = list[i].file
+	}
+	return files
+}
+
+// goOn opens something with what was inherited of its kind or, where there is nothing or it is refused, anew.
+func goOn[T any](h *handover, kind string, open func([]*os.File) (T, error)) (T, error) {
+	files := h.take(kind)
+	v, err := open(files)
+	switch {
+	case len(files) == 0:
+		return v, err
+	case err == nil:
+		h.used = append(h.used, kind)
+		return v, nil
+	case !errors.Is(err, tun.ErrInherited) && !errors.Is(err, encap.ErrInherited):
+		return v, err
+	}
+	h.log.Warn("node.handover.refused", "what", kind, "descriptors", len(files), "error", err)
+	h.drop(kind)
+	return open(nil)
+}
+
+// drop removes what the store has of a kind, and returns when it is closed.
+func (h *handover) drop(kind string) {
+	names := h.stored[kind]
+	delete(h.stored, kind)
+	h.used = slices.DeleteFunc(h.used, func(k string) bool { return k == kind })
+	h.remove(names)
+}
+
+// remove removes names from the store. Without them, what stays open there makes the next opening fail, which says so.
+func (h *handover) remove(names []string) {
+	if h.store == nil || len(names) == 0 {
+		return
+	}
+	if err := h.store.Remove(names...); err != nil {
+		h.log.Warn("node.handover.unremoved", "names", strings.Join(names, ","), "error", err)
+	}
+}
+
+// keep stores the descriptors of a kind, unless they came from there.
+func (h *handover) keep(kind string, fds []int) {
+	if h.store == nil || len(h.stored[kind]) > 0 {
+		return
+	}
+	for i, fd := range fds {
+		name := kind + "." + strconv.Itoa(i)
+		if err := h.store.Store(name, fd); err != nil {
+			h.failed = err
+			h.drop(kind) // a part of it is of no use
+			return
+		}
+		h.stored[kind] = append(h.stored[kind], name)
+	}
+}
+
+// keeps reports whether another process can go on where this one ends: port and listener are in a store that is known to
+// keep them.
+func (h *handover) keeps() bool {
+	return h.store != nil && h.store.Keeps() && len(h.stored[keptPort]) > 0 && len(h.stored[keptTCP]) > 0
+}
+
+// discard removes all from the store: there is no next process.
+func (h *handover) discard() {
+	for _, kind := range []string{keptDevice, keptPort, keptTCP} {
+		h.drop(kind)
+	}
+}
+
+// keptSockets is a Port whose sockets another process can go on with; *encap.UDPPort is one.
+type keptSockets interface {
+	Descriptors() []int
+	Keep() error
+}
+
+// descriptorOf is the descriptor of a listener; none: it has none.
+func descriptorOf(listener any) (fds []int) {
+	conn, ok := listener.(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	_ = raw.Control(func(fd uintptr) { fds = []int{int(fd)} }) // it stays open: the listener is ours
+	return fds
+}

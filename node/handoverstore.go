@@ -1,0 +1,126 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"golang.org/x/sys/unix"
+)
+
+// DescriptorStore holds descriptors over the end of the process. It is used by one goroutine at a time.
+type DescriptorStore interface {
+	// Inherited returns, once, what an earlier process stored; their names are those of Store. They are the caller's.
+	Inherited() []*os.File
+	// Store adds a duplicate of fd under a name: up to 255 ASCII characters without a colon.
+	Store(name string, fd int) error
+	// Remove closes what was stored under the names, and returns when that is done. Names that are not there do not matter.
+	Remove(names ...string) error
+	// Keeps reports whether the store is known to keep what it is given.
+	Keeps() bool
+}
+
+// removePatience is how long Remove waits for the service manager.
+const removePatience = 2 * time.Second
+
+// fdStore is systemd's file descriptor store: FDSTORE=1 of sd_notify(3) and FileDescriptorStoreMax= of systemd.service(5). The
+// descriptors come back as those of socket activation do (sd_listen_fds(3)).
+type fdStore struct {
+	socket string // NOTIFY_SOCKET
+	files  []*os.File
+	keeps  bool
+}
+
+// serviceStore is the store of the service manager that started this process; nil: there is none. It takes the variables of
+// sd_listen_fds(3) out of the environment.
+//
+// That the manager does keep descriptors it says in $FDSTORE (systemd 254); an older one shows it by giving some back.
+func serviceStore() DescriptorStore {
+	files := activation.Files(true)
+	socket := os.Getenv("NOTIFY_SOCKET")
+	if socket == "" {
+		for _, f := range files {
+			f.Close() // nobody could be told that they are not wanted any more
+		}
+		return nil
+	}
+	return &fdStore{socket: socket, files: files, keeps: os.Getenv("FDSTORE") != "" || len(files) > 0}
+}
+
+// Inherited implements DescriptorStore.
+func (s *fdStore) Inherited() []*os.File {
+	files := s.files
+	s.files = nil
+	return files
+}
+
+// Store implements DescriptorStore. The manager need not watch the descriptor (FDPOLL=0, systemd 246): it would be told of
+// every packet.
+func (s *fdStore) Store(name string, fd int) error {
+	return s.send("FDSTORE=1\nFDPOLL=0\nFDNAME="+name, fd)
+}
+
+// Remove implements DescriptorStore.
+func (s *fdStore) Remove(names ...string) error {
+	var failed error
+	for _, name := range names {
+		failed = errors.Join(failed, s.send("FDSTOREREMOVE=1\nFDNAME="+name))
+	}
+	return errors.Join(failed, s.barrier())
+}
+
+// Keeps implements DescriptorStore.
+func (s *fdStore) Keeps() bool { return s.keeps }
+
+// send sends assignments in the form of sd_notify(3), with descriptors.
+func (s *fdStore) send(state string, fds ...int) error {
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: s.socket, Net: "unixgram"})
+	if err != nil {
+		return fmt.Errorf("node: reach the service manager: %w", err)
+	}
+	defer conn.Close()
+	var rights []byte
+	if len(fds) > 0 {
+		rights = unix.UnixRights(fds...)
+	}
+	if _, _, err := conn.WriteMsgUnix([]byte(state), rights, nil); err != nil {
+		return fmt.Errorf("node: tell the service manager: %w", err)
+	}
+	return nil
+}
+
+// barrier returns when the manager has done what it was told before: it then closes the descriptor that it is given
+// (BARRIER=1 of sd_notify_barrier(3), systemd 246).
+func (s *fdStore) barrier() error {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		return fmt.Errorf("node: make a pipe: %w", err)
+	}
+	defer unix.Close(pipe[0])
+	err := s.send("BARRIER=1", pipe[1])
+	unix.Close(pipe[1])
+	if err != nil {
+		return err
+	}
+	return awaitHangup(pipe[0], removePatience)
+}
+
+// awaitHangup waits until nobody has the other end of a pipe.
+func awaitHangup(fd int, most time.Duration) error {
+	for end := time.Now().Add(most); ; {
+		fds := []unix.PollFd{{Fd: int32(fd)}}
+		n, err := unix.Poll(fds, int(max(0, time.Until(end).Milliseconds())))
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return fmt.Errorf("node: wait for the service manager: %w", err)
+		case n == 0:
+			return fmt.Errorf("node: no answer from the service manager within %v", most)
+		default:
+			return nil
+		}
+	}
+}
