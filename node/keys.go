@@ -194,23 +194,32 @@ func setSubnetSize(c *Config, values []string) error {
 }
 
 func setListen(c *Config, v []string) error {
-	host, port, err := net.SplitHostPort(v[0])
+	if err := checkListen(v[0], fmt.Sprintf(":%d", DefaultPort)); err != nil {
+		return err
+	}
+	c.Listen = v[0]
+	return nil
+}
+
+// checkListen says whether a text is an address and port to listen on; no address means all.
+func checkListen(text, example string) error {
+	host, port, err := net.SplitHostPort(text)
 	if err != nil {
-		return fmt.Errorf("%q is not an address and port such as :9338", v[0])
+		return fmt.Errorf("%q is not an address and port such as %s", text, example)
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 		return fmt.Errorf("%q is not a port from 1 to 65535", port)
 	}
-	if host != "" {
-		addr, err := netip.ParseAddr(host)
-		if err != nil {
-			return fmt.Errorf("%q is not an IP address", host)
-		}
-		if addr = addr.Unmap(); addr.IsMulticast() || addr == broadcast {
-			return fmt.Errorf("%s is not an address of one host", addr)
-		}
+	if host == "" {
+		return nil
 	}
-	c.Listen = v[0]
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return fmt.Errorf("%q is not an IP address", host)
+	}
+	if addr = addr.Unmap(); addr.IsMulticast() || addr == broadcast {
+		return fmt.Errorf("%s is not an address of one host", addr)
+	}
 	return nil
 }
 

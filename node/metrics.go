@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"sync"
 	"time"
 
@@ -21,24 +20,9 @@ const DefaultMetrics = "127.0.0.1:9339"
 
 // setMetrics takes an address and port, or nothing.
 func setMetrics(c *Config, v []string) error {
-	if v[0] == "" {
-		c.Metrics = ""
-		return nil
-	}
-	host, port, err := net.SplitHostPort(v[0])
-	if err != nil {
-		return fmt.Errorf("%q is not an address and port such as %s, nor empty for none", v[0], DefaultMetrics)
-	}
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-		return fmt.Errorf("%q is not a port from 1 to 65535", port)
-	}
-	if host != "" {
-		addr, err := netip.ParseAddr(host)
-		if err != nil {
-			return fmt.Errorf("%q is not an IP address", host)
-		}
-		if addr = addr.Unmap(); addr.IsMulticast() || addr == broadcast {
-			return fmt.Errorf("%s is not an address of one host", addr)
+	if v[0] != "" {
+		if err := checkListen(v[0], DefaultMetrics+`, nor "" for none`); err != nil {
+			return err
 		}
 	}
 	c.Metrics = v[0]
