@@ -92,9 +92,9 @@ uninstall:
 
 # Exactly this version: a package is the same whoever makes it. It is no dependency of weft's.
 NFPM := $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
-ARCH := $(shell $(GO) env GOARCH)
+ARCH = $(shell $(GO) env GOARCH)
 # A package's version begins with a digit and tells pre-releases apart: v1.2.3-4-gabc is 1.2.3+4.gabc, later than 1.2.3.
-PACKAGE_VERSION := $(shell echo '$(VERSION)' | sed -E 's/^v//; s/-([0-9]+)-g/+\1.g/; s/-dirty$$/.dirty/; /^[0-9]/!s/^/0~/')
+PACKAGE_VERSION = $(shell echo '$(VERSION)' | sed -E 's/^v//; s/-([0-9]+)-g/+\1.g/; s/-dirty$$/.dirty/; /^[0-9]/!s/^/0~/')
 
 DIST ?= dist
 

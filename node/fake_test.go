@@ -38,15 +38,16 @@ type site struct {
 
 // machine is a host: what it has outlives the node that runs on it.
 type machine struct {
-	t      *testing.T
-	number int
-	host   *simnet.Host
-	kernel *fakeKernel
-	cfg    Config
-	random io.Reader
-	cpu    cpu.Share
-	listen func(encap.UDPOptions) (encap.Port, error)
-	dialer encap.Dialer
+	t       *testing.T
+	number  int
+	host    *simnet.Host
+	kernel  *fakeKernel
+	cfg     Config
+	random  io.Reader
+	cpu     cpu.Share
+	listen  func(encap.UDPOptions) (encap.Port, error)
+	dialer  encap.Dialer
+	service ServiceManager
 
 	node   *Node
 	cancel context.CancelFunc
@@ -147,7 +148,7 @@ func (m *machine) platform() *Platform {
 		OpenDevice: m.openDevice,
 		ListenUDP:  m.listen,
 		ListenTCP:  func(string) (net.Listener, error) { return m.host.ListenTCP(DefaultPort), nil },
-		Dialer:     m.dialer, Kernel: m.kernel, Random: m.random, CPU: m.cpu,
+		Dialer:     m.dialer, Kernel: m.kernel, Random: m.random, CPU: m.cpu, Service: m.service,
 	}
 }
 
