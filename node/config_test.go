@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // badConfigurations must each be refused in one line that names what want holds.
@@ -168,6 +170,52 @@ log: {level: debug, format: json}
 			t.Errorf("%s = %q, want %q", k.Name, k.Get(&cfg), value)
 		}
 	}
+}
+
+func TestErrorsThatOnlyTheWholeShowsNameThePlaceOfTheKeyToo(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "weft.yaml")
+	must(t, os.WriteFile(file, []byte("name: a\n\nlog: {level: debug}\nroutes:\n  - 0.0.0.0/0\n"), 0o600))
+	cfg := DefaultConfig()
+	must(t, cfg.ReadFile(file))
+	copied := cfg
+	if err := cfg.Validate(); err == nil || !strings.HasPrefix(err.Error(), file+": line 4: routes: ") {
+		t.Errorf("from a file: %v", err)
+	}
+	cfg.Given("routes", "--routes")
+	if err := cfg.Validate(); err == nil || !strings.HasPrefix(err.Error(), "--routes: routes: ") {
+		t.Errorf("from a flag: %v", err)
+	}
+	if err := copied.Validate(); err == nil || !strings.HasPrefix(err.Error(), file+": line 4: ") {
+		t.Errorf("of a copy: %v", err)
+	}
+	bare := DefaultConfig()
+	bare.Name = ""
+	if err := bare.Validate(); err == nil || !strings.HasPrefix(err.Error(), "name: ") {
+		t.Errorf("from nowhere: %v", err)
+	}
+}
+
+func TestEveryProposedValueIsAccepted(t *testing.T) {
+	for _, k := range Keys() {
+		for _, choice := range k.Choices {
+			cfg := DefaultConfig()
+			if err := k.Set(&cfg, []string{choice}); err != nil || k.Get(&cfg) != choice {
+				t.Errorf("%s: %s: %v, it is then %s", k.Name, choice, err, k.Get(&cfg))
+			}
+		}
+	}
+}
+
+// What a reload copies from one configuration into another is the same there.
+func TestEveryKeyTakesItsOwnValues(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		from, to := drawConfig(t), DefaultConfig()
+		for _, k := range Keys() {
+			if err := k.Set(&to, k.Values(&from)); err != nil || k.Get(&to) != k.Get(&from) {
+				t.Fatalf("%s: %v, %q became %q", k.Name, err, k.Get(&from), k.Get(&to))
+			}
+		}
+	})
 }
 
 func FuzzConfigurationNeverPanics(f *testing.F) {
