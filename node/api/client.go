@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"os"
 	"syscall"
 	"time"
 )
@@ -90,6 +91,8 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("%w: nothing listens on %s (start it with 'weft up', or name its socket with --socket)", ErrNotRunning, c.socket)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("no permission to use %s: run as root", c.socket)
+	case os.IsTimeout(err):
+		return fmt.Errorf("the daemon at %s does not answer: it is stopped (kill -CONT it), or this host is overloaded", c.socket)
 	}
 	return fmt.Errorf("ask the daemon at %s: %w", c.socket, err)
 }
