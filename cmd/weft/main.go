@@ -97,7 +97,7 @@ func newRoot() *cobra.Command {
 		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newInit(), newJoin(), newUp(), newDown(), newReload(), newStatus(), newPeers(), newRoutes(), newSecret(), newToken(),
-		newDoctor(), newDemo(), newBench(), newBenchWireGuard(), newVersion(),
+		newDoctor(), newReport(), newDemo(), newBench(), newBenchWireGuard(), newVersion(),
 		newCompletion(), newMan())
 	for _, cmd := range root.Commands() {
 		markUsage(cmd)

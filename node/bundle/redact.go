@@ -1,0 +1,81 @@
+package bundle
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/weftnet/weft/node"
+	"github.com/weftnet/weft/trust"
+)
+
+// redacted stands where a key was.
+const redacted = "(removed)"
+
+// token is what 'weft init' and 'weft token' hand out, as far as it can be told from other text.
+var token = regexp.MustCompile(`weft[0-9]{1,4}\.[A-Za-z0-9_-]{16,}`)
+
+// redactor takes keys out of items.
+type redactor struct{ forms [][]byte }
+
+// newRedactor knows the secret and the node's key of a configuration, and what is derived from them. Without a configuration,
+// or where their files cannot be read, it knows tokens only: then no item can hold the rest, since it was not to be had.
+func newRedactor(cfg *node.Config) *redactor {
+	r := new(redactor)
+	if cfg == nil {
+		return r
+	}
+	if secret, _, err := trust.ReadSecretFile(cfg.SecretFile); err == nil {
+		keys := secret.Derive()
+		for _, k := range [][32]byte{secret, keys.Gossip, keys.Stream, keys.PSK, keys.MAC, keys.Token} {
+			r.learn(k[:])
+		}
+	}
+	if seed, err := os.ReadFile(filepath.Join(cfg.StateDir, trust.IdentityFile)); err == nil {
+		r.learn(seed)
+		if id, err := trust.NewIdentity(seed); err == nil {
+			dh := id.DHPrivate()
+			r.learn(dh[:])
+		}
+	}
+	return r
+}
+
+// leastKey is the length of the shortest key, in bytes: less would be found everywhere.
+const leastKey = 16
+
+// learn adds the forms of a key.
+func (r *redactor) learn(key []byte) {
+	if len(key) < leastKey {
+		return
+	}
+	digits := hex.EncodeToString(key)
+	r.forms = append(r.forms, key, []byte(digits), []byte(strings.ToUpper(digits)))
+	for _, alphabet := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		for before := range 3 {
+			r.forms = append(r.forms, within64(alphabet, key, before))
+		}
+	}
+}
+
+// within64 is what of key is seen in the base64 of something longer, in which it lies before bytes behind a multiple of 3: the
+// digits that are made of its bits alone.
+func within64(alphabet *base64.Encoding, key []byte, before int) []byte {
+	text := alphabet.EncodeToString(append(make([]byte, before), key...))
+	first := (8*before + 5) / 6
+	last := 8 * (before + len(key)) / 6
+	return []byte(text[first:last])
+}
+
+// redact replaces every key in data: tokens first, which hold the secret and more.
+func (r *redactor) redact(data []byte) []byte {
+	data = token.ReplaceAll(data, []byte(redacted))
+	for _, form := range r.forms {
+		data = bytes.ReplaceAll(data, form, []byte(redacted))
+	}
+	return data
+}
