@@ -1,4 +1,5 @@
 # make build   bin/weft
+# make man     bin/man: a man page for each command
 # make demo    three virtual hosts of this machine become one network (needs root: asks sudo)
 # make bench   overlays side by side on this machine; BENCH=--quick or --full, OUT=where the report goes (needs root)
 # make test    all tests; those in network namespaces run as root only: sudo env PATH="$PATH" make test
@@ -22,12 +23,21 @@ LDFLAGS  := -X github.com/weftnet/weft/node/version.version=$(VERSION)
 # The version comes from git describe; go's own stamp fails where git mistrusts the owner of the clone.
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
+# The date of man pages and packages: that of the commit, so that they are the same whenever they are made.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+export SOURCE_DATE_EPOCH
+
 .DEFAULT_GOAL := build
-.PHONY: build setup demo bench test lint fuzz install uninstall packages clean
+.PHONY: build man setup demo bench test lint fuzz install uninstall packages clean
 .NOTPARALLEL:
 
 build:
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/weft ./cmd/weft
+
+man: build
+	rm -rf bin/man
+	mkdir -p bin/man
+	bin/weft man bin/man
 
 setup:
 	@scripts/setup.sh
@@ -58,7 +68,7 @@ BINDIR      := $(DESTDIR)$(PREFIX)/bin
 UNITDIR     := $(DESTDIR)$(PREFIX)/lib/systemd/system
 NETWORKDIR  := $(DESTDIR)$(PREFIX)/lib/systemd/network
 NMDIR       := $(DESTDIR)$(if $(filter /usr,$(PREFIX)),/usr/lib,/etc)/NetworkManager/conf.d
-MANDIR      := $(DESTDIR)$(PREFIX)/share/man/man1
+MANDIR      := $(DESTDIR)$(PREFIX)/share/man/man8
 BASHDIR     := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR      := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISHDIR     := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
@@ -86,7 +96,7 @@ install:
 uninstall:
 	@[ -n '$(DESTDIR)' ] || PATH='$(BINDIR)':"$$PATH" deploy/package/preremove.sh remove
 	rm -f '$(BINDIR)/weft' '$(UNITDIR)/weft.service' '$(NETWORKDIR)/10-weft.network' '$(NMDIR)/90-weft.conf'
-	rm -f '$(MANDIR)'/weft.1 '$(MANDIR)'/weft-*.1 '$(BASHDIR)/weft' '$(ZSHDIR)/_weft' '$(FISHDIR)/weft.fish'
+	rm -f '$(MANDIR)'/weft.8 '$(MANDIR)'/weft-*.8 '$(BASHDIR)/weft' '$(ZSHDIR)/_weft' '$(FISHDIR)/weft.fish'
 	rm -rf '$(DOCDIR)'
 	@[ -n '$(DESTDIR)' ] || { deploy/package/postremove.sh remove; echo 'kept: /etc/weft (configuration, secret) and /var/lib/weft (keys)'; }
 

@@ -74,21 +74,23 @@ func TestThePackageDoesAsTheDocumentSaysAndLeavesTheHostAsBefore(t *testing.T) {
 	if _, err := exec.LookPath("dpkg"); err != nil {
 		t.Skip("not a Debian: ", err)
 	}
-	shared := t.TempDir() // where files are "copied" to
 	l := newLab(t)
-	packages(t, shared, "v1.0.0")
-	packages(t, filepath.Join(shared, "newer"), "v1.0.0-3-g1234567")
+	dir := t.TempDir()
+	packages(t, dir, "v1.0.0")
+	packages(t, filepath.Join(dir, "newer"), "v1.0.0-3-g1234567")
 
 	vms := map[string]*vm{"vm-1": boot(t, l, "vm-1"), "vm-2": boot(t, l, "vm-2")}
 	last := vms["vm-2"]
+	last.sh("rm -rf /etc/weft /var/lib/weft /etc/systemd/system/multi-user.target.wants") // as it is on a fresh host
 	files, network := last.changed(), last.network()
+	check(t, os.CopyFS(systemd.SharedDir(last.Host()), os.DirFS(dir))) // what is "copied over"
 
 	list := blocks(t)
 	if len(list) < 7 {
 		t.Fatalf("%d runnable blocks in docs/install.md, want at least 7", len(list))
 	}
 	for _, b := range list {
-		runBlock(t, vms[b.host], shared, b.script)
+		runBlock(t, vms[b.host], systemd.Shared, b.script)
 	}
 	if got := last.network(); got != network {
 		t.Errorf("the network after the removal:\n%s\nbefore the installation:\n%s", got, network)

@@ -1,6 +1,7 @@
-# Becomes systemd in namespaces of its own. Arguments: the machine's name, its directory, its control group, systemd's program.
+# Becomes systemd in namespaces of its own. Arguments: the machine's name, its directory, the one that it shares, its
+# control group, systemd's program.
 set -eu
-name=$1 dir=$2 group=$3 program=$4
+name=$1 dir=$2 shared=$3 group=$4 program=$5
 
 if [ -z "${WEFT_BOOT_INSIDE-}" ]; then
 	echo $$ >"$group/cgroup.procs"
@@ -33,8 +34,9 @@ mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t tmpfs -o mode=755 tmpfs run
-mkdir run/upper
+mkdir run/upper run/shared
 mount --bind "$dir/root/upper" run/upper
+mount --bind "$shared" run/shared
 mount -t tmpfs -o mode=755 tmpfs dev
 mkdir dev/net dev/pts dev/shm
 mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts dev/pts

@@ -65,14 +65,15 @@ var bootScript string
 // Boot starts systemd on a host and waits until it takes orders. Close it before the lab.
 func Boot(ctx context.Context, host *lab.Host) (*Machine, error) {
 	m := &Machine{host: host, dir: filepath.Join(host.Dir(), "systemd")}
-	if err := os.MkdirAll(filepath.Join(m.dir, "root"), 0o755); err != nil {
-		return nil, fmt.Errorf("systemd: make directory: %w", err)
+	shared := SharedDir(host)
+	err := errors.Join(os.MkdirAll(filepath.Join(m.dir, "root"), 0o755), os.MkdirAll(shared, 0o755))
+	if err != nil {
+		return nil, fmt.Errorf("systemd: make directories: %w", err)
 	}
-	var err error
 	if m.groups, err = newGroups(host.FullName()); err != nil {
 		return nil, err
 	}
-	p, err := host.Start("bash", "-c", bootScript, "boot", host.Name(), m.dir, m.groups.path, program)
+	p, err := host.Start("bash", "-c", bootScript, "boot", host.Name(), m.dir, shared, m.groups.path, program)
 	if err == nil {
 		err = m.await(ctx, p)
 	}
@@ -127,8 +128,14 @@ func poll(ctx context.Context, ready func() (done bool, why error)) error {
 // Host is the host that the machine is.
 func (m *Machine) Host() *lab.Host { return m.host }
 
-// Upper is where, in the machine, everything lies that it changed in its root.
-const Upper = "/run/upper"
+// Directories of a machine.
+const (
+	Upper  = "/run/upper"  // everything that it changed in its root
+	Shared = "/run/shared" // what all machines of the lab share, and SharedDir is outside
+)
+
+// SharedDir is Shared as this process sees it. What else this process writes after the boot, a machine need not see.
+func SharedDir(host *lab.Host) string { return filepath.Join(filepath.Dir(host.Dir()), "shared") }
 
 // inside puts a program into all namespaces of the machine.
 func (m *Machine) inside(args []string) []string {

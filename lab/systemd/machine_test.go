@@ -57,6 +57,12 @@ func TestAMachineRunsServicesAndLeavesNothing(t *testing.T) {
 		t.Error("a program that fails in the machine does not fail here")
 	}
 
+	check(t, os.WriteFile(SharedDir(host)+"/there", nil, 0o644))
+	check(t, run(m, t, "mv", Shared+"/there", Shared+"/back"))
+	if _, err := os.Stat(SharedDir(host) + "/back"); err != nil {
+		t.Errorf("what the machine writes into the shared directory: %v", err)
+	}
+
 	check(t, m.Close())
 	check(t, m.Close()) // again: nothing
 	for _, path := range []string{file, group} {
