@@ -142,10 +142,13 @@ func TestEveryKeyIsDocumentedWithItsDefault(t *testing.T) {
 	}
 	defaults := node.DefaultConfig()
 	for _, k := range node.Keys() {
-		row := regexp.MustCompile("(?m)^\\| `" + regexp.QuoteMeta(k.Name) + "` \\| (.*?) \\|").FindStringSubmatch(string(text))
+		row := regexp.MustCompile("(?m)^\\| `" + regexp.QuoteMeta(k.Name) + "` \\| (.*?) \\| (.*?) \\|").FindStringSubmatch(string(text))
 		if row == nil {
 			t.Errorf("docs/configuration.md has no row for %s", k.Name)
 			continue
+		}
+		if by := map[bool]string{true: "reload", false: "restart"}[k.Reload]; row[2] != by {
+			t.Errorf("docs/configuration.md says that %s takes effect by %s; it is %s", k.Name, row[2], by)
 		}
 		shown := strings.NewReplacer("`", "", "[", "", "]", "", " ", "").Replace(row[1])
 		want := k.Get(&defaults)
