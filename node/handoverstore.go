@@ -3,7 +3,6 @@ package node
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"time"
 
@@ -77,17 +76,17 @@ func (s *fdStore) Keeps() bool { return s.keeps }
 
 // send sends assignments in the form of sd_notify(3), with descriptors.
 func (s *fdStore) send(state string, fds ...int) error {
-	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: s.socket, Net: "unixgram"})
+	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("node: reach the service manager: %w", err)
+		return fmt.Errorf("node: open a socket: %w", err)
 	}
-	defer conn.Close()
+	defer unix.Close(socket)
 	var rights []byte
 	if len(fds) > 0 {
 		rights = unix.UnixRights(fds...)
 	}
-	if _, _, err := conn.WriteMsgUnix([]byte(state), rights, nil); err != nil {
-		return fmt.Errorf("node: tell the service manager: %w", err)
+	if err := unix.Sendmsg(socket, []byte(state), rights, &unix.SockaddrUnix{Name: s.socket}, unix.MSG_NOSIGNAL); err != nil {
+		return fmt.Errorf("node: tell the service manager at %s: %w", s.socket, err)
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ import (
 var interrupted context.Context
 
 func TestMain(m *testing.M) {
+	serveAsManager()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	interrupted = ctx
 	code := m.Run()

@@ -1,0 +1,327 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/cluster"
+	"github.com/weftnet/weft/lab/labtest"
+	"github.com/weftnet/weft/node/api"
+)
+
+// longestGap is what a restart may cost a stream of 1000 datagrams a second.
+const longestGap = 200 * time.Millisecond
+
+// attempts is how often a restart is tried until its gap is short enough: a machine that is busy with other things makes it
+// longer, nothing makes it shorter.
+const attempts = 4
+
+// oneDrain is how many packets a lane takes from the device at once: those may be lost with a process that is killed.
+const oneDrain = 64
+
+// managed is a node whose daemon a service manager runs; see manager.
+type managed struct {
+	*cluster.Node
+	process  *lab.Process
+	commands *io.PipeWriter
+	binary   string // what runs now
+	plain    bool   // without a store
+}
+
+// manage starts a manager on the node's host, with the daemon.
+func manage(t *testing.T, n *cluster.Node, plain bool, binary string) *managed {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdin, commands := io.Pipe()
+	m := &managed{Node: n, commands: commands, binary: binary, plain: plain}
+	m.process, err = n.StartCommand(lab.Command{
+		Args: []string{self, n.Dir(), "up", "--config", n.Config()}, Env: []string{managerEnv + "=1"}, Stdin: stdin,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		commands.Close()
+		if t.Failed() {
+			text, _ := m.process.Stderr()
+			t.Logf("log of %s under its manager:\n%s", n.Name(), text)
+		}
+	})
+	m.command(t, "start", binary)
+	m.awaitUp(t, 0)
+	return m
+}
+
+// command gives the manager a command; its last word is the program.
+func (m *managed) command(t *testing.T, verb string, words ...string) {
+	t.Helper()
+	line := verb
+	for i, w := range words {
+		if i == len(words)-1 && m.plain {
+			line += " plain"
+		}
+		line += " " + w
+	}
+	if _, err := fmt.Fprintln(m.commands, line); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// restart ends the daemon with a signal and starts a binary, and waits until it has its peers.
+func (m *managed) restart(t *testing.T, signal, binary string) {
+	t.Helper()
+	before := status(t, m.Node).Node.PID
+	m.command(t, "restart", signal, binary)
+	m.binary = binary
+	m.awaitUp(t, before)
+}
+
+// awaitUp waits until a daemon other than the one before runs and reaches all its peers.
+func (m *managed) awaitUp(t *testing.T, before int) {
+	t.Helper()
+	await(t, func() (bool, string) {
+		s, err := m.Status(within(t, patience))
+		switch {
+		case err != nil:
+			return false, err.Error()
+		case s.Node.PID == before || len(s.Node.Addresses) == 0 || len(s.Peers) == 0:
+			return false, fmt.Sprintf("process %d with %v and %d peers", s.Node.PID, s.Node.Addresses, len(s.Peers))
+		}
+		for _, p := range s.Peers {
+			if p.State != api.StateUp {
+				return false, p.Name + " is " + p.State
+			}
+		}
+		return true, ""
+	})
+}
+
+// previousBuild is the last build that leaves no descriptors behind. Newer ones must get along with it, and take its place.
+const previousBuild = "f1fbbd0654a2e6c4ffd9f2dc9e95b95178f90640"
+
+// previousWeft builds the newest tag before this commit, or previousBuild.
+func previousWeft(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	commit := previousBuild
+	if tag, err := git("describe", "--tags", "--abbrev=0", "HEAD^"); err == nil {
+		commit = strings.TrimSpace(tag)
+	}
+	if _, err := git("cat-file", "-e", commit+"^{commit}"); err != nil {
+		t.Skipf("no previous build: %s is not in this checkout's history (%v)", commit, err)
+	}
+	archive := filepath.Join(dir, "source.tar")
+	if _, err := git("archive", "-o", archive, commit); err != nil {
+		t.Skipf("no previous build: %v", err)
+	}
+	run := func(in string, args ...string) {
+		cmd := exec.CommandContext(within(t, 5*time.Minute), args[0], args[1:]...)
+		cmd.Dir = in
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Skipf("no previous build: %s: %v: %s", strings.Join(args, " "), err, out)
+		}
+	}
+	run(dir, "tar", "-xf", archive)
+	binary := filepath.Join(dir, "weft-previous")
+	run(dir, "go", "build", "-trimpath", "-o", binary, "./cmd/weft") // what it compiles is in the cache the next time
+	return binary
+}
+
+func git(args ...string) (string, error) {
+	cmd := exec.Command("git", args...)
+	cmd.Dir = root
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(said.String()))
+	}
+	return string(out), err
+}
+
+// restartBed is two hosts with a pod each: the first runs its daemon all the time, the second's restarts. Datagrams flow both
+// ways, and so does TCP.
+type restartBed struct {
+	m        *managed
+	out, in  *paced // from and to the host that restarts
+	tcp      []*tcpSequence
+	underlay func(text string) (packets, hits int)
+}
+
+func newRestartBed(t *testing.T, plain bool, binary string) *restartBed {
+	t.Helper()
+	c := newCluster(t, 2)
+	if err := c.Nodes[0].Up(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Nodes[0].Addresses(within(t, patience)); err != nil {
+		t.Fatal(err)
+	}
+	b := &restartBed{m: manage(t, c.Nodes[1], plain, binary)}
+	awaitPeer(t, c.Nodes[0], "vm-2", api.StateUp)
+	here := pod(t, c.Nodes[0], status(t, c.Nodes[0]))
+	there := pod(t, c.Nodes[1], status(t, c.Nodes[1]))
+	awaitPing(t, here, there.Addr4())
+	awaitPing(t, there, here.Addr6())
+	b.underlay = capture(t, c.Nodes[0])
+	b.out, b.in = startPaced(t, there, here), startPaced(t, here, there)
+	b.tcp = []*tcpSequence{startSequence(t, here, there), startSequence(t, there, here)}
+	return b
+}
+
+// pod makes a pod on a host whose daemon the cluster did not start.
+func pod(t *testing.T, n *cluster.Node, s *api.Status) *lab.Pod {
+	t.Helper()
+	var addrs []netip.Prefix
+	for _, subnet := range s.Node.Subnets {
+		a := subnet.Masked().Addr()
+		for range 10 {
+			a = a.Next()
+		}
+		addrs = append(addrs, netip.PrefixFrom(a, subnet.Bits()))
+	}
+	p, err := n.Pod("pod", addrs, s.Node.Device.MTU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// measured is what one restart did to the streams.
+type measured struct {
+	in, out         time.Duration // longest gaps
+	lostIn, lostOut int
+}
+
+func (m measured) gap() time.Duration { return max(m.in, m.out) }
+
+// restart restarts the daemon while everything flows, and measures from a moment before to a moment after.
+func (b *restartBed) restart(t *testing.T, signal, binary string) (m measured) {
+	t.Helper()
+	steady := func() (out, in uint64) {
+		out, in = b.out.mark(), b.in.mark()
+		b.out.await(t, out+uint64(100*time.Millisecond/pace))
+		b.in.await(t, in+uint64(100*time.Millisecond/pace))
+		return out, in
+	}
+	out, in := steady()
+	b.m.restart(t, signal, binary)
+	steady()
+	outEnd, inEnd := steady()
+	m.out, m.lostOut = b.out.between(out, outEnd)
+	m.in, m.lostIn = b.in.between(in, inEnd)
+	return m
+}
+
+// shortest restarts until the gap is short enough.
+func (b *restartBed) shortest(t *testing.T, what, signal string) (best measured) {
+	t.Helper()
+	for i := range attempts {
+		m := b.restart(t, signal, b.m.binary)
+		t.Logf("%s: gap %v in, %v out; lost %d in, %d out", what, m.in, m.out, m.lostIn, m.lostOut)
+		if i == 0 || m.gap() < best.gap() {
+			best = m
+		}
+		if best.gap() <= longestGap {
+			break
+		}
+	}
+	if best.gap() > longestGap {
+		t.Errorf("%s: the shortest gap is %v, want at most %v", what, best.gap(), longestGap)
+	}
+	return best
+}
+
+// finish ends the streams and checks what must hold in all cases.
+func (b *restartBed) finish(t *testing.T) {
+	t.Helper()
+	for _, s := range b.tcp {
+		if err := s.end(within(t, patience)); err != nil {
+			t.Errorf("TCP did not survive: %v", err)
+		}
+	}
+	b.out.end()
+	b.in.end()
+	packets, hits := b.underlay(canary)
+	if packets < 1000 {
+		t.Errorf("only %d packets were captured", packets)
+	}
+	if hits != 0 {
+		t.Errorf("%d packets on the underlay show what a pod sent", hits)
+	}
+}
+
+func TestARestartThatKeepsDescriptorsIsShortAndLosesNothingThatWaits(t *testing.T) {
+	b := newRestartBed(t, false, labtest.Weft(t))
+	index := deviceIndex(t, b.m.Node)
+	stopped := b.shortest(t, "SIGTERM and start", "SIGTERM")
+	killed := b.shortest(t, "kill -9 and start", "SIGKILL")
+	b.finish(t)
+	if stopped.lostOut != 0 {
+		t.Errorf("SIGTERM: %d datagrams that waited in the device are lost", stopped.lostOut)
+	}
+	if killed.lostOut > oneDrain {
+		t.Errorf("kill -9: %d datagrams are lost, more than were being sent", killed.lostOut)
+	}
+	log, err := b.m.process.Stderr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log, "node.handover.inherited") || !strings.Contains(log, "[udp tcp tun]") || strings.Contains(log, "node.handover.refused") {
+		t.Error("the descriptors were not used")
+	}
+	if now := deviceIndex(t, b.m.Node); now != index {
+		t.Errorf("the device has index %s, before %s", now, index)
+	}
+}
+
+// deviceIndex is the interface index of weft0.
+func deviceIndex(t *testing.T, n *cluster.Node) string {
+	t.Helper()
+	text, err := n.Run(within(t, patience), "ip", "-o", "link", "show", "weft0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, _, _ := strings.Cut(text, ":")
+	return index
+}
+
+func TestARestartWithoutDescriptorsIsShort(t *testing.T) {
+	b := newRestartBed(t, true, labtest.Weft(t))
+	b.shortest(t, "SIGTERM and start", "SIGTERM")
+	b.shortest(t, "kill -9 and start", "SIGKILL")
+	b.finish(t)
+}
+
+func TestThePreviousBuildAndThisOneUnderstandEachOtherAndAnUpgradeIsShort(t *testing.T) {
+	needRoot(t)
+	previous, present := previousWeft(t), labtest.Weft(t)
+	for _, plain := range []bool{false, true} {
+		t.Run(fmt.Sprintf("plain %v", plain), func(t *testing.T) {
+			b := newRestartBed(t, plain, previous) // pings both ways, with both up
+			m := b.restart(t, "SIGTERM", present)
+			for i := 1; i < attempts && m.gap() > longestGap; i++ {
+				b.m.command(t, "stop", "SIGTERM")
+				b.m.command(t, "start", previous)
+				b.m.awaitUp(t, 0)
+				m = b.restart(t, "SIGTERM", present)
+			}
+			t.Logf("upgrade: gap %v in, %v out; lost %d in, %d out", m.in, m.out, m.lostIn, m.lostOut)
+			if m.gap() > longestGap {
+				t.Errorf("the shortest gap is %v, want at most %v", m.gap(), longestGap)
+			}
+			b.finish(t)
+		})
+	}
+}
