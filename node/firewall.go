@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"path/filepath"
-	"slices"
 
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/kernel/firewall"
@@ -76,23 +74,13 @@ func (n *Node) applyFirewall(p *plan) {
 	}
 	want := firewall.State{Device: cfg.Device, Off: !cfg.Firewall}
 	if cfg.Firewall {
-		want.Network, want.Own, want.Routes = cfg.Network, p.kernel.Own, n.outsideOverlay(p.table.Local)
+		want.Network, want.Own, want.Routes = cfg.Network, p.kernel.Own, p.kernel.LANs
 	}
 	changes, err := n.platform.Firewall.Set(want)
 	if !cfg.Firewall && errors.Is(err, firewall.ErrNotSupported) {
 		err = nil
 	}
 	n.noteHost("firewall", changes, err)
-}
-
-// outsideOverlay are those of prefixes that lie outside the network, in order: what the node owns by `routes`.
-func (n *Node) outsideOverlay(prefixes []netip.Prefix) []netip.Prefix {
-	outside := slices.DeleteFunc(slices.Clone(prefixes), func(p netip.Prefix) bool {
-		_, inside := n.config().networkOf(p)
-		return inside
-	})
-	slices.SortFunc(outside, netip.Prefix.Compare)
-	return outside
 }
 
 // noteHost logs what was changed, and what is wrong when that is news.

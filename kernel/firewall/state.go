@@ -12,7 +12,7 @@ type State struct {
 	Device  string         // weft's device; it need not exist
 	Network []netip.Prefix // the whole overlay
 	Own     []netip.Prefix // our subnets, inside it: what leaves the overlay from them is masqueraded
-	Routes  []netip.Prefix // networks behind this node that are ours, outside of Network
+	Routes  []netip.Prefix // networks behind this node, which are part of the overlay
 
 	// Off: nothing of ours shall be there. All but Device is ignored then.
 	Off bool

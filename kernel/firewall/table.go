@@ -90,22 +90,19 @@ func (s State) entering() []rule {
 	return list
 }
 
-// leaving gives an address of this host to what leaves the overlay here: from our own subnets to anywhere, and from the
-// whole overlay into the networks behind this node, whose hosts need not know a way back.
+// leaving gives an address of this host to what leaves the overlay here from our own subnets. The networks behind this node
+// are part of the overlay: their hosts see who calls, and have a route back. With an address of ours, answers that return
+// through another gateway of such a network would belong to no connection, and a takeover would cut all of them.
 func (s State) leaving() []rule {
 	var list []rule
 	for _, p := range s.Network {
 		list = append(list, rule{chainLeaving, "stays in the overlay", all(to(p), verdict(expr.VerdictReturn))})
 	}
+	for _, p := range s.Routes {
+		list = append(list, rule{chainLeaving, "into a network behind this node", all(to(p), verdict(expr.VerdictReturn))})
+	}
 	for _, p := range s.Own {
 		list = append(list, rule{chainLeaving, "leaves the overlay", all(from(p), masquerade())})
-	}
-	for _, lan := range s.Routes {
-		for _, p := range s.Network {
-			if p.Addr().Is4() == lan.Addr().Is4() {
-				list = append(list, rule{chainLeaving, "into a network behind this node", all(from(p), to(lan), masquerade())})
-			}
-		}
 	}
 	return list
 }

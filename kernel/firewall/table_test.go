@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"regexp"
@@ -49,11 +50,12 @@ func TestOutsideSeesTheNodeAndTheOverlaySeesThePod(t *testing.T) {
 	})
 }
 
-func TestANetworkBehindTheNodeKeepsItsSourcesAndNeedsNoWayBack(t *testing.T) {
+func TestANetworkBehindTheNodeAndTheOverlaySeeEachOtherAsTheyAre(t *testing.T) {
 	s := newSite(t)
 	want := wanted()
-	for _, a := range s.outside.Addrs() {
+	for i, a := range s.outside.Addrs() {
 		want.Routes = append(want.Routes, netip.PrefixFrom(a, a.BitLen()))
+		s.run(s.outside, fmt.Sprintf("ip route replace %v via %v", want.Network[i], s.vm.Addrs()[i]))
 	}
 	s.set(want)
 	s.settled(want)
@@ -62,8 +64,11 @@ func TestANetworkBehindTheNodeKeepsItsSourcesAndNeedsNoWayBack(t *testing.T) {
 		if got := s.sees(s.peer, s.outside, peerAddrs[i]); got != lan {
 			t.Errorf("the overlay sees %v, want the host behind the node: %v", got, lan)
 		}
-		if got := s.sees(s.outside, s.peer, lan); got != s.vm.Addrs()[i] {
-			t.Errorf("the host behind the node sees %v, want the node: %v", got, s.vm.Addrs()[i])
+		if got := s.sees(s.outside, s.peer, lan); got != peerAddrs[i] {
+			t.Errorf("the host behind the node sees %v, want the peer's pod: %v", got, peerAddrs[i])
+		}
+		if got := s.sees(s.outside, s.pod, lan); got != podAddrs[i] {
+			t.Errorf("the host behind the node sees %v, want our pod: %v", got, podAddrs[i])
 		}
 	})
 }
