@@ -94,8 +94,8 @@ func (n *Node) reach(up map[trust.Fingerprint]router.PeerStatus, now time.Time) 
 }
 
 // leads reports whether this host sends its own packets to a network without the overlay, because it lies behind this node.
-func (n *Node) leads(p *plan, lan netip.Prefix) bool {
-	return slices.Contains(p.kernel.LANs, lan) && !slices.Contains(n.behind.cut, lan)
+func (n *Node) leads(lan netip.Prefix) bool {
+	return slices.Contains(n.behind.lans, lan) && !slices.Contains(n.behind.cut, lan)
 }
 
 // holdings are what a node owns: its subnets, and the networks behind it, where it may be standby. Both are sorted.

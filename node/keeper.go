@@ -173,7 +173,7 @@ func (n *Node) planPeer(p *plan, m mesh.Member, up map[trust.Fingerprint]router.
 	p.reached++
 	mtu := n.pathMTU(status.Endpoint.Addr(), m.Claim.UnderlayMTU)
 	for _, prefix := range prefixes {
-		if n.leads(p, prefix) { // by a way of this host's own
+		if n.leads(prefix) { // by a way of this host's own
 			continue
 		}
 		p.routes[prefix] = kernel.Route{Prefix: prefix, MTU: kernel.OverlayMTU(mtu), Source: sourceFor(prefix, p.kernel.Addresses)}
