@@ -20,7 +20,10 @@ const redacted = "(removed)"
 var token = regexp.MustCompile(`weft[0-9]{1,4}\.[A-Za-z0-9_-]{16,}`)
 
 // redactor takes keys out of items.
-type redactor struct{ forms [][]byte }
+type redactor struct {
+	forms  [][]byte // whole keys
+	digits [][]byte // of keys in base64
+}
 
 // newRedactor knows the secret and the node's key of a configuration, and what is derived from them. Without a configuration,
 // or where their files cannot be read, it knows tokens only: then no item can hold the rest, since it was not to be had.
@@ -57,7 +60,7 @@ func (r *redactor) learn(key []byte) {
 	r.forms = append(r.forms, key, []byte(digits), []byte(strings.ToUpper(digits)))
 	for _, alphabet := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 		for before := range 3 {
-			r.forms = append(r.forms, within64(alphabet, key, before))
+			r.digits = append(r.digits, within64(alphabet, key, before))
 		}
 	}
 }
@@ -77,5 +80,33 @@ func (r *redactor) redact(data []byte) []byte {
 	for _, form := range r.forms {
 		data = bytes.ReplaceAll(data, form, []byte(redacted))
 	}
+	for _, digits := range r.digits {
+		data = cut64(data, digits)
+	}
 	return data
+}
+
+// cut64 replaces digits of base64, and the one before and behind, which are in part made of the same key.
+func cut64(data, digits []byte) []byte {
+	var out []byte
+	for {
+		at := bytes.Index(data, digits)
+		if at < 0 {
+			return append(out, data...)
+		}
+		end := at + len(digits)
+		if at > 0 && is64(data[at-1]) {
+			at--
+		}
+		if end < len(data) && is64(data[end]) {
+			end++
+		}
+		out = append(append(out, data[:at]...), redacted...)
+		data = data[end:]
+	}
+}
+
+// is64 reports whether b is a digit of base64, in either alphabet.
+func is64(b byte) bool {
+	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || b == '+' || b == '/' || b == '-' || b == '_'
 }
