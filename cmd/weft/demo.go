@@ -18,7 +18,10 @@ func newDemo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show weft at work on three virtual hosts of this machine, then remove them",
-		Args:  cobra.NoArgs,
+		Long: "Show weft at work on three virtual hosts of this machine: they become one network, carry traffic, lose a node and find\n" +
+			"it again. It takes about half a minute, needs root, and leaves nothing behind unless --keep says so.",
+		Example: "  weft demo\n  weft demo --keep",
+		Args:    cobra.NoArgs,
 	}
 	cmd.Flags().BoolVar(&o.Keep, "keep", false, "leave the hosts standing at the end and say how to look around")
 	cmd.Flags().StringVar(&remove, "remove", "", "remove the hosts that an earlier --keep left, by its id")

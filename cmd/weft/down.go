@@ -17,7 +17,9 @@ func newDown() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "down",
 		Short: "Stop the node and remove its device, addresses and routes",
-		Args:  cobra.NoArgs,
+		Long: "Stop the node, if it runs, and remove what it put into the host's network: device, addresses, routes, rules. Keys and\n" +
+			"configuration stay, so that 'weft up' makes the same node again. It can be repeated.",
+		Args: cobra.NoArgs,
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", node.DefaultConfigFile, "configuration file")
 	addKeyFlags(cmd)

@@ -13,7 +13,10 @@ func newSecret() *cobra.Command {
 	return &cobra.Command{
 		Use:   "secret",
 		Short: "Print a new cluster secret, and nothing else",
-		Args:  cobra.NoArgs,
+		Long: "Print a new cluster secret, and nothing else. 'weft init' makes one by itself; this is for who hands out secrets in\n" +
+			"another way. Whoever has the secret is a member of the cluster.",
+		Example: "  (umask 077; weft secret >/etc/weft/secret)",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := trust.NewSecret(rand.Reader)
 			if err != nil {

@@ -22,6 +22,7 @@ func newStatus() *cobra.Command {
 			}
 			return printStatus(w, s)
 		})
+	cmd.Example += "\n  weft status --fastpath"
 	cmd.Flags().BoolVar(&fastPath, "fastpath", false, "say how packets move: what is on, what is not and why, and how well it does")
 	return cmd
 }
@@ -39,7 +40,7 @@ func newRoutes() *cobra.Command {
 func query[T any](use, short string, ask func(*cobra.Command, *api.Client) (T, error), print func(io.Writer, T) error) *cobra.Command {
 	var socket string
 	var asJSON bool
-	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, Example: fmt.Sprintf("  weft %s\n  weft %s --json", use, use)}
 	cmd.Flags().StringVar(&socket, "socket", node.DefaultSocket, "control socket of the daemon")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -13,7 +13,10 @@ func newToken() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Make the token again with which others join, from configuration and secret",
-		Args:  cobra.NoArgs,
+		Long: "Make the token again with which others join, from configuration and secret; the addresses in it are this node's. The\n" +
+			"token holds the secret: treat it like a password.",
+		Example: "  weft token\n  weft token --token-file token",
+		Args:    cobra.NoArgs,
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", node.DefaultConfigFile, "configuration file")
 	addTokenFile(cmd, &tokenFile)

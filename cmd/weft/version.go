@@ -12,9 +12,10 @@ import (
 func newVersion() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "version",
-		Short: "Print the version, and the wire versions it speaks",
-		Args:  cobra.NoArgs,
+		Use:     "version",
+		Short:   "Print the version, and the wire versions it speaks",
+		Example: "  weft version\n  weft version --json",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v := version.Get()
 			if asJSON {
