@@ -28,7 +28,6 @@ import (
 
 // Node is one running node.
 type Node struct {
-	cfg      Config                 // as it was at the start; use config(), which knows what a reload changed
 	live     atomic.Pointer[Config] // in force; see config and apply
 	reloads  reloader
 	platform *Platform
@@ -107,7 +106,7 @@ func New(cfg Config, platform *Platform, log *slog.Logger) (*Node, error) {
 	}
 	started := time.Now()
 	n := &Node{
-		cfg: cfg, platform: platform, log: log, started: started, clock: clockWatch{started},
+		platform: platform, log: log, started: started, clock: clockWatch{started},
 		wake: make(chan struct{}, 1), refused: newRefusals(), metrics: newMetricsPlace(), service: newService(platform.Service, log),
 		handover: newHandover(platform.Descriptors, log), protected: newProtected(cfg.Join),
 		alive: map[trust.Fingerprint]bool{}, lanes: chooseLanes(&cfg, platform.CPU),
