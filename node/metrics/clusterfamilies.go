@@ -10,6 +10,8 @@ var clusterFamilies = []*Family{
 	gauge("weft_claims", "Claims that are known, this node's among them.", one(func(s *api.Status) int { return s.Node.Claims })),
 	gauge("weft_conflicts", "Claimed prefixes that their claimer does not get.", one(func(s *api.Status) int { return len(s.Node.Conflicts) })),
 	gauge("weft_subnets", "Prefixes of the overlay that this node owns; 0 while it has none.", one(func(s *api.Status) int { return len(s.Node.Subnets) })),
+	gauge("weft_routes", "Networks behind this node: those that packets go to through it (active), those for which another node is active (standby), and those that nobody may lead to (refused).",
+		collectRoutes, "role"),
 	gauge("weft_seeds", "Configured addresses to call: those that have joined, and those that have not (failing).", collectSeeds, "state"),
 	gauge("weft_sessions", "Peers with keys in force.", one(sessions)),
 	gauge("weft_refused_nodes", "Nodes that were refused for another secret or setting within the last 10 minutes; 32 at most.",
@@ -35,6 +37,16 @@ func collectSeeds(s *api.Status, e emit) {
 	}
 	e(float64(joined), "joined")
 	e(float64(len(s.Node.Seeds)-joined), "failing")
+}
+
+func collectRoutes(s *api.Status, e emit) {
+	roles := map[string]float64{}
+	for _, r := range s.Node.Routes {
+		roles[r.Role]++
+	}
+	e(roles[api.RoleActive], api.RoleActive)
+	e(roles[api.RoleStandby], api.RoleStandby)
+	e(roles[""], "refused")
 }
 
 func sessions(s *api.Status) (n int) {

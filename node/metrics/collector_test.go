@@ -69,6 +69,9 @@ func TestFiguresAreThoseOfTheState(t *testing.T) {
 		{"weft_members", []string{"state", "dead"}, 2},
 		{"weft_claims", nil, 2},
 		{"weft_subnets", nil, 1},
+		{"weft_routes", []string{"role", "active"}, 1},
+		{"weft_routes", []string{"role", "standby"}, 2},
+		{"weft_routes", []string{"role", "refused"}, 0},
 		{"weft_seeds", []string{"state", "joined"}, 1},
 		{"weft_seeds", []string{"state", "failing"}, 1},
 		{"weft_sessions", nil, 1},
@@ -167,7 +170,7 @@ func TestWhatIsNotKnownHasNoSeries(t *testing.T) {
 }
 
 // nodeSeries is how many series a node without peers has, with two lanes and two problems.
-const nodeSeries = 93
+const nodeSeries = 96
 
 func TestSeriesAreBoundedWithManyPeers(t *testing.T) {
 	for _, peers := range []int{0, 1, 500} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -218,5 +219,18 @@ func TestTheScrapeExampleIsWhatTheDocumentSays(t *testing.T) {
 	}
 	if len(config.ScrapeConfigs) != 1 || config.ScrapeConfigs[0].JobName != "weft" || !slices.Equal(config.RuleFiles, []string{"alerts.yaml"}) {
 		t.Errorf("%+v", config)
+	}
+}
+
+func TestPromtoolTakesAlertsAndScrapeExample(t *testing.T) {
+	if _, err := exec.LookPath("promtool"); err != nil {
+		t.Skip("promtool is not installed; the tests above read both files without it")
+	}
+	for _, args := range [][]string{{"check", "rules", "alerts.yaml"}, {"check", "config", "prometheus.yaml"}} {
+		cmd := exec.CommandContext(t.Context(), "promtool", args...)
+		cmd.Dir = filepath.Join(root, "deploy/prometheus")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("promtool %v: %v\n%s", args, err, out)
+		}
 	}
 }

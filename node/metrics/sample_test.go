@@ -28,6 +28,7 @@ func sample(peers int) *api.Status {
 		Drops:    map[string]uint64{"no-route": 3, "auth-failed": 4},
 		Sent:     api.Traffic{Packets: 10, Bytes: 1000}, Received: api.Traffic{Packets: 20, Bytes: 2000},
 		Subnets: []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")},
+		Routes:  []api.Behind{{Role: api.RoleActive}, {Role: api.RoleStandby}, {Role: api.RoleStandby}},
 		Seeds:   []api.Seed{{Address: "vm-2", State: api.SeedJoined}, {Address: "vm-3", State: "refused"}},
 		Members: api.Members{Known: peers + 3, Alive: peers, Left: 1}, Claims: peers + 1, Config: api.ConfigState{Loaded: sampleTime},
 	}}
