@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -156,6 +157,10 @@ func TestTheServiceIsStartedAgainUnlessThatMendsNothing(t *testing.T) {
 	}
 	s.reached()
 
+	if kept := s.show("NFileDescriptorStore"); kept == "0" {
+		t.Error("systemd keeps no descriptor of the daemon's")
+	}
+
 	s.ends("KILL", "1")
 	s.ends("ABRT", "2") // as a crash ends, too
 	s.run("systemctl", "kill", "--kill-whom=main", "--signal=TERM", "weft")
@@ -181,6 +186,83 @@ func (s *service) ends(signal, n string) {
 	s.await("NRestarts", n)
 	s.await("ActiveState", "active")
 	s.reached()
+}
+
+func TestTheServiceTakesAnotherConfigurationWithoutARestart(t *testing.T) {
+	s := newService(t)
+	s.join()
+	pid := s.pid()
+	s.sh("echo 'log: {level: debug}' >>/etc/weft/weft.yaml")
+	s.run("systemctl", "reload", "weft")
+	s.await("ActiveState", "active")
+	if s.pid() != pid {
+		t.Error("a reload started another daemon")
+	}
+	if log := s.run("journalctl", "--unit=weft", "--no-pager"); !strings.Contains(log, "node.reloaded") {
+		t.Errorf("the journal shows no reload:\n%s", log)
+	}
+	s.sh("echo 'nonsense: 1' >>/etc/weft/weft.yaml")
+	if out, err := s.Run(within(t, patience), "systemctl", "reload", "weft"); err == nil {
+		t.Errorf("a reload of a broken configuration succeeded: %s", out)
+	}
+	if state := s.show("ActiveState"); state != "active" || s.pid() != pid {
+		t.Errorf("after a reload that was refused the service is %s", state)
+	}
+	s.reached()
+}
+
+func TestMakeUninstallTakesTheServiceOffTheHost(t *testing.T) {
+	l := newLab(t)
+	c, n := peer(t, l)
+	s := &service{vm: boot(t, l, "vm-2"), cluster: c, peer: n}
+	s.sh("rm -rf /etc/weft /var/lib/weft /etc/systemd/system/multi-user.target.wants") // as it is on a fresh host
+	files, network := s.changed(), s.network()
+	s.run(makeInstall(t)...)
+	s.join()
+	args := makeInstall(t)
+	args[4] = "uninstall"
+	s.run(args...)
+	if state := s.show("LoadState"); state != "not-found" {
+		t.Errorf("the unit is %s", state)
+	}
+	if got := s.network(); got != network {
+		t.Errorf("the network after it:\n%s\nbefore the installation:\n%s", got, network)
+	}
+	s.sh("test -f /etc/weft/weft.yaml; test -f /var/lib/weft/node.key; rm -rf /etc/weft /var/lib/weft")
+	for _, change := range s.changed() {
+		if !slices.Contains(files, change) && !strings.HasPrefix(change, "d ") {
+			t.Errorf("left behind: %s", change)
+		}
+	}
+}
+
+// catchAll makes systemd-networkd manage every interface that no other file speaks of.
+const catchAll = "[Match]\nName=*\n[Network]\nLinkLocalAddressing=no\nAddress=198.51.100.7/32\n"
+
+func TestNetworkdLeavesTheDeviceAloneWhateverElseItManages(t *testing.T) {
+	s := newService(t)
+	if _, err := s.Run(within(t, patience), "test", "-x", "/usr/lib/systemd/systemd-networkd"); err != nil {
+		t.Skip("systemd-networkd is not installed")
+	}
+	s.join()
+	before := s.sh("ip -brief address show dev weft0; ip route show dev weft0")
+	_, err := s.Shell(within(t, patience), "/", "cat >/etc/systemd/network/zz-all.network", strings.NewReader(catchAll))
+	check(t, err)
+	s.sh("mkdir /run/systemd/system/systemd-networkd.service.d; " + // with /sys read-only it does not wait for udev
+		"printf '[Service]\\nReadOnlyPaths=/sys\\n' >/run/systemd/system/systemd-networkd.service.d/sys.conf; systemctl daemon-reload")
+	s.run("systemctl", "start", "systemd-networkd")
+	state := func(device, want string) {
+		t.Helper()
+		s.sh(fmt.Sprintf("for i in $(seq 200); do "+
+			"grep -q ^ADMIN_STATE=%s /run/systemd/netif/links/$(cat /sys/class/net/%s/ifindex) && exit; sleep 0.05; done; exit 1", want, device))
+	}
+	state("eth0", "configured") // so it does manage what it finds
+	state("weft0", "unmanaged")
+	if after := s.sh("ip -brief address show dev weft0; ip route show dev weft0"); after != before {
+		t.Errorf("weft0 was\n%s\nand is\n%s", before, after)
+	}
+	s.sh("rm /usr/lib/systemd/network/10-weft.network; systemctl restart systemd-networkd")
+	state("weft0", "config") // configuring or configured: it is the file that keeps it away
 }
 
 func TestADaemonThatHangsIsStartedAgainByTheWatchdog(t *testing.T) {

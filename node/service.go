@@ -46,8 +46,12 @@ func (s *service) notify(lines ...string) {
 	}
 }
 
-// reloading runs reload between RELOADING=1 and READY=1: the manager takes the service for reloading meanwhile.
+// reloading runs reload between RELOADING=1 and READY=1: the manager takes the service for reloading meanwhile. Before the
+// service was ready the manager still waits for that, and is told nothing.
 func (s *service) reloading(reload func() error) error {
+	if !s.ready.Load() {
+		return reload()
+	}
 	s.notify(daemon.SdNotifyReloading, fmt.Sprintf("MONOTONIC_USEC=%d", monotonic().Microseconds()))
 	defer s.notify(daemon.SdNotifyReady)
 	return reload()

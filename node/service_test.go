@@ -187,6 +187,10 @@ func (m *machine) problems() []api.Note {
 func TestAReloadIsToldWithItsBeginningAndItsEnd(t *testing.T) {
 	manager, reason := &fakeManager{}, errors.New("a reason")
 	s := newService(manager, slog.New(slog.DiscardHandler))
+	if err := s.reloading(func() error { return reason }); !errors.Is(err, reason) || len(manager.take()) != 0 {
+		t.Errorf("before it was ready: reloading = %v, and something was told", err)
+	}
+	s.ready.Store(true)
 	err := s.reloading(func() error {
 		told := manager.take()
 		var since int64

@@ -14,6 +14,7 @@ iperf3 iperf3 the demo and the bench measure throughput
 ip iproute2 looking into the virtual hosts: ip netns exec
 nft nftables tests put firewalls between virtual hosts, and look at the rules
 iptables-nft iptables tests make the chains of Docker and ufw
+systemd-analyze systemd tests boot systemd on virtual hosts and run the service there
 tcpdump tcpdump looking at what goes over the wire
 curl curl reading metrics'
 
