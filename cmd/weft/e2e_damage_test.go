@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -17,13 +18,15 @@ const (
 	backWithin = 5 * time.Second
 	// mostLines is what a daemon may say about one damage: what it found, and what it did.
 	mostLines = 6
+	// mostOfOne is how often it may tell of one event: a damage that is not done at one moment may be mended in two steps.
+	mostOfOne = 2
 )
 
 // damages are what operators, network managers and scripts do to a host, as commands on it. UNDERLAY4 and UNDERLAY6 stand for
 // its own addresses: what is not weft's is put back in the same breath, as whoever manages the underlay does.
 var damages = []struct {
 	name, command string
-	says          string // an event that the log must name once; empty: none, it is not for weft to mend
+	says          string // an event that the log must name; empty: none, it is not for weft to mend
 }{
 	{"route flush of the device", "ip route flush dev weft0", "node.kernel.changed"},
 	{"route flush of the device, IPv6", "ip -6 route flush dev weft0", "node.kernel.changed"},
@@ -33,6 +36,8 @@ var damages = []struct {
 	{"device down", "ip link set weft0 down", "node.kernel.changed"},
 	{"device MTU", "ip link set weft0 mtu 900", "node.kernel.changed"},
 	{"device deleted", "ip link delete weft0", "node.device.reopened"},
+	{"firewall flush", "nft flush ruleset", "node.firewall.changed"},
+	{"everything at once", "nft flush ruleset; ip address flush dev weft0; ip route flush dev weft0; ip link set weft0 down mtu 900; ip link delete weft0", "node.device.reopened"},
 	{"underlay down and up", "ip link set eth0 down; sleep 2; ip link set eth0 up; ip -6 address replace UNDERLAY6/64 dev eth0 nodad", ""},
 }
 
@@ -47,6 +52,9 @@ func TestForwardingIsBackWithinFiveSecondsOfDamageAndTheLogSaysItOnce(t *testing
 	}
 	for _, d := range damages {
 		t.Run(d.name, func(t *testing.T) {
+			if _, err := exec.LookPath(strings.Fields(d.command)[0]); err != nil {
+				t.Skip(err)
+			}
 			before, start := network(t, n), time.Now()
 			mark := markLog(t, n)
 			command := strings.NewReplacer("UNDERLAY4", n.Addr4().String(), "UNDERLAY6", n.Addr6().String()).Replace(d.command)
@@ -68,9 +76,11 @@ func TestForwardingIsBackWithinFiveSecondsOfDamageAndTheLogSaysItOnce(t *testing
 					t.Errorf("stream %d stood still for %v", i, gap)
 				}
 			}
-			said := mark.lines(t)
-			if len(said) > mostLines || count(said, d.says) == 0 && d.says != "" {
-				t.Errorf("the log says, want %q and at most %d lines:\n%s", d.says, mostLines, strings.Join(said, "\n"))
+			await(t, func() (bool, string) {
+				return d.says == "" || count(mark.lines(t), d.says) > 0, "the log does not say " + d.says
+			})
+			if said := mark.lines(t); len(said) > mostLines || d.says != "" && count(said, d.says) > mostOfOne {
+				t.Errorf("the log says, want %s %d times and %d lines at most:\n%s", d.says, mostOfOne, mostLines, strings.Join(said, "\n"))
 			}
 		})
 	}
@@ -91,7 +101,7 @@ func TestADeviceThatSomebodyReplacesIsSaidOnceAndTakenBackWhenItIsGone(t *testin
 			t.Fatal(err)
 		}
 	}
-	run("ip link delete weft0; ip link add weft0 type bridge")
+	run(fmt.Sprintf("kill -STOP %d; ip link delete weft0; ip link add weft0 type bridge; kill -CONT %[1]d", n.Daemon().PID())) // it is fast
 	awaitDegraded(t, n, "device", "not an interface of weft")
 	run("for i in 1 2 3 4 5 6 7 8; do ip address add 198.51.100.1/32 dev lo; ip address del 198.51.100.1/32 dev lo; sleep 0.2; done")
 	awaitDegraded(t, n, "device", "not an interface of weft")

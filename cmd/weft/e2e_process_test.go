@@ -13,6 +13,7 @@ import (
 
 	"github.com/weftnet/weft/lab"
 	"github.com/weftnet/weft/lab/cluster"
+	"github.com/weftnet/weft/lab/labtest"
 	"github.com/weftnet/weft/node/api"
 )
 
@@ -41,6 +42,7 @@ func TestAFrozenNodeComesBackAtOnceAndRestartsLeaveNothing(t *testing.T) {
 	stopped := time.Now()
 	awaitPeer(t, watcher, sleeper.Name(), api.StateDown)
 	t.Logf("frozen to down: %v", time.Since(stopped).Round(time.Millisecond))
+	refused(t, sleeper, 1, []string{sleeper.Socket(), "does not answer", "kill -CONT"}, labtest.Weft(t), "status", "--socket", sleeper.Socket())
 	for i := range restarts {
 		runBriefly(t, restless, i)
 	}
