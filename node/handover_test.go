@@ -1,0 +1,280 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/tun"
+)
+
+// fakeStore is a DescriptorStore in memory that writes down what happens.
+type fakeStore struct {
+	given []*os.File
+	log   []string
+	full  int // how many it takes; 0: all
+	loses bool
+}
+
+var errFull = errors.New("the store is full")
+
+func (s *fakeStore) Inherited() []*os.File { return s.given }
+
+func (s *fakeStore) Store(name string, _ int) error {
+	if s.full > 0 && len(s.log) >= s.full {
+		return errFull
+	}
+	s.log = append(s.log, "store "+name)
+	return nil
+}
+
+func (s *fakeStore) Remove(names ...string) error {
+	s.log = append(s.log, "remove "+strings.Join(names, " "))
+	return nil
+}
+
+func (s *fakeStore) Keeps() bool { return !s.loses }
+
+// named are descriptors of these names.
+func named(t *testing.T, names ...string) (files []*os.File) {
+	t.Helper()
+	for _, name := range names {
+		fd, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
+		must(t, err)
+		f := os.NewFile(uintptr(fd), name)
+		t.Cleanup(func() { f.Close() })
+		files = append(files, f)
+	}
+	return files
+}
+
+func namesOf(files []*os.File) (names []string) {
+	for _, f := range files {
+		names = append(names, f.Name())
+	}
+	return names
+}
+
+func TestInheritedDescriptorsAreGivenByKindAndInOrder(t *testing.T) {
+	store := &fakeStore{given: named(t, "udp.2", "tun.0", "udp.10", "udp.0", "vsock.0", "udp.x", "tcp.0")}
+	h := newHandover(store, testLogger(t))
+	for kind, want := range map[string][]string{keptPort: {"udp.0", "udp.2", "udp.10"}, keptDevice: {"tun.0"}, keptTCP: {"tcp.0"}} {
+		var got []string
+		_, err := goOn(h, kind, func(files []*os.File) (int, error) {
+			got = namesOf(files)
+			return 0, nil
+		})
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, %v, want %v", kind, got, err, want)
+		}
+	}
+	if want := []string{"remove vsock.0", "remove udp.x"}; !slices.Equal(store.log, want) {
+		t.Errorf("the store was told %q, want %q", store.log, want)
+	}
+	if h.keep(keptPort, []int{0, 1, 2}); len(store.log) != 2 {
+		t.Errorf("what came from the store was stored again: %q", store.log)
+	}
+}
+
+func TestWhatIsRefusedIsRemovedBeforeItIsOpenedAnew(t *testing.T) {
+	for _, refusal := range []error{tun.ErrInherited, encap.ErrInherited} {
+		store := &fakeStore{given: named(t, "tun.0", "tun.1")}
+		h := newHandover(store, testLogger(t))
+		_, err := goOn(h, keptDevice, func(files []*os.File) (int, error) {
+			store.log = append(store.log, fmt.Sprint("open ", namesOf(files)))
+			if len(files) > 0 {
+				return 0, fmt.Errorf("tun: %w: they are old", refusal)
+			}
+			return 1, nil
+		})
+		want := []string{"open [tun.0 tun.1]", "remove tun.0 tun.1", "open []", "store tun.0"}
+		h.keep(keptDevice, []int{7})
+		if err != nil || !slices.Equal(store.log, want) {
+			t.Errorf("%v, %q, want %q", err, store.log, want)
+		}
+	}
+}
+
+func TestAnErrorThatIsNotAboutTheDescriptorsIsNotTriedAgain(t *testing.T) {
+	h := newHandover(&fakeStore{given: named(t, "udp.0")}, testLogger(t))
+	broken, opened := errors.New("broken"), 0
+	_, err := goOn(h, keptPort, func([]*os.File) (int, error) {
+		opened++
+		return 0, broken
+	})
+	if !errors.Is(err, broken) || opened != 1 {
+		t.Errorf("%v after %d openings", err, opened)
+	}
+}
+
+func TestADeviceThatIsOpenedAgainReplacesTheStoredOne(t *testing.T) {
+	store := &fakeStore{}
+	h := newHandover(store, testLogger(t))
+	for range 2 {
+		_, err := goOn(h, keptDevice, func([]*os.File) (int, error) {
+			store.log = append(store.log, "open")
+			return 0, nil
+		})
+		must(t, err)
+		h.keep(keptDevice, []int{1, 2})
+	}
+	want := []string{"open", "store tun.0", "store tun.1", "remove tun.0 tun.1", "open", "store tun.0", "store tun.1"}
+	if !slices.Equal(store.log, want) {
+		t.Errorf("%q, want %q", store.log, want)
+	}
+}
+
+func TestAPartOfThePortIsNotLeftInAStoreThatIsFull(t *testing.T) {
+	store := &fakeStore{full: 2}
+	h := newHandover(store, testLogger(t))
+	h.keep(keptPort, []int{1, 2, 3})
+	if want := []string{"store udp.0", "store udp.1", "remove udp.0 udp.1"}; !slices.Equal(store.log, want) {
+		t.Errorf("%q, want %q", store.log, want)
+	}
+	if !errors.Is(h.failed, errFull) || h.keeps() {
+		t.Errorf("failed %v, keeps %v", h.failed, h.keeps())
+	}
+}
+
+func TestAStoreKeepsWhenItIsKnownToAndHasPortAndListener(t *testing.T) {
+	for _, c := range []struct {
+		store *fakeStore
+		kinds []string
+		want  bool
+	}{
+		{&fakeStore{}, []string{keptPort, keptTCP}, true},
+		{&fakeStore{}, []string{keptDevice, keptPort}, false},
+		{&fakeStore{loses: true}, []string{keptPort, keptTCP}, false},
+		{nil, nil, false},
+	} {
+		h := newHandover(nil, testLogger(t))
+		if c.store != nil {
+			h = newHandover(c.store, testLogger(t))
+		}
+		for _, kind := range c.kinds {
+			h.keep(kind, []int{1})
+		}
+		if h.keeps() != c.want {
+			t.Errorf("%+v with %v: keeps %v", c.store, c.kinds, h.keeps())
+		}
+		if h.discard(); h.keeps() {
+			t.Error("it keeps what was discarded")
+		}
+	}
+}
+
+func TestAStopThatLeavesDescriptorsIsAPauseForThePeers(t *testing.T) {
+	for kept, want := range map[bool]string{true: api.StateUp, false: api.StateAway} {
+		t.Run(fmt.Sprintf("kept %v", kept), func(t *testing.T) {
+			bubble(t, lan, func(t *testing.T, s *site) {
+				a, b := s.machine(1), s.machine(2)
+				a.start()
+				b.start()
+				within(t, 5*time.Second, "joined", joinedUp(a, b))
+				if kept {
+					b.node.handover.store = &fakeStore{}
+					b.node.handover.keep(keptPort, []int{1})
+					b.node.handover.keep(keptTCP, []int{1})
+				}
+				b.stop()
+				time.Sleep(100 * time.Millisecond)
+				if got := a.peer("node-2").State; got != want {
+					t.Errorf("a has it %s, want %s", got, want)
+				}
+				if n := len(a.kernel.state().Routes); (n > 0) != kept {
+					t.Errorf("a has %d routes to it", n)
+				}
+				within(t, 5*time.Second, "away", func() bool { return a.peer("node-2").State == api.StateAway })
+			})
+		})
+	}
+}
+
+// notifySocket reads what is sent to a notify socket.
+func notifySocket(t *testing.T) (*fdStore, *net.UnixConn) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	must(t, err)
+	t.Cleanup(func() { conn.Close() })
+	return &fdStore{socket: path}, conn
+}
+
+// hear is the next message, and the descriptors that came with it.
+func hear(t *testing.T, conn *net.UnixConn) (text string, fds []int) {
+	t.Helper()
+	buf, oob := make([]byte, 1024), make([]byte, 1024)
+	must(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	n, oobn, _, _, err := conn.ReadMsgUnix(buf, oob)
+	must(t, err)
+	messages, err := syscall.ParseSocketControlMessage(oob[:oobn])
+	must(t, err)
+	for _, m := range messages {
+		more, err := syscall.ParseUnixRights(&m)
+		must(t, err)
+		fds = append(fds, more...)
+	}
+	return string(buf[:n]), fds
+}
+
+func TestDescriptorsAreStoredAsSystemdWantsThem(t *testing.T) {
+	store, manager := notifySocket(t)
+	file := named(t, "x")[0]
+	must(t, store.Store("tun.3", int(file.Fd())))
+	text, fds := hear(t, manager)
+	if text != "FDSTORE=1\nFDPOLL=0\nFDNAME=tun.3" || len(fds) != 1 {
+		t.Fatalf("said %q with %d descriptors", text, len(fds))
+	}
+	defer unix.Close(fds[0])
+	var sent, got unix.Stat_t
+	must(t, errors.Join(unix.Fstat(int(file.Fd()), &sent), unix.Fstat(fds[0], &got)))
+	if sent.Rdev != got.Rdev || sent.Ino != got.Ino {
+		t.Error("another descriptor came")
+	}
+}
+
+func TestRemoveReturnsWhenTheManagerHasDoneIt(t *testing.T) {
+	store, manager := notifySocket(t)
+	done := make(chan error, 1)
+	go func() { done <- store.Remove("udp.0", "udp.1") }()
+	for _, want := range []string{"FDSTOREREMOVE=1\nFDNAME=udp.0", "FDSTOREREMOVE=1\nFDNAME=udp.1"} {
+		if text, _ := hear(t, manager); text != want {
+			t.Errorf("said %q, want %q", text, want)
+		}
+	}
+	text, fds := hear(t, manager)
+	if text != "BARRIER=1" || len(fds) != 1 {
+		t.Fatalf("said %q with %d descriptors", text, len(fds))
+	}
+	select {
+	case err := <-done:
+		t.Errorf("Remove returned before the manager answered: %v", err)
+	default:
+	}
+	must(t, unix.Close(fds[0]))
+	must(t, <-done)
+}
+
+func TestAManagerThatDoesNotAnswerIsNotWaitedForForEver(t *testing.T) {
+	var pipe [2]int
+	must(t, unix.Pipe2(pipe[:], unix.O_CLOEXEC))
+	defer unix.Close(pipe[0])
+	defer unix.Close(pipe[1])
+	if err := awaitHangup(pipe[0], time.Millisecond); err == nil || !strings.Contains(err.Error(), "no answer") {
+		t.Errorf("error %v", err)
+	}
+	if err := (&fdStore{socket: "/nowhere"}).Remove("x"); err == nil {
+		t.Error("a manager that is not there was told")
+	}
+}
