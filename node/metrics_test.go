@@ -33,6 +33,17 @@ func TestMetricsAreAtAnAddressOrNowhere(t *testing.T) {
 	}
 }
 
+func TestNoMetricsIsWrittenAndReadBackAsThat(t *testing.T) {
+	c := DefaultConfig()
+	c.Metrics = ""
+	text, err := c.text()
+	must(t, err)
+	back := DefaultConfig()
+	if err := back.Parse(text); err != nil || back.Metrics != "" {
+		t.Errorf("%q, %v, of\n%s", back.Metrics, err, text)
+	}
+}
+
 func TestMetricsTakeNoPortOfThePeers(t *testing.T) {
 	for _, c := range []struct {
 		listen, metrics string
