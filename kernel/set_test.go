@@ -46,6 +46,7 @@ func TestWhatSomebodyTakesAwayIsPutBack(t *testing.T) {
 		"-6 route flush proto 157",
 		"link set weft0 down",
 		"link set weft0 mtu 1300",
+		"link set weft0 mtu 900", // the kernel stops IPv6 there
 		"link set weft0 mtu 9000",
 		"route change 10.244.2.0/24 dev weft0 proto 157 metric 1000 mtu 900",
 		"-6 route change fd00:244:0:2::/64 dev weft0 proto 157 metric 1000 mtu 1290",

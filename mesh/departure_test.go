@@ -22,16 +22,18 @@ func TestOfTwoGoodbyesTheLaterOneCountsUnlessItsClockRanAhead(t *testing.T) {
 		have, got departure
 		want      bool
 	}{
-		"later":                        {at(other, -time.Hour), at(last, 0), true},
-		"earlier":                      {at(last, 0), at(other, -time.Hour), false},
-		"the same":                     {at(last, 0), at(last, 0), false},
-		"a little ahead":               {at(other, 0), at(last, time.Minute), true},
-		"sane after future":            {at(other, time.Hour), at(last, 0), true},
-		"future after sane":            {at(last, 0), at(other, time.Hour), false},
-		"far future after sane":        {at(last, 0), at(other, 1e9*time.Second), false},
-		"future of the last boot":      {at(other, 0), at(last, time.Hour), true},
-		"sane after that":              {at(last, time.Hour), at(other, 0), false},
-		"further future of other boot": {at(last, time.Hour), at(other, 2*time.Hour), false},
+		"later":                         {at(other, -time.Hour), at(last, 0), true},
+		"earlier":                       {at(last, 0), at(other, -time.Hour), false},
+		"the same":                      {at(last, 0), at(last, 0), false},
+		"a little ahead":                {at(other, 0), at(last, time.Minute), true},
+		"sane after future":             {at(other, time.Hour), at(last, 0), true},
+		"future after sane":             {at(last, 0), at(other, time.Hour), false},
+		"far future after sane":         {at(last, 0), at(other, 1e9*time.Second), false},
+		"future of the last boot":       {at(other, 0), at(last, time.Hour), true},
+		"sane after that":               {at(last, time.Hour), at(other, 0), false},
+		"the last boot, clock set back": {at(other, 0), at(last, -time.Hour), true},
+		"other boot after the last":     {at(last, -time.Hour), at(other, 0), false},
+		"further future of other boot":  {at(last, time.Hour), at(other, 2*time.Hour), false},
 	} {
 		m := member{lastBoot: last, departed: test.have}
 		if got := m.superseded(test.got, now); got != test.want {
