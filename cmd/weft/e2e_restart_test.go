@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,9 +160,9 @@ type restartBed struct {
 	underlay func(text string) (packets, hits int)
 }
 
-func newRestartBed(t *testing.T, plain bool, binary string) *restartBed {
+func newRestartBed(t *testing.T, plain bool, binary string, flags ...string) *restartBed {
 	t.Helper()
-	c := newCluster(t, 2)
+	c := newCluster(t, 2, flags...)
 	if err := c.Nodes[0].Up(); err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +264,7 @@ func (b *restartBed) finish(t *testing.T) {
 }
 
 func TestARestartThatKeepsDescriptorsIsShortAndLosesNothingThatWaits(t *testing.T) {
-	b := newRestartBed(t, false, labtest.Weft(t))
+	b := newRestartBed(t, false, labtest.Weft(t), "--lanes", "2")
 	index := deviceIndex(t, b.m.Node)
 	stopped := b.shortest(t, "SIGTERM and start", "SIGTERM")
 	killed := b.shortest(t, "kill -9 and start", "SIGKILL")
@@ -274,16 +275,64 @@ func TestARestartThatKeepsDescriptorsIsShortAndLosesNothingThatWaits(t *testing.
 	if killed.lostOut > oneDrain {
 		t.Errorf("kill -9: %d datagrams are lost, more than were being sent", killed.lostOut)
 	}
-	log, err := b.m.process.Stderr()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(log, "node.handover.inherited") || !strings.Contains(log, "[udp tcp tun]") || strings.Contains(log, "node.handover.refused") {
+	if b.m.logged(t, "node.handover.inherited", "[udp tcp tun]") < 2 || b.m.logged(t, "node.handover.refused") > 0 {
 		t.Error("the descriptors were not used")
 	}
 	if now := deviceIndex(t, b.m.Node); now != index {
 		t.Errorf("the device has index %s, before %s", now, index)
 	}
+}
+
+// logged is in how many lines of the daemons' logs all of these texts stand.
+func (m *managed) logged(t *testing.T, texts ...string) (n int) {
+	t.Helper()
+	log, err := m.process.Stderr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(log, "\n") {
+		if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) }) {
+			n++
+		}
+	}
+	return n
+}
+
+// Descriptors of two lanes do not fit three. And 'weft down' ends what a service manager keeps, so that the device can go.
+func TestDescriptorsThatDoNotFitAreReplacedAndDownLeavesNone(t *testing.T) {
+	c := newCluster(t, 2, "--lanes", "2")
+	if err := c.Nodes[0].Up(); err != nil {
+		t.Fatal(err)
+	}
+	n := c.Nodes[1]
+	m := manage(t, n, false, labtest.Weft(t))
+	text, err := os.ReadFile(n.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), "lanes: 2", "lanes: 3", 1)
+	if err := os.WriteFile(n.Config(), []byte(changed), 0o600); err != nil || changed == string(text) {
+		t.Fatalf("the configuration could not be changed: %v\n%s", err, text)
+	}
+	m.restart(t, "SIGTERM", m.binary)
+	for _, kind := range []string{"what=udp", "what=tun"} {
+		if m.logged(t, "node.handover.refused", kind) != 1 {
+			t.Errorf("descriptors of two lanes were not refused: %s", kind)
+		}
+	}
+	awaitPing(t, n, status(t, c.Nodes[0]).Node.Addresses[0])
+	m.restart(t, "SIGKILL", m.binary)
+	if m.logged(t, "node.handover.inherited", "[udp tcp tun]") != 1 {
+		t.Error("those of three lanes were not kept")
+	}
+	awaitPing(t, n, status(t, c.Nodes[0]).Node.Addresses[0])
+	if _, err := n.Weft(within(t, patience), "down", "--config", n.Config()); err != nil {
+		t.Fatal(err)
+	}
+	if links, err := n.Run(within(t, patience), "ip", "link"); err != nil || strings.Contains(links, "weft0") {
+		t.Errorf("the device is there after 'weft down': %v\n%s", err, links)
+	}
+	awaitPeer(t, c.Nodes[0], n.Name(), api.StateAway)
 }
 
 // deviceIndex is the interface index of weft0.
