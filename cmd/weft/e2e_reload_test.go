@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/nftables"
+
 	"github.com/weftnet/weft/lab"
 	"github.com/weftnet/weft/lab/cluster"
 	"github.com/weftnet/weft/lab/labtest"
@@ -86,11 +88,18 @@ type step struct {
 
 func TestWhatAReloadChangesTakesEffectWithoutALostPacket(t *testing.T) {
 	c := newCluster(t, 2)
-	startAll(t, c)
 	a, b := c.Nodes[0], c.Nodes[1]
+	if _, err := b.Run(within(t, patience), "sysctl", "-qw", "net.ipv4.ip_forward=0"); err != nil {
+		t.Fatal(err)
+	}
+	startAll(t, c)
 	state := status(t, b).Node
 	there, back := startPinging(t, a, state.Addresses[0]), startPinging(t, b, status(t, a).Node.Addresses[0])
 	pid := b.Daemon().PID()
+	await(t, func() (bool, string) {
+		names := tables(t, b)
+		return slices.Contains(names, "weft"), fmt.Sprint(names)
+	})
 	for _, s := range changes(t, a, b) {
 		configure(t, b, s.key, s.value)
 		if said := reload(t, b); !strings.HasPrefix(said, "changed: ") || !strings.Contains(said, s.says) || strings.Contains(said, "restart") {
@@ -147,13 +156,44 @@ func changes(t *testing.T, a, b *cluster.Node) []step {
 			_, err := fetch(t, b, "http://127.0.0.1:9777/healthz")
 			return err == nil, fmt.Sprint(err)
 		}},
-		{"forwarding", "off", "forwarding (auto -> off)", nil}, // the host's switches have tests of their own
-		{"firewall", "off", "firewall (auto -> off)", nil},
-		{"log", "{level: debug, format: json}", "log.level (info -> debug), log.format (text -> json)", func() (bool, string) {
+		{"forwarding", "off", "forwarding (auto -> off)", func() (bool, string) {
+			out, err := b.Run(within(t, patience), "cat", "/proc/sys/net/ipv4/ip_forward")
+			return err == nil && strings.TrimSpace(out) == "0", out
+		}},
+		{"firewall", "off", "firewall (auto -> off)", func() (bool, string) {
+			names := tables(t, b)
+			return !slices.Contains(names, "weft"), fmt.Sprint(names)
+		}},
+		{"log", "{level: error}", "log.level (info -> error)", func() (bool, string) { // that reload is not logged any more
 			text := daemonLog(t, b)
-			return strings.Contains(text, `{"time":`) && strings.Contains(text, `"level":"DEBUG"`), text
+			return strings.Contains(text, "firewall (auto") && !strings.Contains(text, "info -> error"), text
+		}},
+		{"log", "{level: info, format: json}", "log.level (error -> info), log.format (text -> json)", func() (bool, string) {
+			text := daemonLog(t, b)
+			return strings.Contains(text, `"msg":"node.reloaded","changed":"log.level (error -> info)`), text
 		}},
 	}
+}
+
+// tables are those of the host's packet filter.
+func tables(t *testing.T, n *cluster.Node) []string {
+	t.Helper()
+	var names []string
+	err := n.Do(func() error {
+		conn, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		list, err := conn.ListTables()
+		for _, table := range list {
+			names = append(names, table.Name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
 }
 
 // listed are the items as they are written.
