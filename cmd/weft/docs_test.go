@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,8 +63,12 @@ func TestTheCommandsOfTheREADMEWork(t *testing.T) {
 	})
 	hosts := map[string]*lab.Host{}
 	list := blocks(t, "README.md")
-	if len(list) < 4 {
-		t.Fatalf("%d runnable blocks in the README, want at least 4", len(list))
+	last := len(list) - 1 // which takes weft off
+	for _, file := range []string{"docs/troubleshooting.md", "docs/doctor.md"} {
+		list = slices.Insert(list, last, blocks(t, file)...)
+	}
+	if len(list) < 7 {
+		t.Fatalf("%d runnable blocks in README, doctor.md and troubleshooting.md, want at least 7", len(list))
 	}
 	shared := t.TempDir() // where the token is "copied" to
 	for i, b := range list {
