@@ -16,7 +16,8 @@ type Fact struct {
 // On reports whether the switch is known to be on.
 func (f Fact) On() bool { return f.Err == nil && f.Value != 0 }
 
-// Facts are settings of the host that weft depends on and does not change; status and doctor show them.
+// Facts are settings of the host that weft depends on; status and doctor show them. This package changes none of them,
+// kernel/firewall turns forwarding on.
 type Facts struct {
 	Forwarding4 Fact // net.ipv4.ip_forward: without it pods reach nobody
 	Forwarding6 Fact // net.ipv6.conf.all.forwarding

@@ -8,5 +8,5 @@
 //
 // Always. The whole network is unreachable in the kernel before anything else is set up, so that nothing for the overlay
 // leaks to the default route. A prefix is routed to a peer only while the peer's path is up. A stop leaves device,
-// addresses and routes in place; only Down removes them.
+// addresses, routes and firewall rules in place; only Down removes them.
 package node

@@ -187,7 +187,7 @@ func (n *Node) Run(ctx context.Context) error {
 	n.log.Info("node.started", "name", n.config().Name, "id", n.identity.Fingerprint().Short(), "version", version.Get().Version,
 		"device", n.device.Name(), "driver", n.choice.Driver, "lanes", len(n.port.Lanes()), "listen", n.config().Listen, "encryption", onOff(n.config().Encryption))
 	err = n.serve(ctx, listener, api)
-	n.log.Info("node.stopped", "left", "device, addresses and routes ('weft down' removes them)")
+	n.log.Info("node.stopped", "left", "device, addresses, routes and rules ('weft down' removes them)")
 	return err
 }
 

@@ -16,7 +16,7 @@ func newDown() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "down",
-		Short: "Stop the node and remove its device, addresses and routes",
+		Short: "Stop the node and remove its device, addresses, routes and firewall rules",
 		Long: "Stop the node, if it runs, and remove what it put into the host's network: device, addresses, routes, rules. Keys and\n" +
 			"configuration stay, so that 'weft up' makes the same node again. It can be repeated.",
 		Args: cobra.NoArgs,
@@ -36,7 +36,7 @@ func newDown() *cobra.Command {
 		if err := node.Down(cmd.Context(), cfg, log); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s, its addresses and routes are gone; keys and configuration are kept\n", cfg.Device)
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s, its addresses, routes and firewall rules are gone; keys and configuration are kept\n", cfg.Device)
 		return err
 	}
 	return cmd
