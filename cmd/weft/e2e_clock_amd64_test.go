@@ -152,7 +152,7 @@ func TestAClockThatIsSetByAnHourDisturbsNothing(t *testing.T) {
 		await(t, func() (bool, string) {
 			return count(mark.lines(t), "node.clock.stepped") == 1, "the step is not noticed"
 		})
-		if gap := s.gap(start); gap > time.Second {
+		if gap := s.gap(start); gap > hiccup {
 			t.Errorf("%v: the stream stood still for %v", by, gap)
 		}
 		if said := mark.lines(t); len(said) > 1 {

@@ -16,6 +16,8 @@ import (
 const (
 	// backWithin is how soon forwarding must be back after somebody damaged the host's network.
 	backWithin = 5 * time.Second
+	// hiccup is how long a loaded machine may hold up a stream that nothing disturbs.
+	hiccup = 2 * time.Second
 	// mostLines is what a daemon may say about one damage: what it found, and what it did.
 	mostLines = 6
 	// mostOfOne is how often it may tell of one event: a damage that is not done at one moment may be mended in two steps.

@@ -145,7 +145,7 @@ func TestAStateDirectoryThatCannotBeWrittenStopsNoTraffic(t *testing.T) {
 	startAll(t, c)
 	for _, d := range disks {
 		awaitDegraded(t, d.node, "state_dir", d.node.StateDir(), reason[d])
-		if gap := streams[d].gap(start); gap > time.Second {
+		if gap := streams[d].gap(start); gap > hiccup {
 			t.Errorf("%s: the stream stood still for %v", d.node.Name(), gap)
 		}
 		if err := d.node.Kill(within(t, patience)); err != nil {
@@ -222,7 +222,7 @@ func TestFilesDeletedUnderARunningDaemonAreNoticed(t *testing.T) {
 		_, err := b.Status(t.Context())
 		return err == nil, "vm-2 has no socket"
 	})
-	if gap := s.gap(start); gap > time.Second {
+	if gap := s.gap(start); gap > hiccup {
 		t.Errorf("the stream stood still for %v", gap)
 	}
 	for i, n := range c.Nodes {
