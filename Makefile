@@ -106,12 +106,13 @@ ARCH = $(shell $(GO) env GOARCH)
 # A package's version begins with a digit and tells pre-releases apart: v1.2.3-4-gabc is 1.2.3+4.gabc, later than 1.2.3.
 PACKAGE_VERSION = $(shell echo '$(VERSION)' | sed -E 's/^v//; s/-([0-9]+)-g/+\1.g/; s/-dirty$$/.dirty/; /^[0-9]/!s/^/0~/')
 
-DIST ?= dist
+DIST    ?= dist
+FORMATS ?= deb rpm
 
 packages: build
 	rm -rf '$(DIST)/root'
 	$(MAKE) --no-print-directory install PREFIX=/usr DESTDIR='$(DIST)/root'
-	for format in deb rpm; do \
+	for format in $(FORMATS); do \
 		ROOT='$(DIST)/root' VERSION='$(PACKAGE_VERSION)' ARCH='$(ARCH)' $(NFPM) package --config deploy/package/nfpm.yaml --packager $$format --target '$(DIST)' || exit 1; \
 	done
 	rm -rf '$(DIST)/root'

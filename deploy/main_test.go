@@ -54,9 +54,10 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// newLab makes an underlay without hosts.
+// newLab makes an underlay without hosts. The test then runs beside others that have one of their own.
 func newLab(t *testing.T) *lab.Lab {
 	t.Helper()
+	t.Parallel() // they mostly wait
 	if err := systemd.Available(); err != nil {
 		t.Skip(err)
 	}

@@ -16,11 +16,11 @@ import (
 )
 
 // packages makes the packages of a version in dir.
-func packages(t *testing.T, dir, version string) {
+func packages(t *testing.T, dir, version, formats string) {
 	t.Helper()
 	check(t, os.MkdirAll(dir, 0o755))
 	make := exec.CommandContext(within(t, 5*patience), "make", "--silent", "--assume-old=build", "packages",
-		"WEFT="+labtest.Weft(t), "DIST="+dir, "VERSION="+version)
+		"WEFT="+labtest.Weft(t), "DIST="+dir, "VERSION="+version, "FORMATS="+formats)
 	make.Dir = repository(t)
 	if out, err := make.CombinedOutput(); err != nil {
 		if strings.Contains(string(out), "proxy.golang.org") || strings.Contains(string(out), "dial tcp") {
@@ -76,8 +76,8 @@ func TestThePackageDoesAsTheDocumentSaysAndLeavesTheHostAsBefore(t *testing.T) {
 	}
 	l := newLab(t)
 	dir := t.TempDir()
-	packages(t, dir, "v1.0.0")
-	packages(t, filepath.Join(dir, "newer"), "v1.0.0-3-g1234567")
+	packages(t, dir, "v1.0.0", "deb")
+	packages(t, filepath.Join(dir, "newer"), "v1.0.0-3-g1234567", "deb")
 
 	vms := map[string]*vm{"vm-1": boot(t, l, "vm-1"), "vm-2": boot(t, l, "vm-2")}
 	last := vms["vm-2"]
@@ -149,7 +149,7 @@ func TestTheRPMHoldsWhatTheDebHolds(t *testing.T) {
 		t.Skip("rpm is not installed")
 	}
 	dir := t.TempDir()
-	packages(t, dir, "v1.0.0")
+	packages(t, dir, "v1.0.0", "deb rpm")
 	deb, err := filepath.Glob(dir + "/*.deb")
 	check(t, err)
 	rpm, err := filepath.Glob(dir + "/*.rpm")

@@ -62,11 +62,17 @@ func newService(t *testing.T) *service {
 	return s
 }
 
-// join sets the host up as a member, and starts the service.
-func (s *service) join() {
+// setUp makes the host a member; the service does not run yet.
+func (s *service) setUp() {
 	s.t.Helper()
 	_, err := s.Shell(within(s.t, patience), "/", "weft join --token-file /dev/stdin", strings.NewReader(s.cluster.Token()))
 	check(s.t, err)
+}
+
+// join sets the host up and starts the service.
+func (s *service) join() {
+	s.t.Helper()
+	s.setUp()
 	s.run("systemctl", "start", "weft")
 	s.reached()
 }
@@ -269,7 +275,7 @@ func TestADaemonThatHangsIsStartedAgainByTheWatchdog(t *testing.T) {
 	s := newService(t)
 	s.sh("mkdir -p /run/systemd/system/weft.service.d\nprintf '[Service]\\nWatchdogSec=2s\\n' >/run/systemd/system/weft.service.d/watchdog.conf\nsystemctl daemon-reload")
 	s.join()
-	for range 4 { // signs of life
+	for range 3 { // signs of life
 		last := s.show("WatchdogTimestampMonotonic")
 		s.sh(fmt.Sprintf(`while [ "$(systemctl show --value --property=WatchdogTimestampMonotonic weft)" = %s ]; do sleep 0.05; done`, last))
 	}
@@ -282,6 +288,22 @@ func TestADaemonThatHangsIsStartedAgainByTheWatchdog(t *testing.T) {
 	s.reached()
 	if log := s.run("journalctl", "--unit=weft", "--no-pager"); !strings.Contains(log, "Watchdog timeout") || !strings.Contains(log, "goroutine ") {
 		t.Errorf("the journal does not show the watchdog and the stacks:\n%s", log)
+	}
+}
+
+func TestTheServiceIsReadyBeforeTheNetworkIsAndFollowsIt(t *testing.T) {
+	s := newService(t)
+	s.setUp()
+	addresses := s.sh("ip -oneline address show dev eth0 scope global | while read -r _ _ _ address _; do echo $address; done")
+	s.sh("ip address flush dev eth0; ip link set eth0 down")
+	s.run("systemctl", "start", "weft")
+	s.sh("ip link set eth0 up")
+	for address := range strings.Lines(addresses) {
+		s.sh("ip address add " + strings.TrimSpace(address) + " dev eth0")
+	}
+	s.reached()
+	if got := s.show("NRestarts"); got != "0" {
+		t.Errorf("%s restarts", got)
 	}
 }
 
