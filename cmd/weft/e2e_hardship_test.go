@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -148,7 +149,8 @@ func TestAStateDirectoryThatCannotBeWrittenStopsNoTraffic(t *testing.T) {
 		if gap := streams[d].gap(start); gap > hiccup {
 			t.Errorf("%s: the stream stood still for %v", d.node.Name(), gap)
 		}
-		if err := d.node.Kill(within(t, patience)); err != nil {
+		halt := map[*disk]func(context.Context) error{full: d.node.Kill, locked: d.node.Stop}[d]
+		if err := halt(within(t, patience)); err != nil {
 			t.Fatal(err)
 		}
 		said := marks[d].lines(t)
