@@ -20,6 +20,7 @@ import (
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/encap/simnet"
+	"github.com/weftnet/weft/kernel/firewall"
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/cpu"
 	"github.com/weftnet/weft/packet"
@@ -48,6 +49,9 @@ type machine struct {
 	listen  func(encap.UDPOptions) (encap.Port, error)
 	dialer  encap.Dialer
 	service ServiceManager
+
+	firewall   fakeFilter[firewall.State]
+	forwarding fakeFilter[firewall.Switches]
 
 	node   *Node
 	cancel context.CancelFunc
@@ -149,6 +153,7 @@ func (m *machine) platform() *Platform {
 		ListenUDP:  m.listen,
 		ListenTCP:  func(string) (net.Listener, error) { return m.host.ListenTCP(DefaultPort), nil },
 		Dialer:     m.dialer, Kernel: m.kernel, Random: m.random, CPU: m.cpu, Service: m.service,
+		Firewall: &m.firewall, Forwarding: &m.forwarding,
 	}
 }
 
