@@ -180,9 +180,9 @@ type Peer struct {
 	Rekeys        uint64    `json:"rekeys"`                  // those that replaced keys in force
 	LastHandshake time.Time `json:"last_handshake,omitzero"` // when the newest keys were made
 
-	Version  string         `json:"version,omitempty"`       // of its weft; none: an older build, or no session yet
-	Skew     *int64         `json:"clock_skew_ms,omitempty"` // its clock less ours; none: not known
-	Tried    []string       `json:"tried,omitempty"` // what was tried without success
+	Version string   `json:"version,omitempty"`       // of its weft; none: an older build, or no session yet
+	Skew    *int64   `json:"clock_skew_ms,omitempty"` // its clock less ours; none: not known
+	Tried   []string `json:"tried,omitempty"`         // what was tried without success
 }
 
 // Route is one prefix of the overlay and who owns it.

@@ -70,7 +70,12 @@ func (c *Client) Text(ctx context.Context, path string) ([]byte, error) {
 // refused is the error of an answer that is not OK.
 func (c *Client) refused(resp *http.Response, body []byte) error {
 	text := strings.TrimSpace(string(body))
-	if resp.StatusCode == http.StatusNotFound && !strings.HasPrefix(text, "404 ") {
+	switch {
+	case resp.StatusCode == http.StatusUnprocessableEntity:
+		return fmt.Errorf("%w: %s", ErrRejected, text)
+	case resp.StatusCode == http.StatusNotFound && strings.HasPrefix(text, "404 "):
+		return fmt.Errorf("the daemon at %s is of a version that does not know this: restart it", c.socket)
+	case resp.StatusCode == http.StatusNotFound:
 		return fmt.Errorf("%s", text)
 	}
 	return fmt.Errorf("the daemon at %s answered %s: %s", c.socket, resp.Status, text)

@@ -2,10 +2,8 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 )
@@ -51,29 +49,5 @@ var ErrRejected = errors.New("not reloaded, and what runs is unchanged")
 
 // Reload makes the daemon read its configuration again. An error that wraps ErrRejected says that it is wrong.
 func (c *Client) Reload(ctx context.Context) (*Reload, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://weft"+PathReload, nil)
-	if err != nil {
-		return nil, fmt.Errorf("ask the daemon: %w", err)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, c.explain(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("ask the daemon at %s: %w", c.socket, err)
-	case resp.StatusCode == http.StatusUnprocessableEntity:
-		return nil, fmt.Errorf("%w: %s", ErrRejected, strings.TrimSpace(string(body)))
-	case resp.StatusCode == http.StatusNotFound:
-		return nil, fmt.Errorf("the daemon at %s is of a version that cannot reload: restart it", c.socket)
-	case resp.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("the daemon at %s answered %s: %s", c.socket, resp.Status, strings.TrimSpace(string(body)))
-	}
-	answer := new(Reload)
-	if err := json.Unmarshal(body, answer); err != nil {
-		return nil, fmt.Errorf("the daemon at %s answered what this weft does not understand: %w", c.socket, err)
-	}
-	return answer, nil
+	return ask[*Reload](ctx, c, http.MethodPost, PathReload)
 }
