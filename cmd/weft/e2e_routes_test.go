@@ -102,21 +102,27 @@ func dial(t *testing.T, from place, to string) net.Conn {
 	return conn
 }
 
-// checkSeen sends from one place to a witness until it answers, and checks that it saw want.
+// checkSeen sends from one place to a witness at another, and checks that it saw want.
 func checkSeen(t *testing.T, from, at place, addr, want netip.Addr) {
 	t.Helper()
-	conn, buf := dial(t, from, witness(t, at, addr)), make([]byte, 100)
+	checkAnswer(t, from, witness(t, at, addr), want)
+}
+
+// checkAnswer sends to a witness until it answers, and checks that it saw want.
+func checkAnswer(t *testing.T, from place, to string, want netip.Addr) {
+	t.Helper()
+	conn, buf := dial(t, from, to), make([]byte, 100)
 	await(t, func() (bool, string) {
 		if _, err := conn.Write([]byte("who am I?")); err != nil {
-			return false, fmt.Sprintf("%s to %s: %v", from.Name(), addr, err)
+			return false, fmt.Sprintf("%s to %s: %v", from.Name(), to, err)
 		}
 		_ = conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 		n, err := conn.Read(buf)
 		if err != nil {
-			return false, fmt.Sprintf("%s to %s: %v", from.Name(), addr, err)
+			return false, fmt.Sprintf("%s to %s: %v", from.Name(), to, err)
 		}
 		if got := string(buf[:n]); got != want.String() {
-			t.Errorf("%s sees %s as %s, want %s", at.Name(), from.Name(), got, want)
+			t.Errorf("%s sees %s as %s, want %s", to, from.Name(), got, want)
 		}
 		return true, ""
 	})
@@ -317,4 +323,34 @@ func awaitNote(t *testing.T, n *cluster.Node, notes func(*api.Node) []api.Note, 
 		}
 		return false, fmt.Sprintf("%s says %+v, not %s: %s", n.Name(), list, what, text)
 	})
+}
+
+// The blocks of docs/routes.md are run where they say, after vm-1 was set up as in the README.
+func TestTheCommandsOfTheRoutesPageWork(t *testing.T) {
+	needRoot(t)
+	l, err := lab.New(interrupted, lab.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	hosts := map[string]*lab.Host{}
+	for _, name := range []string{"vm-1", "vm-2"} {
+		if hosts[name], err = l.Host(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hosts["printer"] = newSite(t, l, hosts["vm-2"])
+	shared := t.TempDir()
+	runBlock(t, hosts["vm-1"], shared, block{"vm-1", "sudo weft init --token-file token\nsudo weft up\n"})
+	list := blocks(t, "docs/routes.md")
+	if len(list) != 3 {
+		t.Fatalf("%d runnable blocks, want 3", len(list))
+	}
+	for _, b := range list {
+		runBlock(t, hosts[b.host], shared, b)
+	}
 }
