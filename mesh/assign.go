@@ -3,7 +3,6 @@ package mesh
 import (
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/gaissmai/bart"
 
@@ -15,10 +14,10 @@ import (
 // names the active one.
 type Assignment map[netip.Prefix]trust.Fingerprint
 
-// Ownership says who owns what: a function of the claims alone (and of the time only in that a claim from the future
-// ranks last, and of what rules forbid). The order of the claims does not matter.
-func Ownership(claims []*Claim, rules Rules, now time.Time) (Assignment, []Conflict) {
-	return Assign(nil, claims, rules, func(trust.Fingerprint) Reach { return Reached }, now)
+// Ownership says who owns what: a function of the claims and of what rules forbid, not of any clock. The order of the claims
+// does not matter.
+func Ownership(claims []*Claim, rules Rules) (Assignment, []Conflict) {
+	return Assign(nil, claims, rules, func(trust.Fingerprint) Reach { return Reached })
 }
 
 // Assign says where each prefix goes, given where it went before.
@@ -32,9 +31,9 @@ func Ownership(claims []*Claim, rules Rules, now time.Time) (Assignment, []Confl
 //
 // What rules refuse to its claimer is nobody's, and was nobody's: previous does not help it. It is pure but for
 // rules.Forbidden; the order of the claims does not matter. reach must say Reached for the node itself.
-func Assign(previous Assignment, claims []*Claim, rules Rules, reach func(trust.Fingerprint) Reach, now time.Time) (Assignment, []Conflict) {
+func Assign(previous Assignment, claims []*Claim, rules Rules, reach func(trust.Fingerprint) Reach) (Assignment, []Conflict) {
 	a := assigner{result: Assignment{}, claims: map[trust.Fingerprint]*Claim{}, groups: map[netip.Prefix][]wish{}}
-	wishes := a.wishes(claims, rules, reach, now)
+	wishes := a.wishes(claims, rules, reach)
 	for _, w := range wishes {
 		if previous[w.prefix] == w.claim.id && a.stays(w) {
 			a.grant(w)
@@ -81,9 +80,9 @@ type assigner struct {
 }
 
 // wishes lists what all claims ask for and may have, best rank first.
-func (a *assigner) wishes(claims []*Claim, rules Rules, reach func(trust.Fingerprint) Reach, now time.Time) []wish {
+func (a *assigner) wishes(claims []*Claim, rules Rules, reach func(trust.Fingerprint) Reach) []wish {
 	var wishes []wish
-	for _, c := range byRank(claims, now) {
+	for _, c := range byRank(claims) {
 		subnets, routes, refused := rules.permitted(c)
 		a.conflicts = append(a.conflicts, refused...)
 		a.claims[c.id] = c

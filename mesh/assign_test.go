@@ -33,21 +33,21 @@ func allBut(dead ...*Claim) func(trust.Fingerprint) Reach {
 func TestK8sOwnsBeforeStaticBeforeAutoWhateverTheirAge(t *testing.T) {
 	k8s, static, auto := claimOf(t, "a", KindK8s, 0), claimOf(t, "b", KindStatic, time.Hour), claimOf(t, "c", KindAuto, 2*time.Hour)
 	for _, claims := range [][]*Claim{{k8s, static, auto}, {static, auto}} {
-		got, conflicts := Ownership(claims, lawsRules, lawsNow)
+		got, conflicts := Ownership(claims, lawsRules)
 		if got[subnetOf(1)] != claims[0].id || len(conflicts) != len(claims)-1 {
 			t.Errorf("the owner is not the %v claim; conflicts %v", claims[0].Kind, conflicts)
 		}
 	}
 }
 
-func TestTheEarlierFirstClaimOwnsUnlessItIsFromTheFuture(t *testing.T) {
+func TestTheEarlierFirstClaimOwnsAndOneFromTheFutureComesAfterAll(t *testing.T) {
 	early, late := claimOf(t, "a", KindStatic, 2*time.Hour), claimOf(t, "b", KindStatic, time.Hour)
-	future := claimOf(t, "c", KindStatic, -2*clockTolerance)
-	got, _ := Ownership([]*Claim{future, late, early}, lawsRules, lawsNow)
+	future := claimOf(t, "c", KindStatic, -2*time.Hour)
+	got, _ := Ownership([]*Claim{future, late, early}, lawsRules)
 	if got[subnetOf(1)] != early.id {
 		t.Error("the earlier claim does not own")
 	}
-	got, _ = Ownership([]*Claim{future, late}, lawsRules, lawsNow)
+	got, _ = Ownership([]*Claim{future, late}, lawsRules)
 	if got[subnetOf(1)] != late.id {
 		t.Error("a claim from the future owns")
 	}
@@ -56,14 +56,14 @@ func TestTheEarlierFirstClaimOwnsUnlessItIsFromTheFuture(t *testing.T) {
 func TestAnAssignedPrefixStaysWithItsReachableOwner(t *testing.T) {
 	owner, better := claimOf(t, "a", KindAuto, 0), claimOf(t, "b", KindK8s, time.Hour)
 	previous := Assignment{subnetOf(1): owner.id}
-	got, conflicts := Assign(previous, []*Claim{owner, better}, lawsRules, everybody, lawsNow)
+	got, conflicts := Assign(previous, []*Claim{owner, better}, lawsRules, everybody)
 	if got[subnetOf(1)] != owner.id {
 		t.Error("the prefix was moved")
 	}
 	if len(conflicts) != 1 || conflicts[0].Loser != better.id || conflicts[0].Owner != owner.id {
 		t.Errorf("conflicts = %v", conflicts)
 	}
-	got, _ = Assign(previous, []*Claim{owner, better}, lawsRules, allBut(owner), lawsNow)
+	got, _ = Assign(previous, []*Claim{owner, better}, lawsRules, allBut(owner))
 	if got[subnetOf(1)] != better.id {
 		t.Error("the prefix stays with an owner that does not answer and has no right to it")
 	}
@@ -71,7 +71,7 @@ func TestAnAssignedPrefixStaysWithItsReachableOwner(t *testing.T) {
 
 func TestAnUnreachableOwnerKeepsItsPrefixAgainstALaterClaim(t *testing.T) {
 	owner, later := claimOf(t, "a", KindStatic, time.Hour), claimOf(t, "b", KindStatic, 0)
-	got, _ := Assign(Assignment{subnetOf(1): owner.id}, []*Claim{owner, later}, lawsRules, allBut(owner), lawsNow)
+	got, _ := Assign(Assignment{subnetOf(1): owner.id}, []*Claim{owner, later}, lawsRules, allBut(owner))
 	if got[subnetOf(1)] != owner.id {
 		t.Error("a later claim took the prefix of a dead owner")
 	}
@@ -83,7 +83,7 @@ func TestAReinstalledHostTakesOverFromItsDeadSelf(t *testing.T) {
 		Name: "a", Kind: KindStatic, Network: []netip.Prefix{testNetwork}, Subnets: []netip.Prefix{subnetOf(1)}, Since: lawsNow,
 	})
 	for _, previous := range []Assignment{nil, {subnetOf(1): old.id}} {
-		got, conflicts := Assign(previous, []*Claim{old, again}, lawsRules, allBut(old), lawsNow)
+		got, conflicts := Assign(previous, []*Claim{old, again}, lawsRules, allBut(old))
 		if got[subnetOf(1)] != again.id {
 			t.Error("the reinstalled host does not get its subnet")
 		}
@@ -91,7 +91,7 @@ func TestAReinstalledHostTakesOverFromItsDeadSelf(t *testing.T) {
 			t.Errorf("conflicts = %v, want the old key displaced", conflicts)
 		}
 	}
-	got, _ := Assign(nil, []*Claim{old, again}, lawsRules, everybody, lawsNow)
+	got, _ := Assign(nil, []*Claim{old, again}, lawsRules, everybody)
 	if got[subnetOf(1)] != old.id {
 		t.Error("the new key took the subnet of a live node")
 	}
@@ -102,7 +102,7 @@ func TestAReinstalledHostTakesOverAlsoBeforeAThirdDeadClaimant(t *testing.T) {
 		Name: "b", Kind: KindStatic, Network: []netip.Prefix{testNetwork}, Subnets: []netip.Prefix{subnetOf(1)}, Since: lawsNow,
 	})
 	third := claimOf(t, "c", KindStatic, 2*time.Hour)
-	got, _ := Assign(Assignment{subnetOf(1): old.id}, []*Claim{old, third, anew}, lawsRules, allBut(old, third), lawsNow)
+	got, _ := Assign(Assignment{subnetOf(1): old.id}, []*Claim{old, third, anew}, lawsRules, allBut(old, third))
 	if got[subnetOf(1)] != anew.id {
 		t.Errorf("the owner is %v", got[subnetOf(1)].Short())
 	}
@@ -114,7 +114,7 @@ func TestAK8sClaimDisplacesADeadOwnerOfAnyPartOfIt(t *testing.T) {
 		Name: "b", Kind: KindK8s, Network: []netip.Prefix{testNetwork},
 		Subnets: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/23")}, Since: lawsNow,
 	})
-	got, conflicts := Assign(Assignment{subnetOf(1): old.id}, []*Claim{old, wide}, lawsRules, allBut(old), lawsNow)
+	got, conflicts := Assign(Assignment{subnetOf(1): old.id}, []*Claim{old, wide}, lawsRules, allBut(old))
 	if got[wide.Subnets[0]] != wide.id || len(got) != 1 || len(conflicts) != 1 || conflicts[0].Kind != ConflictDisplaced {
 		t.Errorf("assignment %v, conflicts %v", got, conflicts)
 	}
@@ -125,7 +125,7 @@ func TestPrefixesThatOverlapConflictThoughTheyDiffer(t *testing.T) {
 	for _, p := range []string{"10.244.0.0/23", "10.244.1.128/25"} {
 		other := mustSign(t, "b", Claim{Name: "b", Kind: KindStatic, Network: []netip.Prefix{testNetwork},
 			Subnets: []netip.Prefix{netip.MustParsePrefix(p)}, Since: lawsNow})
-		got, conflicts := Ownership([]*Claim{owner, other}, lawsRules, lawsNow)
+		got, conflicts := Ownership([]*Claim{owner, other}, lawsRules)
 		if len(got) != 1 || len(conflicts) != 1 || conflicts[0].Owned != subnetOf(1) {
 			t.Errorf("%s: assignment %v, conflicts %v", p, got, conflicts)
 		}

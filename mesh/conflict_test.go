@@ -36,7 +36,7 @@ func TestAConflictReadsAsOneSentence(t *testing.T) {
 
 func TestTheSentenceSaysSinceWhenTheOwnerClaims(t *testing.T) {
 	owner, loser := claimOf(t, "a", KindStatic, time.Hour), claimOf(t, "b", KindStatic, 0)
-	_, conflicts := Ownership([]*Claim{loser, owner}, lawsRules, lawsNow)
+	_, conflicts := Ownership([]*Claim{loser, owner}, lawsRules)
 	if len(conflicts) != 1 || !conflicts[0].OwnerSince.Equal(owner.Since) || conflicts[0].OwnerName != "a" {
 		t.Errorf("conflicts %+v", conflicts)
 	}
@@ -57,7 +57,7 @@ func TestTwoNodesWithOneSubnetAreToldOnBothSides(t *testing.T) {
 			if len(v.Conflicts) != 1 || v.Conflicts[0].LoserName != "node-2" || v.Conflicts[0].OwnerName != "node-1" {
 				t.Errorf("%s: conflicts = %v, want node-2 losing to node-1", h.cfg.Name, v.Conflicts)
 			}
-			got, _ := v.Assign(nil, everybody, time.Now())
+			got, _ := v.Assign(nil, everybody)
 			if got[subnetOf(1)] != a.fp() {
 				t.Errorf("%s: the subnet goes to %s", h.cfg.Name, got[subnetOf(1)].Short())
 			}

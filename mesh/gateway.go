@@ -3,7 +3,6 @@ package mesh
 import (
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/weftnet/weft/trust"
 )
@@ -59,7 +58,7 @@ func (w wish) stays(group []wish) bool {
 // Gateways lists for each route of an assignment the nodes that lead to it, best claim first: the one that the assignment
 // names is active, the others are standby and may carry packets from there as well. claims and conflicts are those of the
 // assignment.
-func Gateways(claims []*Claim, a Assignment, conflicts []Conflict, now time.Time) map[netip.Prefix][]*Claim {
+func Gateways(claims []*Claim, a Assignment, conflicts []Conflict) map[netip.Prefix][]*Claim {
 	type loss struct {
 		prefix netip.Prefix
 		id     trust.Fingerprint
@@ -69,7 +68,7 @@ func Gateways(claims []*Claim, a Assignment, conflicts []Conflict, now time.Time
 		lost[loss{c.Prefix, c.Loser}] = true
 	}
 	gateways := map[netip.Prefix][]*Claim{}
-	for _, c := range byRank(claims, now) {
+	for _, c := range byRank(claims) {
 		for _, p := range c.Routes {
 			_, assigned := a[p]
 			if assigned && !lost[loss{p, c.id}] && !slices.Contains(c.Subnets, p) && !slices.Contains(gateways[p], c) {

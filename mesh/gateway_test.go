@@ -34,11 +34,11 @@ func (r reaches) only(id trust.Fingerprint) Reach {
 func TestARouteOfTwoNodesGoesToTheEarlierClaimAndIsNoConflict(t *testing.T) {
 	early, late := gatewayOf(t, "a", 2*time.Hour), gatewayOf(t, "b", time.Hour)
 	claims := []*Claim{late, early}
-	a, conflicts := Ownership(claims, lawsRules, lawsNow)
+	a, conflicts := Ownership(claims, lawsRules)
 	if a[siteLAN] != early.id || len(conflicts) != 0 {
 		t.Errorf("active is %s, conflicts %v", a[siteLAN].Short(), conflicts)
 	}
-	if got := Gateways(claims, a, conflicts, lawsNow)[siteLAN]; !slices.Equal(got, []*Claim{early, late}) {
+	if got := Gateways(claims, a, conflicts)[siteLAN]; !slices.Equal(got, []*Claim{early, late}) {
 		t.Errorf("gateways %v", got)
 	}
 }
@@ -64,7 +64,7 @@ func TestARouteMovesToTheStandbyAtOnceAndBackAfterAWhile(t *testing.T) {
 			a, b := gatewayOf(t, "a", 2*time.Hour), gatewayOf(t, "b", time.Hour)
 			var previous Assignment
 			for i, step := range steps {
-				previous, _ = Assign(previous, []*Claim{b, a}, lawsRules, reaches{a.id: step.a, b.id: step.b}.of, lawsNow)
+				previous, _ = Assign(previous, []*Claim{b, a}, lawsRules, reaches{a.id: step.a, b.id: step.b}.of)
 				if want := map[string]*Claim{"a": a, "b": b}[step.want]; previous[siteLAN] != want.id {
 					t.Fatalf("step %d: active is not %s", i, step.want)
 				}
@@ -76,11 +76,11 @@ func TestARouteMovesToTheStandbyAtOnceAndBackAfterAWhile(t *testing.T) {
 func TestANodeThatDoesNotReachTheHostsOfItsRouteIsStandby(t *testing.T) {
 	cut, whole := gatewayOf(t, "a", 2*time.Hour, siteLAN), gatewayOf(t, "b", time.Hour)
 	claims := []*Claim{cut, whole}
-	a, _ := Assign(Assignment{siteLAN: cut.id}, claims, lawsRules, everybody, lawsNow)
+	a, _ := Assign(Assignment{siteLAN: cut.id}, claims, lawsRules, everybody)
 	if a[siteLAN] != whole.id {
 		t.Error("the route stays with the node that is cut off")
 	}
-	a, _ = Assign(a, claims, lawsRules, allBut(whole), lawsNow)
+	a, _ = Assign(a, claims, lawsRules, allBut(whole))
 	if a[siteLAN] != cut.id {
 		t.Error("the only node that is reached does not carry the route")
 	}
@@ -93,7 +93,7 @@ func TestASubnetExcludesARouteOfAnotherNodeInEitherOrder(t *testing.T) {
 			Name: "b", Kind: KindStatic, Network: []netip.Prefix{testNetwork}, Since: lawsNow.Add(-age),
 			Routes: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/23")},
 		})
-		a, conflicts := Ownership([]*Claim{subnet, route}, lawsRules, lawsNow)
+		a, conflicts := Ownership([]*Claim{subnet, route}, lawsRules)
 		if len(a) != 1 || len(conflicts) != 1 || conflicts[0].Kind != ConflictOverlap {
 			t.Errorf("route of age %v: assignment %v, conflicts %v", age, a, conflicts)
 		}
@@ -106,11 +106,11 @@ func TestASubnetExcludesARouteOfAnotherNodeInEitherOrder(t *testing.T) {
 func TestAWiderRouteOfAnotherNodeIsNoConflict(t *testing.T) {
 	wide := mustSign(t, "a", Claim{Name: "a", Kind: KindStatic, Network: lawsRules.Network, Since: lawsNow, Routes: prefixes("172.16.0.0/12")})
 	claims := []*Claim{wide, gatewayOf(t, "b", 0)}
-	a, conflicts := Ownership(claims, lawsRules, lawsNow)
+	a, conflicts := Ownership(claims, lawsRules)
 	if a[siteLAN] != claims[1].id || a[wide.Routes[0]] != wide.id || len(conflicts) != 0 {
 		t.Errorf("assignment %v, conflicts %v", a, conflicts)
 	}
-	if g := Gateways(claims, a, conflicts, lawsNow); len(g[siteLAN]) != 1 || len(g[wide.Routes[0]]) != 1 {
+	if g := Gateways(claims, a, conflicts); len(g[siteLAN]) != 1 || len(g[wide.Routes[0]]) != 1 {
 		t.Errorf("gateways %v", g)
 	}
 }
@@ -124,8 +124,8 @@ func TestARefusedClaimIsNoGateway(t *testing.T) {
 		return ""
 	}}
 	claims := []*Claim{good, bad}
-	a, conflicts := Ownership(claims, rules, lawsNow)
-	if a[siteLAN] != good.id || len(conflicts) != 1 || len(Gateways(claims, a, conflicts, lawsNow)[siteLAN]) != 1 {
+	a, conflicts := Ownership(claims, rules)
+	if a[siteLAN] != good.id || len(conflicts) != 1 || len(Gateways(claims, a, conflicts)[siteLAN]) != 1 {
 		t.Errorf("assignment %v, conflicts %v", a, conflicts)
 	}
 }
@@ -135,8 +135,8 @@ func TestViewersThatReachTheSameGatewaysAgreeOnTheActiveOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		claims := drawSet(t)
 		reach := drawReaches(t, claims, "reach")
-		a, ac := Assign(nil, claims, lawsRules, reach.of, lawsNow)
-		b, bc := Assign(nil, rapid.Permutation(claims).Draw(t, "order"), lawsRules, reach.of, lawsNow)
+		a, ac := Assign(nil, claims, lawsRules, reach.of)
+		b, bc := Assign(nil, rapid.Permutation(claims).Draw(t, "order"), lawsRules, reach.of)
 		if !maps.Equal(a, b) || !slices.Equal(ac, bc) {
 			t.Errorf("%v %v and %v %v", a, ac, b, bc)
 		}
@@ -147,10 +147,10 @@ func TestViewersThatReachTheSameGatewaysAgreeOnTheActiveOne(t *testing.T) {
 func TestTheActiveGatewayIsTheBestPlacedOneWhateverWasBefore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		claims := drawSet(t)
-		previous, _ := Assign(nil, claims, lawsRules, drawReaches(t, claims, "reach before").of, lawsNow)
+		previous, _ := Assign(nil, claims, lawsRules, drawReaches(t, claims, "reach before").of)
 		reach := drawReaches(t, claims, "reach")
-		a, conflicts := Assign(previous, claims, lawsRules, reach.of, lawsNow)
-		for p, group := range Gateways(claims, a, conflicts, lawsNow) {
+		a, conflicts := Assign(previous, claims, lawsRules, reach.of)
+		for p, group := range Gateways(claims, a, conflicts) {
 			active := group[slices.IndexFunc(group, func(c *Claim) bool { return c.id == a[p] })]
 			for i, c := range group {
 				best := active.turn(p, reach[active.id])
@@ -171,7 +171,7 @@ func TestAFlappingGatewayMovesARouteOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		current, moves := Assignment{siteLAN: a.id}, 0
 		for _, reach := range rapid.SliceOf(rapid.SampledFrom([]Reach{Unreached, Regained})).Draw(t, "a") {
-			next, _ := Assign(current, []*Claim{a, b}, lawsRules, reaches{a.id: reach}.only, lawsNow)
+			next, _ := Assign(current, []*Claim{a, b}, lawsRules, reaches{a.id: reach}.only)
 			if next[siteLAN] != current[siteLAN] {
 				moves++
 			}

@@ -112,8 +112,8 @@ func TestTheSetKeepsEveryKeysHighestVersion(t *testing.T) {
 func TestOwnershipDoesNotDependOnTheOrderOfClaims(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		claims := drawSet(t)
-		a, ac := Ownership(claims, lawsRules, lawsNow)
-		b, bc := Ownership(rapid.Permutation(claims).Draw(t, "order"), lawsRules, lawsNow)
+		a, ac := Ownership(claims, lawsRules)
+		b, bc := Ownership(rapid.Permutation(claims).Draw(t, "order"), lawsRules)
 		if !maps.Equal(a, b) || !slices.Equal(ac, bc) {
 			t.Errorf("%v %v and %v %v", a, ac, b, bc)
 		}
@@ -136,7 +136,7 @@ func losses(conflicts []Conflict) map[claimed]bool {
 
 // checkAssignment checks what holds for every assignment.
 func checkAssignment(t *rapid.T, claims []*Claim, a Assignment, conflicts []Conflict) {
-	routes := Gateways(claims, a, conflicts, lawsNow)
+	routes := Gateways(claims, a, conflicts)
 	for p, id := range a {
 		for q, other := range a {
 			if id != other && p.Overlaps(q) && (routes[p] == nil || routes[q] == nil) {
@@ -163,7 +163,7 @@ func checkAssignment(t *rapid.T, claims []*Claim, a Assignment, conflicts []Conf
 func TestAssignGivesEveryClaimedPrefixToItsClaimerOrNamesTheConflict(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		claims := drawSet(t)
-		a, conflicts := Assign(nil, claims, lawsRules, drawReaches(t, claims, "reach").of, lawsNow)
+		a, conflicts := Assign(nil, claims, lawsRules, drawReaches(t, claims, "reach").of)
 		checkAssignment(t, claims, a, conflicts)
 	})
 }
@@ -171,10 +171,10 @@ func TestAssignGivesEveryClaimedPrefixToItsClaimerOrNamesTheConflict(t *testing.
 func TestAssignNeverMovesASubnetAwayFromAReachedOwner(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before := drawSet(t)
-		previous, _ := Assign(nil, before, lawsRules, drawReaches(t, before, "reach before").of, lawsNow)
+		previous, _ := Assign(nil, before, lawsRules, drawReaches(t, before, "reach before").of)
 		after := NewSet(append(slices.Clone(before), drawClaims(t)...)...)
 		reach := drawReaches(t, after.Claims(), "reach after")
-		got, conflicts := Assign(previous, after.Claims(), lawsRules, reach.of, lawsNow)
+		got, conflicts := Assign(previous, after.Claims(), lawsRules, reach.of)
 		checkAssignment(t, after.Claims(), got, conflicts)
 		for p, id := range previous {
 			subnets, _, _ := lawsRules.permitted(after.Get(id))
@@ -189,8 +189,8 @@ func TestAssignIsStable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		claims := drawSet(t)
 		reach := drawReaches(t, claims, "reach")
-		first, fc := Assign(nil, claims, lawsRules, reach.of, lawsNow)
-		second, sc := Assign(first, rapid.Permutation(claims).Draw(t, "order"), lawsRules, reach.of, lawsNow)
+		first, fc := Assign(nil, claims, lawsRules, reach.of)
+		second, sc := Assign(first, rapid.Permutation(claims).Draw(t, "order"), lawsRules, reach.of)
 		if !maps.Equal(first, second) || !slices.Equal(fc, sc) {
 			t.Errorf("%v %v became %v %v", first, fc, second, sc)
 		}

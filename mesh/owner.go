@@ -131,9 +131,9 @@ func (o *owner) refresh(now time.Time) {
 	claims := o.set.Claims()
 	o.tidyMembers(claims)
 	before := o.conflicts
-	o.assignment, o.conflicts = Assign(o.previous(), claims, o.rules(), o.reach, now)
+	o.assignment, o.conflicts = Assign(o.previous(), claims, o.rules(), o.reach)
 	o.incumbent = o.self.heard && now.Sub(o.heardAt) >= incumbency
-	_, o.standing = Assign(nil, claims, o.rules(), o.reach, now)
+	_, o.standing = Assign(nil, claims, o.rules(), o.reach)
 	if !slices.Equal(before, o.conflicts) {
 		o.logConflicts(before)
 		o.changed = true

@@ -1,35 +1,20 @@
 package mesh
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/gaissmai/bart"
 )
 
-// clockTolerance is how far in the future a first-claim time may lie and still count: clocks of hosts differ.
-const clockTolerance = time.Minute
-
-// byRank sorts claims so that the one that owns comes first: k8s, static, auto; then the earlier first-claim time, where
-// a time in the future comes last; then the smaller fingerprint.
-func byRank(claims []*Claim, now time.Time) []*Claim {
+// byRank sorts claims so that the one that owns comes first: k8s, static, auto; then the earlier first-claim time; then the
+// smaller fingerprint. No clock of this host has a part in it, so that all nodes come to the same order: a time in the future
+// comes after all that have passed by itself.
+func byRank(claims []*Claim) []*Claim {
 	sorted := slices.Clone(claims)
-	horizon := now.Add(clockTolerance)
 	slices.SortFunc(sorted, func(a, b *Claim) int {
-		if d := a.Kind.rank() - b.Kind.rank(); d != 0 {
-			return d
-		}
-		if af, bf := a.Since.After(horizon), b.Since.After(horizon); af != bf {
-			if af {
-				return 1
-			}
-			return -1
-		}
-		if d := a.Since.Compare(b.Since); d != 0 {
-			return d
-		}
-		return slices.Compare(a.id[:], b.id[:])
+		return cmp.Or(a.Kind.rank()-b.Kind.rank(), a.Since.Compare(b.Since), slices.Compare(a.id[:], b.id[:]))
 	})
 	return sorted
 }

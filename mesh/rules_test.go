@@ -36,7 +36,7 @@ func wantRefused(t *testing.T, rules Rules, content Claim, reason string) {
 	c := mustSign(t, "a", content)
 	previous := Assignment{slices.Concat(c.Subnets, c.Routes)[0]: c.id}
 	for _, before := range []Assignment{nil, previous} {
-		got, conflicts := Assign(before, []*Claim{c}, rules, everybody, lawsNow)
+		got, conflicts := Assign(before, []*Claim{c}, rules, everybody)
 		if len(got) != 0 || len(conflicts) != 1 || conflicts[0].Kind != ConflictRefused || !strings.Contains(conflicts[0].Reason, reason) {
 			t.Errorf("%v %v: assignment %v, conflicts %v, want refused: %s", c.Subnets, c.Routes, got, conflicts, reason)
 		}
@@ -116,7 +116,7 @@ func TestAnHonestRouteIsAllowed(t *testing.T) {
 func TestForbiddenIsAskedForTheClaimer(t *testing.T) {
 	own := mustSign(t, "node1", Claim{Name: "node-1", Kind: KindStatic, Network: lawsRules.Network, Routes: prefixes("192.0.2.0/28"), Since: lawsNow})
 	other := mustSign(t, "node2", Claim{Name: "node-2", Kind: KindStatic, Network: lawsRules.Network, Routes: prefixes("192.0.2.0/28"), Since: lawsNow.Add(-1)})
-	got, conflicts := Ownership([]*Claim{own, other}, underlayRules("10.244.0.0/16"), lawsNow)
+	got, conflicts := Ownership([]*Claim{own, other}, underlayRules("10.244.0.0/16"))
 	if got[own.Routes[0]] != own.id || len(conflicts) != 1 || conflicts[0].Loser != other.id || conflicts[0].Kind != ConflictRefused {
 		t.Errorf("assignment %v, conflicts %v: want node-1 alone to own what covers its own endpoint", got, conflicts)
 	}

@@ -119,7 +119,7 @@ func (s *selfClaim) stepAuto(now time.Time, claims []*Claim, rules Rules) {
 	if s.cfg.Subnet.Kind != KindAuto || len(s.subnets) == 0 && !s.heard && !s.cfg.Bootstrap {
 		return
 	}
-	lost := s.lost(now, claims, rules)
+	lost := s.lost(claims, rules)
 	if len(s.subnets) > 0 && len(lost) == 0 {
 		if !s.settle.IsZero() && !now.Before(s.settle) {
 			s.settle = time.Time{}
@@ -157,11 +157,11 @@ func (s *selfClaim) choose(now time.Time, claims []*Claim, rules Rules, lost []n
 }
 
 // lost are those of our subnets that are another's, or refused.
-func (s *selfClaim) lost(now time.Time, claims []*Claim, rules Rules) []netip.Prefix {
+func (s *selfClaim) lost(claims []*Claim, rules Rules) []netip.Prefix {
 	if s.current == nil || len(s.subnets) == 0 || !slices.Equal(s.current.Subnets, s.subnets) {
 		return nil // not claimed yet
 	}
-	_, conflicts := Ownership(append(slices.Clone(claims), s.current), rules, now)
+	_, conflicts := Ownership(append(slices.Clone(claims), s.current), rules)
 	var lost []netip.Prefix
 	for _, c := range conflicts {
 		if c.Loser == s.current.id && slices.Contains(s.subnets, c.Prefix) {

@@ -24,13 +24,13 @@ type View struct {
 }
 
 // Assign is the function Assign for this view. previous is nil unless it was made from a view with Heard.
-func (v View) Assign(previous Assignment, reach func(trust.Fingerprint) Reach, now time.Time) (Assignment, []Conflict) {
-	return Assign(previous, v.Claims, v.Rules, reach, now)
+func (v View) Assign(previous Assignment, reach func(trust.Fingerprint) Reach) (Assignment, []Conflict) {
+	return Assign(previous, v.Claims, v.Rules, reach)
 }
 
 // Gateways is the function Gateways for this view.
-func (v View) Gateways(a Assignment, conflicts []Conflict, now time.Time) map[netip.Prefix][]*Claim {
-	return Gateways(v.Claims, a, conflicts, now)
+func (v View) Gateways(a Assignment, conflicts []Conflict) map[netip.Prefix][]*Claim {
+	return Gateways(v.Claims, a, conflicts)
 }
 
 // Member is another node.

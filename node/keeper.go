@@ -124,10 +124,9 @@ const adoption = 3 * time.Second
 
 // plan turns the mesh's view and the paths that work into the desired state.
 func (n *Node) plan(view mesh.View, up map[trust.Fingerprint]router.PeerStatus) *plan {
-	now := time.Now()
-	p := &plan{routes: map[netip.Prefix]kernel.Route{}, reach: n.reach(up, now)}
-	p.assignment, p.conflicts = view.Assign(n.state.assignment(), func(id trust.Fingerprint) mesh.Reach { return p.reach[id] }, now)
-	p.gateways = view.Gateways(p.assignment, p.conflicts, now)
+	p := &plan{routes: map[netip.Prefix]kernel.Route{}, reach: n.reach(up, time.Now())}
+	p.assignment, p.conflicts = view.Assign(n.state.assignment(), func(id trust.Fingerprint) mesh.Reach { return p.reach[id] })
+	p.gateways = view.Gateways(p.assignment, p.conflicts)
 	p.informed = n.informed(view)
 	var subnets, lans []netip.Prefix
 	if view.Self != nil { // else claimed, but not ours yet
