@@ -77,6 +77,7 @@ END`,
 func TestAnObstacleIsOpenedForTheOverlayAndLeftAsItWas(t *testing.T) {
 	for _, o := range obstacles {
 		t.Run(o.name, func(t *testing.T) {
+			t.Parallel()
 			s := newSite(t, o.programs...)
 			s.run(s.vm, o.make)
 			before := s.ruleset()

@@ -73,7 +73,7 @@ func addrs(texts ...string) []netip.Addr {
 }
 
 // newLab makes a lab that goes with the test. programs are those that the test calls.
-func newLab(t *testing.T, programs ...string) *lab.Lab {
+func newLab(t testing.TB, programs ...string) *lab.Lab {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: makes network namespaces")
@@ -95,7 +95,7 @@ func newLab(t *testing.T, programs ...string) *lab.Lab {
 	return l
 }
 
-func newHost(t *testing.T, l *lab.Lab, name string) *lab.Host {
+func newHost(t testing.TB, l *lab.Lab, name string) *lab.Host {
 	t.Helper()
 	h, err := l.Host(name)
 	if err != nil {
