@@ -224,3 +224,31 @@ func TestTheDoctorSaysThatABrokenFileKeepsWeftFromStartingAgain(t *testing.T) {
 	}
 	assertSays(t, found.Detail, "spped", "does not start again")
 }
+
+// TestAStrictReversePathFilterDropsWhatComesFromANetworkWithAnotherWay shows why the doctor warns: vm-1 reaches the network
+// behind vm-2 directly, too.
+func TestAStrictReversePathFilterDropsWhatComesFromANetworkWithAnotherWay(t *testing.T) {
+	needProgram(t, "sysctl", "nstat")
+	c := newCluster(t, 2)
+	one, two := c.Nodes[0], c.Nodes[1]
+	for n, flags := range map[*cluster.Node][]string{one: nil, two: {"--routes", "198.51.100.0/24"}} {
+		if err := n.Up(flags...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	awaitAll(t, c)
+	shell(t, two, "ip address add 198.51.100.1/24 dev lo")
+	shell(t, one, fmt.Sprintf("ip route add 198.51.100.0/24 via %v dev eth0 metric 10", two.Addr4()))
+	shell(t, one, "sysctl -qw net.ipv4.conf.weft0.rp_filter=1")
+	ping := []string{"ping", "-n", "-c", "1", "-W", "1", "-I", "198.51.100.1", status(t, one).Node.Addresses[0].String()}
+	await(t, func() (bool, string) { // the packets arrive, and are counted
+		_, err := two.Run(within(t, patience), ping...)
+		text, bad := one.Run(within(t, patience), "sh", "-c", "nstat -asz TcpExtIPReversePathFilter | tail -1")
+		fields := strings.Fields(text)
+		return err != nil && bad == nil && len(fields) > 1 && fields[1] != "0", fmt.Sprint(err, bad, text)
+	})
+	shell(t, one, check(examined(t, one), "rp-filter").Command)
+	if text, err := two.Run(within(t, patience), ping...); err != nil {
+		t.Errorf("once the remedy was run: %v\n%s", err, text)
+	}
+}
