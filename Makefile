@@ -70,7 +70,7 @@ NETWORKDIR  := $(DESTDIR)$(PREFIX)/lib/systemd/network
 NMDIR       := $(DESTDIR)$(if $(filter /usr,$(PREFIX)),/usr/lib,/etc)/NetworkManager/conf.d
 MANDIR      := $(DESTDIR)$(PREFIX)/share/man/man8
 BASHDIR     := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-ZSHDIR      := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+ZSHDIR      := $(DESTDIR)$(PREFIX)/share/zsh/$(if $(filter deb,$(FORMAT)),vendor-completions,site-functions)
 FISHDIR     := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 DOCDIR      := $(DESTDIR)$(PREFIX)/share/doc/weft
 
@@ -100,19 +100,21 @@ uninstall:
 	rm -rf '$(DOCDIR)'
 	@[ -n '$(DESTDIR)' ] || { deploy/package/postremove.sh remove; echo 'kept: /etc/weft (configuration, secret) and /var/lib/weft (keys)'; }
 
-# Exactly this version: a package is the same whoever makes it. It is no dependency of weft's.
+# Exactly this version, and no dependency of weft's.
 NFPM := $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
 ARCH = $(shell $(GO) env GOARCH)
-# A package's version begins with a digit and tells pre-releases apart: v1.2.3-4-gabc is 1.2.3+4.gabc, later than 1.2.3.
-PACKAGE_VERSION = $(shell echo '$(VERSION)' | sed -E 's/^v//; s/-([0-9]+)-g/+\1.g/; s/-dirty$$/.dirty/; /^[0-9]/!s/^/0~/')
+# A package's version begins with a digit and grows: v1.2.3-4-gabc is 1.2.3+4.gabc, later than 1.2.3. Before the first tag it is
+# the time of the commit.
+BEFORE_TAGS = 0~$(shell git log -1 --date=format:%Y%m%d.%H%M%S --format=%cd 2>/dev/null)
+PACKAGE_VERSION = $(shell echo '$(VERSION)' | sed -E 's/^v([0-9])/\1/; t tagged; s/^/$(BEFORE_TAGS)./; : tagged; s/-([0-9]+)-g/+\1.g/; s/-dirty$$/.dirty/; s/\.$$//')
 
 DIST    ?= dist
 FORMATS ?= deb rpm
 
 packages: build
-	rm -rf '$(DIST)/root'
-	$(MAKE) --no-print-directory install PREFIX=/usr DESTDIR='$(DIST)/root'
 	for format in $(FORMATS); do \
+		rm -rf '$(DIST)/root' && \
+		$(MAKE) --no-print-directory install FORMAT=$$format PREFIX=/usr DESTDIR='$(DIST)/root' && \
 		ROOT='$(DIST)/root' VERSION='$(PACKAGE_VERSION)' ARCH='$(ARCH)' $(NFPM) package --config deploy/package/nfpm.yaml --packager $$format --target '$(DIST)' || exit 1; \
 	done
 	rm -rf '$(DIST)/root'

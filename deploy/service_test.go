@@ -225,6 +225,12 @@ func TestMakeUninstallTakesTheServiceOffTheHost(t *testing.T) {
 	files, network := s.changed(), s.network()
 	s.run(makeInstall(t)...)
 	s.join()
+	pid := s.pid()
+	s.run(makeInstall(t)...)
+	if now := s.pid(); now == pid || now == "0" {
+		t.Errorf("after another 'make install' the daemon is process %s, as before", now)
+	}
+	s.reached()
 	args := makeInstall(t)
 	args[4] = "uninstall"
 	s.run(args...)
