@@ -135,18 +135,16 @@ func (n *Node) apply(next *Config) error {
 	if err := n.mesh.Check(meshSettings(next)); err != nil {
 		return configErrorf("%w", err)
 	}
-	if old := n.live.Swap(next); old.Metrics != next.Metrics {
-		n.metrics.move()
-	}
-	if err := n.mesh.Set(meshSettings(next)); err != nil { // after the swap: the mesh asks us what is forbidden now
-		return configErrorf("%w", err)
-	}
+	old := n.live.Swap(next)
+	n.protected.keep(next.Join)
 	if h, ok := n.log.Handler().(*logHandler); ok {
 		h.set(next)
 	}
-	n.protected.keep(next.Join)
+	if old.Metrics != next.Metrics {
+		n.metrics.move()
+	}
 	n.changed()
-	return nil
+	return n.mesh.Set(meshSettings(next)) // last: it asks us what is forbidden now; it was checked above
 }
 
 func meshSettings(cfg *Config) mesh.Settings {
