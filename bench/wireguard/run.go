@@ -61,6 +61,8 @@ func open(c Config) (*device.Device, error) {
 func logger() *device.Logger {
 	return &device.Logger{
 		Verbosef: device.DiscardLogf,
-		Errorf:   func(format string, args ...any) { slog.Error("bench.wireguard.failed", "error", fmt.Sprintf(format, args...)) },
+		Errorf: func(format string, args ...any) {
+			slog.Error("bench.wireguard.failed", "error", fmt.Sprintf(format, args...))
+		},
 	}
 }
