@@ -34,10 +34,11 @@ func Down(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err := tun.Removable(cfg.Device); err != nil {
 		return err
 	}
+	rules := removeFirewall(&cfg, log)
 	if err := host.Remove(cfg.Device, cfg.Network); err != nil {
-		return err
+		return errors.Join(err, rules)
 	}
-	return errors.Join(tun.Remove(cfg.Device), removeFirewall(&cfg, log))
+	return errors.Join(tun.Remove(cfg.Device), rules)
 }
 
 // checkDown refuses what would stop a daemon or take the guard of the network away for a device that is not the one meant:

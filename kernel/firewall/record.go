@@ -8,7 +8,7 @@ import (
 	"os"
 	"slices"
 
-	"github.com/google/renameio/v2"
+	"github.com/weftnet/weft/atomicfile"
 )
 
 // record is the file in which Forwarding remembers what it has changed, so that another process can put it back. It belongs
@@ -86,7 +86,7 @@ func (r *record) store(entries []entry) error {
 	}
 	data, err := json.Marshal(recordFile{recordVersion, entries})
 	if err == nil {
-		err = renameio.WriteFile(r.path, append(data, '\n'), 0o600)
+		err = atomicfile.Write(r.path, append(data, '\n'), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("firewall: remember what sysctls were, before changing them: %w", err)

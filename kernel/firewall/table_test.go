@@ -86,21 +86,41 @@ END`)
 	})
 }
 
-// The table is in the documentation as nft(8) shows it.
-func TestTheTableIsAsDocumented(t *testing.T) {
+// documented is a block of docs/firewall.md.
+func documented(t *testing.T, name string) string {
+	t.Helper()
 	text, err := os.ReadFile("../../docs/firewall.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := regexp.MustCompile("(?s)<!-- table -->\n```\n(.*?)```").FindSubmatch(text)
+	block := regexp.MustCompile("(?s)<!-- " + name + " -->\n```\n(.*?)```").FindSubmatch(text)
 	if block == nil {
-		t.Fatal("docs/firewall.md shows no table")
+		t.Fatalf("docs/firewall.md has no block %s", name)
 	}
+	return string(block[1])
+}
+
+func TestNeighboursAreKeptOutAsDocumented(t *testing.T) {
+	s := newSite(t)
+	s.set(wanted())
+	s.run(s.vm, documented(t, "neighbours"))
+	s.set(wanted())
+	families(t, func(t *testing.T, i int) {
+		if s.reaches(s.peer, s.outside, peerAddrs[i]) {
+			t.Error("a neighbour gets into the overlay")
+		}
+		s.sees(s.peer, s.pod, peerAddrs[i])
+		s.sees(s.outside, s.pod, s.outside.Addrs()[i])
+	})
+}
+
+// The table is in the documentation as nft(8) shows it.
+func TestTheTableIsAsDocumented(t *testing.T) {
 	s := newSite(t)
 	want := wanted()
 	want.Routes = prefixes("192.168.7.0/24")
 	s.set(want)
-	if got := s.run(s.vm, "nft list table inet weft"); !slices.Equal(lines(got), lines(string(block[1]))) {
+	if got := s.run(s.vm, "nft list table inet weft"); !slices.Equal(lines(got), lines(documented(t, "table"))) {
 		t.Errorf("nft list table inet weft:\n%s", got)
 	}
 }
