@@ -130,6 +130,27 @@ func TestWithoutAPathOnlyThisSideCalls(t *testing.T) {
 	})
 }
 
+func TestAPeerOfAnOlderBuildIsNotAskedAndIsKnownAsOne(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		a, b, c := s.machine(1), s.machine(2), s.machine(3)
+		b.older = true
+		for _, m := range s.machines {
+			m.start()
+		}
+		within(t, 5*time.Second, "all route to all", joinedUp(a, b, c))
+		r, err := a.node.DialBack(t.Context(), "node-2")
+		if err != nil || r.By != api.DialedByNobody || !strings.Contains(r.Why, "older build") {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if r, err := b.node.DialBack(t.Context(), "node-3"); err != nil || r.By != api.DialedByNobody {
+			t.Errorf("the older one asks: %+v, %v", r, err)
+		}
+		if old, same := a.peer("node-2").Version, a.peer("node-3").Version; old != "" || same != encap.BuildName(a.status().Node.Version) {
+			t.Errorf("versions are %q and %q", old, same)
+		}
+	})
+}
+
 func TestAPeerThatNobodyKnowsIsNotAsked(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
 		a, b := s.machine(1), s.machine(2)

@@ -48,6 +48,7 @@ type machine struct {
 	cpu     cpu.Share
 	listen  func(encap.UDPOptions) (encap.Port, error)
 	dialer  encap.Dialer
+	older   bool // it says of itself what builds before dial-backs said
 	service ServiceManager
 
 	firewall   fakeFilter[firewall.State]
@@ -197,6 +198,9 @@ func (m *machine) run() {
 	tcp, err := m.node.open()
 	must(m.t, err)
 	must(m.t, m.node.assemble(epoch))
+	if m.older {
+		m.node.local.Settings.Capabilities, m.node.local.Settings.Build = 0, ""
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	m.cancel, m.ended = cancel, make(chan error, 1)
 	go func(n *Node, ended chan<- error) {
