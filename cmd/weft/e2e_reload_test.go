@@ -290,6 +290,45 @@ func TestAKeyThatNeedsARestartIsSaidUntilTheRestart(t *testing.T) {
 	}
 }
 
+func TestFlagsStayAboveTheFileInAReload(t *testing.T) {
+	n := newCluster(t, 1).Nodes[0]
+	if err := n.Up("--mtu", "1350"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Addresses(within(t, patience)); err != nil {
+		t.Fatal(err)
+	}
+	configure(t, n, "mtu", "1300")
+	if said := reload(t, n); said != "nothing has changed" {
+		t.Errorf("weft reload says %q", said)
+	}
+	if mtu := status(t, n).Node.Device.MTU; mtu != 1350 {
+		t.Errorf("MTU %d", mtu)
+	}
+}
+
+func TestASubnetInWhichPodsLiveIsNotGivenUpByAReload(t *testing.T) {
+	n := newCluster(t, 1).Nodes[0]
+	if err := n.Up(); err != nil {
+		t.Fatal(err)
+	}
+	pod, err := n.AddPod(within(t, patience), "pod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := status(t, n).Node.Subnets
+	configure(t, n, "mtu", "1300")
+	if said := reload(t, n); !strings.HasPrefix(said, "changed: mtu") {
+		t.Errorf("with pods, weft reload says %q", said)
+	}
+	configure(t, n, "subnet", "[10.244.1.0/24]")
+	refused(t, n, 2, []string{n.Config(), "line", "subnet", before[0].String(), "move it first"}, labtest.Weft(t), "reload", "--socket", n.Socket())
+	if now := status(t, n).Node.Subnets; !slices.Equal(now, before) {
+		t.Errorf("%v became %v", before, now)
+	}
+	awaitPing(t, n, pod.Addr4())
+}
+
 func TestHangupsWhileADaemonStartsAreReloads(t *testing.T) {
 	n := newCluster(t, 1).Nodes[0]
 	if err := n.Up(); err != nil {
