@@ -126,7 +126,11 @@ func awaitReturn(t *testing.T, from, n *cluster.Node, whole string, files []stri
 	if err := from.AwaitReachable(within(t, patience), n.Name()); err != nil {
 		t.Fatal(err)
 	}
-	awaitPing(t, from, status(t, n).Node.Addresses[0])
+	addrs, err := n.Addresses(within(t, patience))
+	if err != nil {
+		t.Fatal(err)
+	}
+	awaitPing(t, from, addrs[0])
 	own := func(text string) string { // routes to others depend on who is reached now
 		return strings.Join(slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool { return strings.Contains(line, "metric 1000") }), "\n")
 	}
