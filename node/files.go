@@ -23,9 +23,9 @@ type epochState struct {
 	Epoch   uint64 `json:"epoch"`
 }
 
-// nextEpoch returns the epoch of this start and stores it. Without a stored one the wall clock in seconds is taken, which
-// is greater than any epoch that counted starts from an earlier clock; so it is for a damaged one, which is set aside and
-// named in aside. With an *atomicfile.Error the epoch is good for this start, and not stored.
+// nextEpoch returns the epoch of this start and stores it: the wall clock in milliseconds, or one more than the one stored if
+// that is not behind the clock. So epochs grow where none can be stored, too, as long as nobody sets the clock back. A damaged
+// file is set aside and named in aside. With an *atomicfile.Error the epoch is good for this start, and not stored.
 func nextEpoch(dir string, now time.Time) (epoch uint64, aside string, err error) {
 	path := filepath.Join(dir, epochFile)
 	var last epochState
@@ -43,7 +43,7 @@ func nextEpoch(dir string, now time.Time) (epoch uint64, aside string, err error
 	case last.Version > stateVersion:
 		return 0, "", fmt.Errorf("node: %s is of version %d, this weft knows %d: run the newer weft, or another state_dir", path, last.Version, stateVersion)
 	}
-	epoch = max(last.Epoch+1, uint64(now.Unix()))
+	epoch = max(last.Epoch+1, uint64(now.UnixMilli()))
 	return epoch, aside, writeEpoch(dir, epoch)
 }
 

@@ -33,7 +33,8 @@ func (n *Node) openStateDir() (unlock func(), err error) {
 }
 
 // nextEpoch is the epoch of this start. Where it cannot be stored the node runs all the same, and the keeper tries again: if
-// it never can, the next start may count the same epoch again, and is then called by its peers instead of calling them.
+// it never can and somebody sets the clock back, the next start has a smaller epoch, and is called by its peers instead of
+// calling them.
 func (n *Node) nextEpoch() (uint64, error) {
 	epoch, aside, err := nextEpoch(n.config().StateDir, n.started)
 	if aside != "" {
