@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/kernel/firewall"
@@ -83,10 +84,35 @@ func (n *Node) applyFirewall(p *plan) {
 	n.noteHost("firewall", changes, err)
 }
 
+// repairs bounds what is said of changes to the host's packet filter: where another program undoes them each time, there are
+// several in a second.
+type repairs struct {
+	minute time.Time // that began with the first of told
+	told   int
+}
+
+// maxRepairs is how many changes are told of in a minute.
+const maxRepairs = 10
+
+// add counts a change. It returns whether to tell of it, or else whether to say, once in that minute, that somebody else
+// keeps undoing them.
+func (r *repairs) add(now time.Time) (tell, contested bool) {
+	if now.Sub(r.minute) > time.Minute {
+		*r = repairs{minute: now}
+	}
+	r.told++
+	return r.told <= maxRepairs, r.told == maxRepairs+1
+}
+
 // noteHost logs what was changed, and what is wrong when that is news.
 func (n *Node) noteHost(what string, changes kernel.Changes, err error) {
 	if changes.Any() {
-		n.log.Info("node.firewall.changed", "what", what, "changes", changes.String())
+		switch tell, contested := n.repairs.add(time.Now()); {
+		case tell:
+			n.log.Info("node.firewall.changed", "what", what, "changes", changes.String())
+		case contested:
+			n.log.Warn("node.firewall.contested", "what", what, "changes", changes.String())
+		}
 	}
 	reason := ""
 	if err != nil {

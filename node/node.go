@@ -57,6 +57,7 @@ type Node struct {
 	handover *handover
 
 	protected *protected
+	repairs   repairs // only the keeper uses it
 
 	egresses  egressCache
 	state     state
