@@ -21,9 +21,12 @@ import (
 // longestGap is what a restart may cost a stream of 1000 datagrams a second.
 const longestGap = 200 * time.Millisecond
 
-// attempts is how often a restart is tried until its gap is short enough: a machine that is busy with other things makes it
-// longer, nothing makes it shorter.
-const attempts = 4
+// attempts is how often a restart is tried until its gap is short enough and nothing more is lost than may be: a machine that is
+// busy with other things makes both worse, nothing makes them better.
+const attempts = 6
+
+// settled is how many datagrams must arrive before and after a restart: those of 100 ms.
+const settled = uint64(100 * time.Millisecond / labtest.Pace)
 
 // oneDrain is how many packets a lane takes from the device at once: those may be lost with a process that is killed.
 const oneDrain = 64
@@ -155,8 +158,8 @@ func git(args ...string) (string, error) {
 // ways, and so does TCP.
 type restartBed struct {
 	m        *managed
-	out, in  *paced // from and to the host that restarts
-	tcp      []*tcpSequence
+	out, in  *labtest.Paced // from and to the host that restarts
+	tcp      []*labtest.Sequence
 	underlay func(text string) (packets, hits int)
 }
 
@@ -176,8 +179,9 @@ func newRestartBed(t *testing.T, plain bool, binary string, flags ...string) *re
 	awaitPing(t, here, there.Addr4())
 	awaitPing(t, there, here.Addr6())
 	b.underlay = capture(t, c.Nodes[0])
-	b.out, b.in = startPaced(t, there, here), startPaced(t, here, there)
-	b.tcp = []*tcpSequence{startSequence(t, here, there), startSequence(t, there, here)}
+	b.out = labtest.StartPaced(t, there, here, here.Addr4(), canary)
+	b.in = labtest.StartPaced(t, here, there, there.Addr4(), canary)
+	b.tcp = []*labtest.Sequence{labtest.StartSequence(t, here, there, there.Addr4()), labtest.StartSequence(t, there, here, here.Addr4())}
 	return b
 }
 
@@ -211,49 +215,46 @@ func (m measured) gap() time.Duration { return max(m.in, m.out) }
 func (b *restartBed) restart(t *testing.T, signal, binary string) (m measured) {
 	t.Helper()
 	steady := func() (out, in uint64) {
-		out, in = b.out.mark(), b.in.mark()
-		b.out.await(t, out+uint64(100*time.Millisecond/pace))
-		b.in.await(t, in+uint64(100*time.Millisecond/pace))
+		out, in = b.out.Mark(), b.in.Mark()
+		b.out.Await(t, out+settled, patience)
+		b.in.Await(t, in+settled, patience)
 		return out, in
 	}
 	out, in := steady()
 	b.m.restart(t, signal, binary)
 	steady()
 	outEnd, inEnd := steady()
-	m.out, m.lostOut = b.out.between(out, outEnd)
-	m.in, m.lostIn = b.in.between(in, inEnd)
+	m.out, m.lostOut = b.out.Between(out, outEnd)
+	m.in, m.lostIn = b.in.Between(in, inEnd)
 	return m
 }
 
-// shortest restarts until the gap is short enough.
-func (b *restartBed) shortest(t *testing.T, what, signal string) (best measured) {
+// all is as many as may be lost where nothing waits.
+const all = 1 << 30
+
+// bear restarts until the gap is short enough, and no more is lost of what the host sends than may be.
+func (b *restartBed) bear(t *testing.T, what, signal string, mayLose int) {
 	t.Helper()
-	for i := range attempts {
+	for range attempts {
 		m := b.restart(t, signal, b.m.binary)
 		t.Logf("%s: gap %v in, %v out; lost %d in, %d out", what, m.in, m.out, m.lostIn, m.lostOut)
-		if i == 0 || m.gap() < best.gap() {
-			best = m
-		}
-		if best.gap() <= longestGap {
-			break
+		if m.gap() <= longestGap && m.lostOut <= mayLose {
+			return
 		}
 	}
-	if best.gap() > longestGap {
-		t.Errorf("%s: the shortest gap is %v, want at most %v", what, best.gap(), longestGap)
-	}
-	return best
+	t.Errorf("%s: of %d restarts none had a gap of at most %v and lost at most %d", what, attempts, longestGap, mayLose)
 }
 
 // finish ends the streams and checks what must hold in all cases.
 func (b *restartBed) finish(t *testing.T) {
 	t.Helper()
 	for _, s := range b.tcp {
-		if err := s.end(within(t, patience)); err != nil {
+		if err := s.End(within(t, patience)); err != nil {
 			t.Errorf("TCP did not survive: %v", err)
 		}
 	}
-	b.out.end()
-	b.in.end()
+	b.out.End()
+	b.in.End()
 	packets, hits := b.underlay(canary)
 	if packets < 1000 {
 		t.Errorf("only %d packets were captured", packets)
@@ -266,15 +267,9 @@ func (b *restartBed) finish(t *testing.T) {
 func TestARestartThatKeepsDescriptorsIsShortAndLosesNothingThatWaits(t *testing.T) {
 	b := newRestartBed(t, false, labtest.Weft(t), "--lanes", "2")
 	index := deviceIndex(t, b.m.Node)
-	stopped := b.shortest(t, "SIGTERM and start", "SIGTERM")
-	killed := b.shortest(t, "kill -9 and start", "SIGKILL")
+	b.bear(t, "SIGTERM and start", "SIGTERM", 0)
+	b.bear(t, "kill -9 and start", "SIGKILL", oneDrain)
 	b.finish(t)
-	if stopped.lostOut != 0 {
-		t.Errorf("SIGTERM: %d datagrams that waited in the device are lost", stopped.lostOut)
-	}
-	if killed.lostOut > oneDrain {
-		t.Errorf("kill -9: %d datagrams are lost, more than were being sent", killed.lostOut)
-	}
 	if b.m.logged(t, "node.handover.inherited", "[udp tcp tun]") < 2 || b.m.logged(t, "node.handover.refused") > 0 {
 		t.Error("the descriptors were not used")
 	}
@@ -348,8 +343,8 @@ func deviceIndex(t *testing.T, n *cluster.Node) string {
 
 func TestARestartWithoutDescriptorsIsShort(t *testing.T) {
 	b := newRestartBed(t, true, labtest.Weft(t))
-	b.shortest(t, "SIGTERM and start", "SIGTERM")
-	b.shortest(t, "kill -9 and start", "SIGKILL")
+	b.bear(t, "SIGTERM and start", "SIGTERM", all)
+	b.bear(t, "kill -9 and start", "SIGKILL", all)
 	b.finish(t)
 }
 

@@ -75,7 +75,7 @@ func newManager(dir string) (*manager, error) {
 }
 
 // restartPause is RestartSec= of the unit: it counts for a service that ended by itself, as one that was killed.
-const restartPause = 100 * time.Millisecond
+const restartPause = 10 * time.Millisecond
 
 // stop ends the service by a signal's name and waits for its end.
 func stop(service *exec.Cmd, signal string) {

@@ -1,4 +1,4 @@
-package main
+package labtest
 
 import (
 	"bytes"
@@ -11,12 +11,10 @@ import (
 	"net/netip"
 	"testing"
 	"time"
-
-	"github.com/weftnet/weft/lab"
 )
 
-// tcpSequence is a TCP connection between two pods that carries a known sequence until it is ended.
-type tcpSequence struct {
+// Sequence is a TCP connection between two places that carries a known sequence until it is ended.
+type Sequence struct {
 	conn     net.Conn
 	listener net.Listener
 	stop     chan struct{}
@@ -24,17 +22,24 @@ type tcpSequence struct {
 	received chan result
 }
 
+// dialPatience is how long the connection may take to open.
+const dialPatience = 30 * time.Second
+
+// streamSeed is that of the sequence.
+var streamSeed = [32]byte{'s', 'e', 'q', 'u', 'e', 'n', 'c', 'e'}
+
 // result is what one end made of the sequence.
 type result struct {
 	bytes int64
 	err   error
 }
 
-func startSequence(t *testing.T, from, to *lab.Pod) *tcpSequence {
+// StartSequence opens the connection to an address of the place to.
+func StartSequence(t *testing.T, from, to Place, addr netip.Addr) *Sequence {
 	t.Helper()
-	s := &tcpSequence{stop: make(chan struct{}), sent: make(chan result, 1), received: make(chan result, 1)}
+	s := &Sequence{stop: make(chan struct{}), sent: make(chan result, 1), received: make(chan result, 1)}
 	err := to.Do(func() (err error) {
-		s.listener, err = net.Listen("tcp", netip.AddrPortFrom(to.Addr4(), 0).String())
+		s.listener, err = net.Listen("tcp", netip.AddrPortFrom(addr, 0).String())
 		return err
 	})
 	if err != nil {
@@ -43,7 +48,7 @@ func startSequence(t *testing.T, from, to *lab.Pod) *tcpSequence {
 	t.Cleanup(func() { s.listener.Close() })
 	go func() { s.received <- receiveSequence(s.listener) }()
 	err = from.Do(func() (err error) {
-		s.conn, err = new(net.Dialer).DialContext(within(t, patience), "tcp", s.listener.Addr().String())
+		s.conn, err = (&net.Dialer{Timeout: dialPatience}).Dial("tcp", s.listener.Addr().String())
 		return err
 	})
 	if err != nil {
@@ -55,7 +60,7 @@ func startSequence(t *testing.T, from, to *lab.Pod) *tcpSequence {
 }
 
 // send writes a piece of the sequence every few milliseconds.
-func (s *tcpSequence) send() (r result) {
+func (s *Sequence) send() (r result) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	sequence, piece := rand.NewChaCha8(streamSeed), make([]byte, 16<<10)
@@ -99,8 +104,8 @@ func receiveSequence(l net.Listener) (r result) {
 	}
 }
 
-// end ends the stream and says what was wrong with it.
-func (s *tcpSequence) end(ctx context.Context) error {
+// End ends the stream and says what was wrong with it.
+func (s *Sequence) End(ctx context.Context) error {
 	close(s.stop)
 	var sent, received result
 	for _, r := range []struct {
