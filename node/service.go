@@ -86,7 +86,7 @@ func (n *Node) runService(ctx context.Context) error {
 				said = status
 			}
 		case <-watchdog.due:
-			n.watch(ctx, watchdog.period)
+			n.watch(ctx, watchdog.answer)
 		}
 	}
 }

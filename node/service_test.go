@@ -72,15 +72,16 @@ func TestTheServiceIsReadyWithoutAnyPeerAndSaysHowItIsWhenThatChanges(t *testing
 		a, manager := s.managed(1, 0)
 		b := s.machine(2)
 		a.start()
-		want := []string{"READY=1\nSTATUS=no subnet yet; 0 of 0 peers reached", "STATUS=10.244.1.0/24; 0 of 0 peers reached"}
-		if got := manager.after(time.Second); !slices.Equal(got, want) {
-			t.Errorf("told %q, want %q", got, want)
+		told := manager.after(time.Second) // the subnet may come before or after
+		first, last := told[0], told[len(told)-1]
+		if !strings.HasPrefix(first, "READY=1\nSTATUS=") || !strings.HasSuffix(last, "STATUS=10.244.1.0/24; 0 of 0 peers reached") || len(told) > 2 {
+			t.Errorf("told %q", told)
 		}
 		if got := manager.after(time.Minute); len(got) != 0 {
 			t.Errorf("told %q although nothing changed", got)
 		}
 		b.start()
-		told := manager.after(10 * time.Second)
+		told = manager.after(10 * time.Second)
 		if last := told[len(told)-1]; last != "STATUS=10.244.1.0/24; 1 of 1 peer reached" {
 			t.Errorf("told %q when a peer came", told)
 		}
@@ -91,7 +92,7 @@ func TestTheServiceIsReadyWithoutAnyPeerAndSaysHowItIsWhenThatChanges(t *testing
 		}
 		a.node.state.problem("driver", "a reason")
 		a.node.state.problem("what", "another")
-		want = []string{"STATUS=10.244.1.0/24; 0 of 1 peer reached; degraded: driver, what ('weft status' says why)"}
+		want := []string{"STATUS=10.244.1.0/24; 0 of 1 peer reached; degraded: driver, what ('weft status' says why)"}
 		if got := manager.after(2 * tidyPeriod); !slices.Equal(got[:1], want) {
 			t.Errorf("told %q, want %q", got, want)
 		}

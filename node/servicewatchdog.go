@@ -9,17 +9,20 @@ import (
 
 // watchdog says when a sign of life is due.
 type watchdog struct {
-	period time.Duration // of the round trips: half of what the manager waits
+	answer time.Duration // how long a round trip may take
 	due    <-chan time.Time
 	ticker *time.Ticker // nil: no sign is wanted
 }
 
+// newWatchdog makes two signs due in the time that the manager waits, as sd_watchdog_enabled(3) advises. A round trip that takes
+// three quarters of the time between them has failed: so the log names who is silent before the manager ends the node.
 func newWatchdog(patience time.Duration) *watchdog {
-	if patience/2 <= 0 {
+	period := patience / 2
+	if period <= 0 {
 		return &watchdog{}
 	}
-	ticker := time.NewTicker(patience / 2)
-	return &watchdog{period: patience / 2, due: ticker.C, ticker: ticker}
+	ticker := time.NewTicker(period)
+	return &watchdog{answer: period * 3 / 4, due: ticker.C, ticker: ticker}
 }
 
 func (w *watchdog) stop() {
@@ -28,10 +31,10 @@ func (w *watchdog) stop() {
 	}
 }
 
-// watch gives a sign of life if control and every lane answer within the period. Without signs the manager ends the node and
-// starts it again.
-func (n *Node) watch(ctx context.Context, period time.Duration) {
-	round, cancel := context.WithTimeout(ctx, period)
+// watch gives a sign of life if control and every lane answer in time. Without signs the manager ends the node and starts it
+// again.
+func (n *Node) watch(ctx context.Context, answer time.Duration) {
+	round, cancel := context.WithTimeout(ctx, answer)
 	defer cancel()
 	err := n.router.Pulse(round)
 	switch {
@@ -42,6 +45,6 @@ func (n *Node) watch(ctx context.Context, period time.Duration) {
 		}
 	case ctx.Err() != nil: // it stops
 	case n.state.problem("watchdog", err.Error()):
-		n.log.Error("node.watchdog.silent", "error", err, "after", period)
+		n.log.Error("node.watchdog.silent", "error", err, "after", answer)
 	}
 }

@@ -155,6 +155,28 @@ func (m *Machine) Shell(ctx context.Context, dir, script string, stdin io.Reader
 	return m.host.RunCommand(ctx, lab.Command{Args: m.inside([]string{"bash", "-c", "cd \"$1\"\n" + script, "bash", dir}), Stdin: stdin})
 }
 
+// PID is the process outside that has a number in the machine.
+func (m *Machine) PID(inside string) (int, error) {
+	space, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", m.init))
+	if err != nil {
+		return 0, fmt.Errorf("systemd: %w", err)
+	}
+	files, _ := filepath.Glob("/proc/[0-9]*/status")
+	for _, file := range files {
+		process := filepath.Dir(file)
+		if link, _ := os.Readlink(filepath.Join(process, "ns/pid")); link != space {
+			continue
+		}
+		text, _ := os.ReadFile(file)
+		_, after, _ := strings.Cut(string(text), "\nNSpid:") // proc_pid_status(5): its numbers, the innermost last
+		line, _, _ := strings.Cut(after, "\n")
+		if numbers := strings.Fields(line); len(numbers) > 0 && numbers[len(numbers)-1] == inside {
+			return strconv.Atoi(filepath.Base(process))
+		}
+	}
+	return 0, fmt.Errorf("systemd: no process %s in %s", inside, m.host.Name())
+}
+
 // Property is a property of a unit, as 'systemctl show' has it.
 func (m *Machine) Property(ctx context.Context, unit, name string) (string, error) {
 	text, err := m.Run(ctx, "systemctl", "show", "--value", "--property="+name, unit)
