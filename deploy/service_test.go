@@ -281,16 +281,26 @@ func TestADaemonThatHangsIsStartedAgainByTheWatchdog(t *testing.T) {
 	s := newService(t)
 	s.impatient()
 	s.join()
-	for range 3 { // signs of life
-		last := s.show("WatchdogTimestampMonotonic")
-		s.sh(fmt.Sprintf(`while [ "$(systemctl show --value --property=WatchdogTimestampMonotonic weft)" = %s ]; do sleep 0.05; done`, last))
-	}
-	pid := s.pid()
+	pid := s.living()
 	s.run("systemctl", "kill", "--kill-whom=main", "--signal=STOP", "weft")
 	s.restarted(pid)
 	if log := s.run("journalctl", "--unit=weft", "--no-pager"); !strings.Contains(log, "Watchdog timeout") || !strings.Contains(log, "goroutine ") {
 		t.Errorf("the journal does not show the watchdog and the stacks:\n%s", log)
 	}
+}
+
+// living waits for three signs of life of one daemon, and returns its process. (The watchdog's time is set anew by each of them,
+// and by the start of a daemon.)
+func (s *service) living() (pid string) {
+	s.t.Helper()
+	for signs := 0; signs < 3; signs++ {
+		last := s.show("WatchdogTimestampMonotonic")
+		if now := s.pid(); now != pid {
+			pid, signs = now, 0
+		}
+		s.sh(fmt.Sprintf(`while [ "$(systemctl show --value --property=WatchdogTimestampMonotonic weft)" = %s ]; do sleep 0.05; done`, last))
+	}
+	return pid
 }
 
 // restarted waits until another daemon than that one runs.
