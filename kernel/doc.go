@@ -14,6 +14,9 @@
 // Ownership. Set and Remove belong to one goroutine at a time; all other methods may be called from anywhere. A Host works
 // in the network namespace of the thread that called New; Watch and Facts in that of the thread that calls them.
 //
+// LANs. Peer routes may lie outside the network: to a LAN behind a peer. The host's own way to the same prefix comes before
+// such a route whatever its metric. A LAN behind this host may lie inside the network.
+//
 // Always. Set is idempotent and adopts what an earlier run left. Only the device's own addresses (not link-local ones) and
 // routes that carry Protocol are ever changed or removed. Only the main table is read or written.
 package kernel

@@ -34,7 +34,8 @@ func (h *Host) Close() { h.nl.Close() }
 // one interface and a list each of addresses and routes.
 //
 // Errors. ErrNoDevice: the device is gone, or want names none; nothing but adding the unreachable routes was done. A *ConflictError: a foreign route
-// inside the network takes (part of) a prefix away from the overlay; everything else is in place. After any other error Set
+// inside the network takes (part of) a prefix away from the overlay, or the host has a way of its own to a network behind a
+// peer, which stays; everything else is in place. After any other error Set
 // has gone on with the rest, and the first error is returned with the number of others.
 func (h *Host) Set(want State) (Changes, error) {
 	if err := want.validate(); err != nil {

@@ -118,6 +118,8 @@ func TestClaimsWithSenselessContentAreRefused(t *testing.T) {
 		"mapped subnet":        func(c *Claim) { c.Subnets = []netip.Prefix{netip.MustParsePrefix("::ffff:10.244.1.0/120")} },
 		"no prefix":            func(c *Claim) { c.Routes = []netip.Prefix{{}} },
 		"too many endpoints":   func(c *Claim) { c.Endpoints = slices.Repeat(c.Endpoints, maxEndpoints) },
+		"cut off from nothing": func(c *Claim) { c.Cut = []netip.Prefix{{}} },
+		"too much cut off":     func(c *Claim) { c.Cut = slices.Repeat(c.Routes, maxPrefixes+1) },
 		"too many routes":      func(c *Claim) { c.Routes = slices.Repeat(c.Routes, maxPrefixes+1) },
 		"version out of range": func(c *Claim) { c.Version = maxVersion + 1 },
 		"time out of range":    func(c *Claim) { c.Since = time.UnixMilli(maxUnixMillis + 1) },

@@ -8,6 +8,6 @@
 // loops of a lane read immutable snapshots (table, index map) and atomic pointers (path, current keypair); they take no
 // lock, write no map, allocate nothing and log nothing per packet.
 //
-// Always. The inner source of a packet lies in what its sender owns, in both directions, sealed or not. A packet goes
+// Always. The inner source of a packet lies in what its sender owns or is standby for, in both directions, sealed or not. A packet goes
 // to a peer only while our own probes of its path are answered. With encryption on, no data frame leaves in clear.
 package router
