@@ -273,3 +273,23 @@ func TestARouteOverTheGatewaysOwnUnderlayIsAllowedUntilItCoversAnotherNode(t *te
 		}
 	})
 }
+
+func TestARouteThatAReloadTakesAwayLeavesNothingBehind(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		user, gw := s.machine(1), s.machine(2)
+		user.start()
+		gw.start()
+		within(t, 2*time.Second, "both route to both", joinedUp(user, gw))
+		gw.kernel.cutOff(siteLAN)
+		_, err := gw.reload(gateway)
+		must(t, err)
+		awaitActive(t, 2*time.Second, user, gw) // the only one, although it is cut off
+		within(t, time.Second, "it says so", func() bool { return len(gw.status().Node.Degraded) == 1 })
+		_, err = gw.reload(func(c *Config) { c.Routes = nil })
+		must(t, err)
+		within(t, 2*time.Second, "the route is gone", func() bool { return joinedUp(user, gw)() && len(user.routesOf(siteLAN)) == 0 })
+		if n := gw.status().Node; len(n.Degraded) != 0 || len(n.Routes) != 0 || len(gw.kernel.state().LANs) != 0 {
+			t.Errorf("degraded %+v, routes %+v, LANs %v", n.Degraded, n.Routes, gw.kernel.state().LANs)
+		}
+	})
+}
