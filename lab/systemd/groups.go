@@ -20,20 +20,29 @@ type groups struct{ path string }
 // endWithin is how long close waits for processes that were killed.
 const endWithin = 10 * time.Second
 
-// newGroups makes an empty group. What a process that was killed left of it is removed.
+// newGroups makes an empty group for the host of that full name, and removes those that a killed process left.
 func newGroups(name string) (*groups, error) {
 	root, err := cgroup2()
 	if err != nil {
 		return nil, err
 	}
+	sweep(root)
 	g := &groups{path: filepath.Join(root, name)}
-	if err := g.close(); err != nil {
-		return nil, err
-	}
 	if err := os.Mkdir(g.path, 0o755); err != nil {
 		return nil, fmt.Errorf("systemd: make control group: %w", err)
 	}
 	return g, nil
+}
+
+// sweep removes the groups of hosts that are no more: a lab, when it is made, removes the namespaces that others left. What
+// cannot be removed now is left to the next time.
+func sweep(root string) {
+	left, _ := filepath.Glob(filepath.Join(root, "weft-*-*"))
+	for _, path := range left {
+		if _, err := os.Stat(filepath.Join("/run/netns", filepath.Base(path))); errors.Is(err, fs.ErrNotExist) {
+			_ = (&groups{path}).remove()
+		}
+	}
 }
 
 // cgroup2 is where the unified hierarchy is mounted.
