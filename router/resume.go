@@ -37,7 +37,7 @@ func (v *receiver) unknown(reason Reason, from encap.Endpoint, lane uint8) {
 func (r *Router) resume(from encap.Endpoint, lane uint8) {
 	now := r.now()
 	for _, p := range r.peers {
-		if at, ok := p.foundAt(from, lane); ok && r.mayResume(p, now) {
+		if at, ok := p.foundAt(from, lane); ok && p.mayResume(now) {
 			r.log.Debug("router.session.resumed", "peer", p.config.Name, "endpoint", at.Addr)
 			p.resumed = now
 			r.initiate(p, []encap.Endpoint{at}, now)
@@ -45,11 +45,10 @@ func (r *Router) resume(from encap.Endpoint, lane uint8) {
 	}
 }
 
-// mayResume reports whether a handshake may bring anything. A peer that said goodbye is called later, and one that is heard
-// has our keys.
-func (r *Router) mayResume(p *peer, now time.Time) bool {
-	heard := p.link.up && now.Sub(r.at(p.heard.Load())) < resumePause
-	return !p.away && !heard && now.Sub(p.resumed) >= resumePause && now.Sub(p.initiated) >= max(answerPause, 3*p.rtt)
+// mayResume reports whether a handshake may bring anything. A peer whose path is up has our keys; one that said goodbye is
+// called later.
+func (p *peer) mayResume(now time.Time) bool {
+	return !p.link.up && !p.away && now.Sub(p.resumed) >= resumePause && now.Sub(p.initiated) >= answerPause
 }
 
 // foundAt returns where to call the peer if it is known at the address of from. Only frames of lane 0 come from the port that

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,6 +44,7 @@ type storedFD struct {
 // Each line of standard input is a command: "start PROGRAM", "stop SIGNAL", "restart SIGNAL PROGRAM", in each of which a
 // leading "plain" means that the service has no manager that keeps descriptors.
 func runManager(args []string) error {
+	runtime.LockOSThread() // with whose end the service would be killed (PR_SET_PDEATHSIG)
 	m, err := newManager(args[0])
 	if err != nil {
 		return err
