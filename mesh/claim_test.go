@@ -119,8 +119,8 @@ func TestClaimsWithSenselessContentAreRefused(t *testing.T) {
 		"no prefix":            func(c *Claim) { c.Routes = []netip.Prefix{{}} },
 		"too many endpoints":   func(c *Claim) { c.Endpoints = slices.Repeat(c.Endpoints, maxEndpoints) },
 		"cut off from nothing": func(c *Claim) { c.Cut = []netip.Prefix{{}} },
-		"too much cut off":     func(c *Claim) { c.Cut = slices.Repeat(c.Routes, maxPrefixes+1) },
-		"too many routes":      func(c *Claim) { c.Routes = slices.Repeat(c.Routes, maxPrefixes+1) },
+		"too much cut off":     func(c *Claim) { c.Cut = slices.Repeat(c.Routes, MaxPrefixes+1) },
+		"too many routes":      func(c *Claim) { c.Routes = slices.Repeat(c.Routes, MaxPrefixes+1) },
 		"version out of range": func(c *Claim) { c.Version = maxVersion + 1 },
 		"time out of range":    func(c *Claim) { c.Since = time.UnixMilli(maxUnixMillis + 1) },
 	} {

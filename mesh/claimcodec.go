@@ -23,11 +23,13 @@ const (
 	maxClaimLen   = 16 << 10
 	maxName       = 253 // as a DNS name (RFC 1035)
 	maxNetworks   = 8
-	maxPrefixes   = 256 // subnets, and routes
 	maxEndpoints  = 32
 	maxVersion    = math.MaxUint64 / 2 // leaves room to jump past
 	maxUnixMillis = 1 << 47            // about the year 6400
 )
+
+// MaxPrefixes is how many subnets a claim may hold, and how many routes.
+const MaxPrefixes = 256
 
 // claimBody is the CBOR form. Keys 1 to 14 are taken.
 type claimBody struct {
@@ -115,8 +117,8 @@ func (b *claimBody) check() error {
 	if b.Version > maxVersion || b.Since > maxUnixMillis {
 		return fmt.Errorf("version %d or time %d out of range", b.Version, b.Since)
 	}
-	if len(b.Network) > maxNetworks || len(b.Subnets) > maxPrefixes || len(b.Routes) > maxPrefixes ||
-		len(b.Cut) > maxPrefixes || len(b.Endpoints) > maxEndpoints {
+	if len(b.Network) > maxNetworks || len(b.Subnets) > MaxPrefixes || len(b.Routes) > MaxPrefixes ||
+		len(b.Cut) > MaxPrefixes || len(b.Endpoints) > maxEndpoints {
 		return fmt.Errorf("too many prefixes or endpoints")
 	}
 	if err := checkName(b.Name); err != nil {

@@ -139,7 +139,7 @@ func TestBadConfigurationIsRefusedInOneLine(t *testing.T) {
 		"auto size too small":    func(c *Config) { c.Subnet = Subnet{Kind: KindAuto, Bits4: 16} },
 		"auto size too large":    func(c *Config) { c.Subnet = Subnet{Kind: KindAuto, Bits4: 33} },
 		"seed with a bad port":   func(c *Config) { c.Seeds = []string{"x:99999"} },
-		"more routes than fits":  func(c *Config) { c.Routes = slices.Repeat(testContent().Routes, maxPrefixes+1) },
+		"more routes than fits":  func(c *Config) { c.Routes = slices.Repeat(testContent().Routes, MaxPrefixes+1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := testConfig("", nil)

@@ -148,12 +148,12 @@ func (c *Config) Socket() string { return filepath.Join(c.RunDir, SocketName) }
 // ReadFile reads a YAML file over c. An unknown key, a key given twice and a value that is not one are errors that name
 // the file, the line and the key; they wrap ErrConfig.
 func (c *Config) ReadFile(path string) error {
-	data, err := os.ReadFile(path)
+	data, err := readConfigFile(path)
 	if errors.Is(err, fs.ErrPermission) {
-		return rootHint(err)
+		return err
 	}
 	if err != nil {
-		return configErrorf("%w (make one with 'weft init' or 'weft join', or name it with --config)", err)
+		return configErrorf("%w", err)
 	}
 	lines, err := c.parse(data)
 	if err != nil {
@@ -240,7 +240,22 @@ func syntaxError(data []byte, err error) error {
 	return fmt.Errorf("line %d: not YAML: %s", max(line, 1), text)
 }
 
+// exampleOf is a key of a section with its default.
+func exampleOf(prefix string) string {
+	defaults := DefaultConfig()
+	for _, k := range Keys() {
+		if name, ok := strings.CutPrefix(k.Name, prefix); ok {
+			return name + ": " + k.Get(&defaults)
+		}
+	}
+	return ""
+}
+
 func (c *Config) parseMap(m *yaml.Node, prefix string, seen map[string]int) error {
+	if m.Kind != yaml.MappingNode && prefix != "" {
+		section := strings.TrimSuffix(prefix, ".")
+		return fmt.Errorf("line %d: %s holds keys: write %s: {%s}", m.Line, section, section, exampleOf(prefix))
+	}
 	if m.Kind != yaml.MappingNode {
 		return fmt.Errorf("line %d: expected keys with values, each as 'key: value' on a line of its own", m.Line)
 	}
@@ -281,7 +296,9 @@ func (c *Config) parseKey(name, value *yaml.Node, full string, seen map[string]i
 // scalars is the value of a key as texts.
 func scalars(n *yaml.Node, list bool) ([]string, error) {
 	switch {
-	case n.Kind == yaml.ScalarNode && n.Tag != "!!null":
+	case n.Tag == "!!null":
+		return nil, errors.New(`has no value: give it one, "" where none is meant, or leave the key out`)
+	case n.Kind == yaml.ScalarNode:
 		return []string{n.Value}, nil
 	case n.Kind == yaml.SequenceNode && list:
 		values := make([]string, 0, len(n.Content))

@@ -2,9 +2,11 @@ package node
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -75,7 +77,16 @@ var badConfigurations = map[string]struct {
 	"lanes without queues":   {"lanes: 2\ndriver: batch\n", []string{"lanes", "2", "batch", "super"}},
 	"bad knob":               {"offload: {gso: maybe}\n", []string{"line 1", "offload.gso", "maybe", "auto, on or off"}},
 	"unknown offload":        {"offload:\n  lro: on\n", []string{"line 2", `"offload.lro"`}},
-	"offload without names":  {"offload: on\n", []string{"line 1", "keys with values"}},
+	"offload without names":  {"offload: on\n", []string{"line 1", "offload: {tso: auto}"}},
+	"log without names":      {"log: debug\n", []string{"line 1", "log: {level: info}"}},
+	"no metrics, halfway":    {"metrics:\n", []string{"line 1", "metrics", `""`}},
+	"encryption as a truth":  {"encryption: false\n", []string{"line 1", "encryption", "on or off"}},
+	"too many routes":        {"routes: [" + manyPrefixes(257) + "]\n", []string{"line 1", "routes", "257", "256"}},
+	"state_dir is a file":    {"state_dir: /etc/hostname\n", []string{"line 1", "state_dir", "/etc/hostname"}},
+	"run_dir below a file":   {"run_dir: /etc/hostname/x\n", []string{"line 1", "run_dir", "/etc/hostname/x"}},
+	"unspecified seed":       {"join: [0.0.0.0]\n", []string{"line 1", "join", "0.0.0.0"}},
+	"broadcast seed":         {"join: ['255.255.255.255:9338']\n", []string{"line 1", "join", "255.255.255.255"}},
+	"seed without zone":      {"join: ['fe80::1']\n", []string{"line 1", "join", "fe80::1"}},
 	"bad level":              {"log: {level: loud}\n", []string{"loud"}},
 	"level with offset":      {"log: {level: INFO+3}\n", []string{"INFO+3", "debug, info, warn or error"}},
 	"long run_dir":           {"run_dir: /" + strings.Repeat("r", 97) + "\n", []string{"run_dir", "108", "107"}},
@@ -96,6 +107,37 @@ var badConfigurations = map[string]struct {
 	"k8s":                    {"subnet: k8s\n", []string{"k8s", "not available"}},
 	"empty value":            {"name: \n", []string{"line 1", "name"}},
 	"bad name":               {"name: \"a b\"\n", []string{"name", "a b"}},
+}
+
+func manyPrefixes(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("192.168.%d.%d/32", i/256, i%256)
+	}
+	return strings.Join(list, ", ")
+}
+
+func TestAPathThatIsNoFileIsRefusedAtOnce(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	long := filepath.Join(t.TempDir(), "long")
+	if err := os.WriteFile(long, make([]byte, maxConfigLen+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		pipe: "not a regular file", t.TempDir(): "not a regular file", long: "hardly a configuration", "": "--config",
+	} {
+		cfg := DefaultConfig()
+		if err := cfg.ReadFile(path); err == nil || !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", path, err, want)
+		}
+	}
+	cfg := DefaultConfig()
+	if err := cfg.ReadFile(os.DevNull); err != nil {
+		t.Error(err)
+	}
 }
 
 // Each of them must be refused in one line that names the place and the value, with exit code 2.

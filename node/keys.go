@@ -250,19 +250,29 @@ var thisHost = netip.MustParsePrefix("0.0.0.0/8") // RFC 1122, section 3.2.1.3
 func setJoin(c *Config, values []string) error {
 	c.Join = nil
 	for _, v := range values {
-		if _, _, err := mesh.SplitSeed(v, DefaultPort); err != nil {
+		host, _, err := mesh.SplitSeed(v, DefaultPort)
+		if err != nil {
 			return fmt.Errorf("%q is not a host or host:port", v)
+		}
+		if addr, err := netip.ParseAddr(host); err == nil && !isHost(addr) {
+			return fmt.Errorf("%s is no address of a host: name one that can be called", v)
 		}
 		c.Join = append(c.Join, v)
 	}
 	return nil
 }
 
+// isHost reports whether an address can be that of one host; a link-local one needs its zone.
+func isHost(a netip.Addr) bool {
+	return !a.IsUnspecified() && !a.IsMulticast() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255}) &&
+		!(a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == "")
+}
+
 func setEncryption(c *Config, v []string) error {
 	switch v[0] {
-	case "on", "true":
+	case "on":
 		c.Encryption = true
-	case "off", "false":
+	case "off":
 		c.Encryption = false
 	default:
 		return fmt.Errorf("%q is not on or off", v[0])

@@ -1,10 +1,13 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"unicode"
 	"unicode/utf8"
 
@@ -12,7 +15,7 @@ import (
 	"github.com/weftnet/weft/tun"
 )
 
-// Validate checks what can be checked without the machine. Errors wrap ErrConfig and read as one line, which names the key
+// Validate checks what can be checked without the machine; of that, only whether directories are files. Errors wrap ErrConfig and read as one line, which names the key
 // and, where it was given, its place.
 func (c *Config) Validate() error {
 	for _, check := range []func() error{c.checkName, c.checkNetwork, c.checkSubnet, c.checkRoutes, c.checkUnderlay, c.checkLanes, c.checkMetrics, c.checkPaths} {
@@ -89,6 +92,9 @@ func (c *Config) checkSubnet() error {
 	if c.Subnet.Auto {
 		return c.checkSubnetSize()
 	}
+	if n := len(c.Subnet.Prefixes); n > mesh.MaxPrefixes {
+		return keyErrorf("subnet", "%d prefixes are more than the %d that a node can claim: put neighbours together", n, mesh.MaxPrefixes)
+	}
 	for i, p := range c.Subnet.Prefixes {
 		net, ok := c.networkOf(p)
 		switch {
@@ -140,6 +146,9 @@ const (
 )
 
 func (c *Config) checkRoutes() error {
+	if n := len(c.Routes); n > mesh.MaxPrefixes {
+		return keyErrorf("routes", "%d prefixes are more than the %d that a node can claim: put neighbours together", n, mesh.MaxPrefixes)
+	}
 	for i, p := range c.Routes {
 		if err := checkWidth(p); err != nil {
 			return err
@@ -218,8 +227,20 @@ func (c *Config) checkPaths() error {
 			return keyErrorf(path.key, "%q holds control characters or is not UTF-8: use a plain path", path.value)
 		}
 	}
+	if noDirectory(c.StateDir) {
+		return keyErrorf("state_dir", "%s is a file, or lies below one: name a directory", c.StateDir)
+	}
+	if noDirectory(c.RunDir) {
+		return keyErrorf("run_dir", "%s is a file, or lies below one: name a directory", c.RunDir)
+	}
 	if n := len(c.Socket()); n > maxSocketPath {
 		return keyErrorf("run_dir", "%s is too long: the path of the socket in it has %d bytes, and the kernel takes %d", c.RunDir, n, maxSocketPath)
 	}
 	return nil
+}
+
+// noDirectory reports whether path can never be a directory as things are. One that is missing can.
+func noDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir() || errors.Is(err, syscall.ENOTDIR)
 }

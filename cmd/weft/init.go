@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -30,10 +31,21 @@ func newInit() *cobra.Command {
 		if err := node.Init(file, cfg, rand.Reader, deliver); err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s; the secret is in %s\nstart this node:      weft up\n"+
+		fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s; the secret is in %s\nstart this node:      %s\n"+
 			"on every other host:  weft join --token-file FILE, then weft up\n"+
-			"the token holds the secret: treat it like a password; 'weft token' makes it again\n", file, cfg.SecretFile)
+			"the token holds the secret: treat it like a password; 'weft token' makes it again\n", file, cfg.SecretFile, upCommand(file))
 		return nil
 	}
 	return cmd
+}
+
+// upCommand is the command that starts the node of a configuration.
+func upCommand(file string) string {
+	if file == node.DefaultConfigFile {
+		return "weft up"
+	}
+	if absolute, err := filepath.Abs(file); err == nil {
+		file = absolute
+	}
+	return "weft up --config " + file
 }

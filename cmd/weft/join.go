@@ -34,7 +34,7 @@ func newJoin() *cobra.Command {
 		if err := node.Join(file, cfg, chosen, token); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "wrote %s; the secret is in %s\nstart this node: weft up\n", file, cfg.SecretFile)
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "wrote %s; the secret is in %s\nstart this node: %s\n", file, cfg.SecretFile, upCommand(file))
 		return err
 	}
 	return cmd
