@@ -135,7 +135,8 @@ func (n *Node) watchFirewall(ctx context.Context) error {
 	return nil
 }
 
-// removeFirewall takes away the rules for the device of cfg, and puts the host's switches back.
+// removeFirewall takes away the rules for the device of cfg, and puts the host's switches back unless somebody else on this
+// host appears to need them, which is logged.
 func removeFirewall(cfg *Config, log *slog.Logger) error {
-	return errors.Join(firewall.NewRules(log).Remove(cfg.Device), firewall.NewForwarding(log).Undo(cfg.forwardingRecord()))
+	return errors.Join(firewall.NewRules(log).Remove(cfg.Device), firewall.NewForwarding(log).Undo(cfg.Device, cfg.forwardingRecord()))
 }

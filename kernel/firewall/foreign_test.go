@@ -245,6 +245,14 @@ func TestAChainThatOnlyItsOwnerCanChangeIsNamedWithTheRemedy(t *testing.T) {
 		t.Error("our own table was not made")
 	}
 
+	var again error
+	for range 2 { // the first Set has made our table; the second finds nothing to do, and the third does not look
+		again = s.vm.Do(func() error { _, err := s.rules.Set(wanted()); return err })
+	}
+	if !errors.As(again, new(*OwnedError)) || !s.rules.seen.known {
+		t.Errorf("at the same generation: %v, remembered: %v", again, s.rules.seen.known)
+	}
+
 	owner(`insert rule inet firewalld filter_FORWARD iifname "weft0" accept`)
 	s.until("the remedy", func() bool { return strings.Contains(s.ruleset(), `iifname "weft0" accept`) })
 	s.settled(wanted())

@@ -41,7 +41,9 @@ const (
 type Forwarding struct {
 	log    *slog.Logger
 	record record
-	tended []string // the interfaces that were there when uplinks were last looked for
+	tended map[int]bool // uplinks that were seen to, by the index of the interface
+	kept   string       // what was last said of switches that stay on
+	find   func(device string) ([]uplink, error)
 }
 
 // NewForwarding makes a keeper of switches. A nil logger is silent.
@@ -49,12 +51,14 @@ func NewForwarding(logger *slog.Logger) *Forwarding {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	return &Forwarding{log: logger}
+	return &Forwarding{log: logger, find: uplinks}
 }
 
 // Set turns forwarding on for the families of want, and puts back what an earlier Set did for others. Where IPv6 forwarding
-// was off, uplinks that take router advertisements go on doing so (accept_ra 2). It is idempotent; when all is as wanted it
-// reads one small file for each family.
+// was off, uplinks that take router advertisements go on doing so (accept_ra 2); where that cannot be seen to, it stays off.
+// A switch that somebody else on this host appears to need stays on, and is logged once (kernel.firewall.kept); the record
+// keeps it for a later Set. Set is idempotent; when all is as wanted it reads a few small files, and lists the interfaces if
+// it has turned IPv6 forwarding on.
 //
 // Errors. A *SysctlError: the kernel does not let a switch be written; the other family is in place all the same.
 func (f *Forwarding) Set(want Switches) (kernel.Changes, error) {
@@ -62,70 +66,102 @@ func (f *Forwarding) Set(want Switches) (kernel.Changes, error) {
 		return nil, err
 	}
 	var run switching
-	run.record, run.log = &f.record, f.log
+	run.record, run.log, run.device = &f.record, f.log, want.Device
+	run.faults.add(f.record.restore())
 	if want.IPv4 {
 		run.turn(forward4, "1")
 	}
 	if want.IPv6 && exists(forward6) {
-		f.tendUplinks(&run, want.Device)
-		run.turn(forward6, "1")
+		f.forward6(&run, want.Device)
 	}
-	for _, e := range slices.Backward(slices.Clone(f.record.entries)) {
-		if ipv4 := e.Name == forward4; ipv4 && !want.IPv4 || !ipv4 && !want.IPv6 {
-			run.putBack(e)
-		}
-	}
+	f.putBack(&run, want)
 	return run.changes, run.faults.err()
 }
 
-// Undo puts back everything that a Set with this record has changed and nobody has changed since.
-func (f *Forwarding) Undo(record string) error {
-	_, err := f.Set(Switches{Record: record})
+// putBack puts back what is recorded of families that are not wanted, the switches before the accept_ra that they made
+// necessary.
+func (f *Forwarding) putBack(run *switching, want Switches) {
+	var list []entry
+	for _, e := range slices.Backward(f.record.entries) {
+		if ipv4 := e.Name == forward4; ipv4 && !want.IPv4 || !ipv4 && !want.IPv6 {
+			list = append(list, e)
+		}
+	}
+	if len(list) == 0 {
+		f.kept = ""
+		return
+	}
+	if user := f.record.newUser(want.Device); user != "" {
+		f.keep(list, user)
+		return
+	}
+	for _, e := range list {
+		run.putBack(e)
+	}
+}
+
+// keep says, when that is news, that switches stay as they are, and who needs them.
+func (f *Forwarding) keep(list []entry, user string) {
+	names := make([]string, len(list))
+	for i, e := range list {
+		names[i] = dotted(e.Name)
+	}
+	if said := strings.Join(names, ",") + user; said != f.kept {
+		f.log.Warn("kernel.firewall.kept", "sysctls", strings.Join(names, ","), "needed_by", user)
+		f.kept = said
+	}
+}
+
+// Undo puts back everything that a Set for this device and with this record has changed, and that nobody has changed since
+// or appears to need.
+func (f *Forwarding) Undo(device, record string) error {
+	_, err := f.Set(Switches{Device: device, Record: record})
 	return err
 }
 
-// tendUplinks lets the uplinks take router advertisements although the host is about to forward, or does so by our doing. It
-// looks for uplinks whenever there are other interfaces than before.
-func (f *Forwarding) tendUplinks(run *switching, device string) {
+// forward6 turns IPv6 forwarding on, if the uplinks can be seen to.
+func (f *Forwarding) forward6(run *switching, device string) {
 	now, err := read(forward6)
-	if err != nil || now != "0" && !f.record.has(forward6) {
-		return // somebody else has turned it on, and knows what becomes of the uplinks
-	}
-	names, err := interfaces()
-	if err != nil || now != "0" && slices.Equal(names, f.tended) {
-		return
-	}
-	list, err := uplinks(device)
 	if err != nil {
 		run.faults.add(err)
 		return
 	}
-	f.tended = names
-	for _, name := range list {
-		path := "net/ipv6/conf/" + name + "/accept_ra"
-		if value, err := read(path); err == nil && value == acceptUnlessForwarding {
-			run.turn(path, acceptAlways)
+	if now == "0" || f.record.has(forward6) { // else somebody else has turned it on, and knows what becomes of the uplinks
+		if err := f.tendUplinks(run, device, now == "0"); err != nil {
+			run.faults.add(err)
+			return
 		}
 	}
+	run.turn(forward6, "1")
 }
 
-// interfaces are the names of the interfaces with IPv6, in a fixed order.
-func interfaces() ([]string, error) {
-	list, err := os.ReadDir("/proc/sys/net/ipv6/conf")
+// tendUplinks lets the uplinks take router advertisements although the host is about to forward, or does so by our doing.
+// Each is seen to once; all again with anew. An interface that becomes an uplink later, or is made again under its old name,
+// is a new one. After an error some may have been left out.
+func (f *Forwarding) tendUplinks(run *switching, device string, anew bool) error {
+	list, err := f.find(device)
 	if err != nil {
-		return nil, fmt.Errorf("firewall: list interfaces: %w", err)
+		return err
 	}
-	names := make([]string, len(list))
-	for i, e := range list {
-		names[i] = e.Name()
+	tended := map[int]bool{}
+	var refused faults
+	for _, u := range list {
+		if anew || !f.tended[u.index] {
+			refused.add(run.acceptAlways(u.name))
+		}
+		tended[u.index] = true
 	}
-	return names, nil
+	if len(refused) == 0 {
+		f.tended = tended
+	}
+	return refused.err()
 }
 
 // switching is one run of Forwarding.Set.
 type switching struct {
 	record  *record
 	log     *slog.Logger
+	device  string
 	changes kernel.Changes
 	faults  faults
 }
@@ -133,38 +169,53 @@ type switching struct {
 // turn gives a sysctl a value, and writes down the one that it had.
 func (s *switching) turn(path, value string) {
 	now, err := read(path)
-	if err != nil {
-		s.faults.add(err)
-		return
+	if err == nil && now != value {
+		err = s.change(path, now, value)
 	}
-	if now == value {
-		return
+	s.faults.add(err)
+}
+
+// acceptAlways lets an interface that takes router advertisements go on doing so when it forwards. One that is gone
+// meanwhile needs nothing.
+func (s *switching) acceptAlways(name string) error {
+	path := "net/ipv6/conf/" + name + "/accept_ra"
+	now, err := read(path)
+	if err != nil || now != acceptUnlessForwarding {
+		return nil
+	}
+	return s.change(path, now, acceptAlways)
+}
+
+func (s *switching) change(path, now, value string) error {
+	if len(s.record.entries) == 0 {
+		s.record.beside = users(s.device)
 	}
 	if err := s.record.add(entry{Name: path, Was: now, Set: value}); err != nil {
-		s.faults.add(err)
-		return
+		return err
 	}
-	s.write(path, now, value)
+	return s.write(path, now, value)
 }
 
 // putBack gives a sysctl the value that it had, if it still has the one that we gave it, and forgets it.
 func (s *switching) putBack(e entry) {
 	now, err := read(e.Name)
-	if err == nil && now == e.Set && now != e.Was && !s.write(e.Name, now, e.Was) {
-		return
+	if err == nil && now == e.Set && now != e.Was {
+		if err := s.write(e.Name, now, e.Was); err != nil {
+			s.faults.add(err)
+			return
+		}
 	}
 	s.faults.add(s.record.remove(e.Name))
 }
 
-func (s *switching) write(path, now, value string) bool {
+func (s *switching) write(path, now, value string) error {
 	if err := os.WriteFile(filepath.Join("/proc/sys", path), []byte(value), 0); err != nil {
-		s.faults.add(&SysctlError{Name: dotted(path), Value: now, Wanted: value, Err: reason(err)})
-		return false
+		return &SysctlError{Name: dotted(path), Value: now, Wanted: value, Err: reason(err)}
 	}
 	what := fmt.Sprintf("%s = %s (was %s)", dotted(path), value, now)
 	s.changes = append(s.changes, kernel.Change{Op: kernel.Changed, Kind: KindSysctl, What: what})
 	s.log.Debug("kernel.firewall.changed", "op", kernel.Changed, "kind", KindSysctl, "what", what)
-	return true
+	return nil
 }
 
 // reason is the errno behind an error of package os, for people.

@@ -2,12 +2,14 @@ package firewall
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
@@ -25,7 +27,7 @@ type host struct {
 
 func newForwardingHost(t *testing.T) *host {
 	t.Helper()
-	l := newLab(t, "ip")
+	l := newLab(t, "ip", "nft")
 	h := &host{t: t, Host: newHost(t, l, "vm"), another: newHost(t, l, "router"), keeper: NewForwarding(nil)}
 	h.want = Switches{IPv4: true, IPv6: true, Device: "weft0", Record: filepath.Join(t.TempDir(), "sysctls.json")}
 	h.write(forward4, "0")
@@ -63,7 +65,7 @@ func (h *host) set(want Switches) (changes string) {
 // undo is what 'weft down' does, in a process of its own.
 func (h *host) undo() {
 	h.t.Helper()
-	if err := h.Do(func() error { return NewForwarding(nil).Undo(h.want.Record) }); err != nil {
+	if err := h.Do(func() error { return NewForwarding(nil).Undo(h.want.Device, h.want.Record) }); err != nil {
 		h.t.Fatal(err)
 	}
 	if _, err := os.Stat(h.want.Record); !errors.Is(err, os.ErrNotExist) {
@@ -203,6 +205,116 @@ func TestInterfacesThatLeadToGuestsAreNoUplinks(t *testing.T) {
 	run(t, h, "ip link del eth0.7")
 	h.undo()
 	h.has("net/ipv6/conf/eth0/accept_ra", "1")
+}
+
+func TestABridgeWithAPhysicalPortIsAnUplinkBeforeItHasAGateway(t *testing.T) {
+	bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0", Index: 2}}
+	port := func(master int) netlink.LinkAttrs { return netlink.LinkAttrs{Index: 3, MasterIndex: master} }
+	for _, c := range []struct {
+		port netlink.Link
+		want bool
+	}{
+		{&netlink.Device{LinkAttrs: port(2)}, true},
+		{&netlink.Vlan{LinkAttrs: port(2)}, true},
+		{&netlink.Device{LinkAttrs: port(4)}, false},
+		{&netlink.Veth{LinkAttrs: port(2)}, false},
+		{&netlink.Tuntap{LinkAttrs: port(2)}, false},
+	} {
+		if got := bridgesOut(bridge, []netlink.Link{bridge, c.port}); got != c.want {
+			t.Errorf("with port %s of %d: %v", c.port.Type(), c.port.Attrs().MasterIndex, got)
+		}
+	}
+}
+
+func TestAnInterfaceIsTendedWhenItGetsAGatewayAndWhenItIsMadeAnew(t *testing.T) {
+	h := newForwardingHost(t)
+	path := "net/ipv6/conf/eth0/accept_ra"
+	h.write(path, "1")
+	h.set(h.want)
+	h.has(path, "1")
+	h.uplink("1")
+	h.set(h.want)
+	h.has(path, "2")
+
+	path = "net/ipv6/conf/up0/accept_ra"
+	for range 2 {
+		run(t, h, "ip link add link eth0 name up0 type macvlan")
+		h.write(path, "1")
+		h.set(h.want)
+		h.has(path, "2")
+		run(t, h, "ip link del up0")
+	}
+	h.undo()
+}
+
+func TestADumpThatIsInterruptedIsAskedForAgainAndNeverTakenForWhole(t *testing.T) {
+	asked := 0
+	list, err := complete(func() ([]int, error) {
+		if asked++; asked == dumps {
+			return []int{1, 2}, nil
+		}
+		return []int{1}, netlink.ErrDumpInterrupted
+	})
+	if err != nil || len(list) != 2 {
+		t.Errorf("the last of %d dumps: %v, %v", dumps, list, err)
+	}
+	if _, err := complete(func() ([]int, error) { return []int{1}, netlink.ErrDumpInterrupted }); !errors.Is(err, netlink.ErrDumpInterrupted) {
+		t.Errorf("a part of a list passes for the whole: %v", err)
+	}
+}
+
+func TestIPv6IsNotForwardedAsLongAsTheUplinksCannotBeSeenTo(t *testing.T) {
+	h := newForwardingHost(t)
+	h.uplink("1")
+	h.keeper.find = func(string) ([]uplink, error) { return nil, netlink.ErrDumpInterrupted }
+	if err := h.Do(func() error { _, err := h.keeper.Set(h.want); return err }); !errors.Is(err, netlink.ErrDumpInterrupted) {
+		t.Errorf("err = %v", err)
+	}
+	h.has(forward6, "0")
+	h.has(forward4, "1")
+	h.keeper.find = uplinks
+	h.set(h.want)
+	h.has(forward6, "1")
+	h.has("net/ipv6/conf/eth0/accept_ra", "2")
+}
+
+func TestSwitchesThatSomebodyElseNeedsStayOnAndThatIsSaidOnce(t *testing.T) {
+	h := newForwardingHost(t)
+	chain := func(table string) string {
+		return "nft 'table inet " + table + " { chain forward { type filter hook forward priority 0; iifname \"x\" accept; }; }'"
+	}
+	run(t, h, chain("firewall")) // while nothing is forwarded: no user
+	h.uplink("1")
+	h.set(h.want)
+	run(t, h, chain("engine"))
+	var said strings.Builder
+	h.keeper = NewForwarding(slog.New(slog.NewTextHandler(&said, nil)))
+	for range 2 {
+		h.set(Switches{Device: "weft0", Record: h.want.Record})
+	}
+	h.has(forward4, "1")
+	h.has(forward6, "1")
+	h.has("net/ipv6/conf/eth0/accept_ra", "2")
+	if text := said.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "kernel.firewall.kept") || !strings.Contains(text, "inet engine forward") {
+		t.Errorf("the log says %q", text)
+	}
+	run(t, h, "nft delete table inet engine")
+	h.undo()
+	h.has(forward4, "0")
+	h.has(forward6, "0")
+	h.has("net/ipv6/conf/eth0/accept_ra", "1")
+}
+
+func TestARecordThatSomebodyDeletesIsWrittenAgain(t *testing.T) {
+	h := newForwardingHost(t)
+	h.set(h.want)
+	if err := os.Remove(h.want.Record); err != nil {
+		t.Fatal(err)
+	}
+	h.set(h.want)
+	h.undo() // by a process that knows nothing but the file
+	h.has(forward4, "0")
+	h.has(forward6, "0")
 }
 
 func TestADamagedOrNewerRecordIsNotOverwritten(t *testing.T) {

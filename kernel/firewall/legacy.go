@@ -21,12 +21,8 @@ type LegacyError struct {
 
 // Error implements error.
 func (e *LegacyError) Error() string {
-	program := "iptables-legacy"
-	if e.IPv6 {
-		program = "ip6tables-legacy"
-	}
 	return fmt.Sprintf("firewall: chain FORWARD of %[1]s drops what it does not know, and weft cannot change that table: "+
-		"%[1]s -I FORWARD -i %[2]s -j ACCEPT && %[1]s -I FORWARD -o %[2]s -j ACCEPT", program, e.Device)
+		"%[1]s -I FORWARD -i %[2]s -j ACCEPT && %[1]s -I FORWARD -o %[2]s -j ACCEPT", legacy{ipv4: !e.IPv6}.program(), e.Device)
 }
 
 // legacyObstacle looks whether an old iptables drops what is forwarded, unless it has rules for the device. The error is a
@@ -59,6 +55,14 @@ var (
 	legacy4 = legacy{true, "ip_tables_names", unix.AF_INET, unix.SOL_IP, 4 * 4, 84 + 4}
 	legacy6 = legacy{false, "ip6_tables_names", unix.AF_INET6, unix.SOL_IPV6, 4 * 16, 136 + 4}
 )
+
+// program is the one that changes the table.
+func (l legacy) program() string {
+	if l.ipv4 {
+		return "iptables-legacy"
+	}
+	return "ip6tables-legacy"
+}
 
 // Options of getsockopt, the same in both families.
 const (
@@ -98,9 +102,8 @@ func (l legacy) read() (*legacyTable, error) {
 		return nil, err
 	}
 	defer unix.Close(fd)
-	var info legacyInfo
-	copy(info.name[:], "filter")
-	if err := getsockopt(fd, l.level, soGetInfo, unsafe.Pointer(&info), int(unsafe.Sizeof(info))); err != nil {
+	info, err := l.infoOf(fd)
+	if err != nil {
 		return nil, err
 	}
 	if info.size > maxLegacy {
@@ -114,6 +117,22 @@ func (l legacy) read() (*legacyTable, error) {
 		return nil, err
 	}
 	return &legacyTable{buffer[40:], int(info.underflow[unix.NF_INET_FORWARD])}, nil
+}
+
+// info asks for the table's shape alone.
+func (l legacy) info() (info legacyInfo, err error) {
+	fd, err := unix.Socket(l.domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return info, err
+	}
+	defer unix.Close(fd)
+	return l.infoOf(fd)
+}
+
+func (l legacy) infoOf(fd int) (info legacyInfo, err error) {
+	copy(info.name[:], "filter")
+	err = getsockopt(fd, l.level, soGetInfo, unsafe.Pointer(&info), int(unsafe.Sizeof(info)))
+	return info, err
 }
 
 func getsockopt(fd, level, option int, value unsafe.Pointer, length int) error {

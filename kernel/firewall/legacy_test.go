@@ -5,10 +5,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestAnOldIptablesThatDropsIsNamedWithTheCommandThatHelps(t *testing.T) {
 	s := newSite(t, "iptables-legacy", "ip6tables-legacy")
+	now := time.Now()
+	s.rules.now = func() time.Time { return now }
 	s.set(wanted())
 	for _, c := range []struct {
 		program, source string
@@ -18,6 +21,8 @@ func TestAnOldIptablesThatDropsIsNamedWithTheCommandThatHelps(t *testing.T) {
 			s.run(s.vm, c.program+" -A FORWARD -s "+c.source+" -j ACCEPT") // a table that drops nothing
 			s.settled(wanted())
 			s.run(s.vm, c.program+" -P FORWARD DROP")
+			s.settled(wanted()) // what was seen less than a minute ago is not looked at again
+			now = now.Add(legacyPeriod)
 			err := s.vm.Do(func() error { _, err := s.rules.Set(wanted()); return err })
 			legacy := new(LegacyError)
 			if !errors.As(err, &legacy) || legacy.IPv6 != c.ipv6 || strings.Contains(err.Error(), "\n") {
@@ -30,6 +35,7 @@ func TestAnOldIptablesThatDropsIsNamedWithTheCommandThatHelps(t *testing.T) {
 			}
 			_, remedy, _ := strings.Cut(err.Error(), "that table: ")
 			s.run(s.vm, remedy)
+			now = now.Add(legacyPeriod)
 			s.settled(wanted())
 			s.sees(s.peer, s.pod, peerAddrs[i])
 		})

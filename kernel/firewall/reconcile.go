@@ -19,6 +19,7 @@ type reconcile struct {
 	chains  []*nftables.Chain // all of the ruleset
 	changes kernel.Changes
 	faults  faults
+	missing error // the last transaction that named what the kernel does not have: taken away meanwhile, or never known
 }
 
 func (r *reconcile) run() (err error) {
@@ -114,7 +115,7 @@ func (r *reconcile) rebuild(table *nftables.Table, wanted []string) {
 
 // commit sends what has been asked for as one transaction.
 func (r *reconcile) commit(op kernel.Op, kind kernel.Kind, what string) error {
-	err := r.session.nft.Flush()
+	err, operation := r.session.nft.Flush(), verbs[op]+" "+string(kind)+" "+what
 	switch {
 	case err == nil:
 		r.changes = append(r.changes, kernel.Change{Op: op, Kind: kind, What: what})
@@ -123,9 +124,12 @@ func (r *reconcile) commit(op kernel.Op, kind kernel.Kind, what string) error {
 	case kind == KindTable && op != kernel.Removed && unknown(err):
 		return ErrNotSupported
 	case errors.Is(err, unix.ENOENT):
-		return nil // it is gone already, or was taken away meanwhile: that has raised the generation, and Set looks again
+		// Gone already, or taken away meanwhile: that has raised the generation. It is also the answer to an expression that
+		// the kernel has no module for.
+		r.missing = explain(operation, err)
+		return nil
 	}
-	return explain(verbs[op]+" "+string(kind)+" "+what, err)
+	return explain(operation, err)
 }
 
 var verbs = map[kernel.Op]string{kernel.Added: "add", kernel.Changed: "change", kernel.Removed: "remove"}

@@ -14,8 +14,9 @@ import (
 // record is the file in which Forwarding remembers what it has changed, so that another process can put it back. It belongs
 // into a directory that a reboot empties, as it does the switches.
 type record struct {
-	path    string  // "" before it is read
-	entries []entry // in the order in which they were changed
+	path    string   // "" before it is read
+	entries []entry  // in the order in which they were changed
+	beside  []string // what users gave before the first change
 }
 
 // entry is a sysctl that was changed.
@@ -29,8 +30,9 @@ type entry struct {
 const recordVersion = 1
 
 type recordFile struct {
-	Version int     `json:"version"`
-	Changed []entry `json:"changed"`
+	Version int      `json:"version"`
+	Changed []entry  `json:"changed"`
+	Beside  []string `json:"beside,omitempty"` // who appeared to forward before; an older weft did not look
 }
 
 // load reads the file at path, once. A damaged one, or one of a newer version, is an error that names it: what it remembers must not be
@@ -41,7 +43,7 @@ func (r *record) load(path string) error {
 	}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		r.path, r.entries = path, nil
+		r.path, r.entries, r.beside = path, nil, nil
 		return nil
 	}
 	if err != nil {
@@ -54,8 +56,19 @@ func (r *record) load(path string) error {
 	if file.Version > recordVersion {
 		return fmt.Errorf("firewall: %s is of version %d, this weft knows %d: run the newer weft", path, file.Version, recordVersion)
 	}
-	r.path, r.entries = path, file.Changed
+	r.path, r.entries, r.beside = path, file.Changed, file.Beside
 	return nil
+}
+
+// restore writes the file again when somebody has deleted it: another process is to find what it remembers.
+func (r *record) restore() error {
+	if len(r.entries) == 0 {
+		return nil
+	}
+	if _, err := os.Stat(r.path); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return r.store(r.entries)
 }
 
 func (r *record) has(name string) bool {
@@ -84,7 +97,7 @@ func (r *record) store(entries []entry) error {
 		r.entries = nil
 		return nil
 	}
-	data, err := json.Marshal(recordFile{recordVersion, entries})
+	data, err := json.Marshal(recordFile{recordVersion, entries, r.beside})
 	if err == nil {
 		err = atomicfile.Write(r.path, append(data, '\n'), 0o600)
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"time"
 
 	"github.com/weftnet/weft/kernel"
 )
@@ -17,15 +19,23 @@ const (
 
 // Rules keeps our rules in the packet filter of the network namespace of the thread that calls it.
 type Rules struct {
-	log  *slog.Logger
-	seen sight
+	log    *slog.Logger
+	now    func() time.Time
+	seen   sight
+	legacy legacySight
 }
 
-// sight is what the last Set saw to be as it wanted it.
+// sight is what the last Set saw.
 type sight struct {
 	generation uint32
 	want       State
-	known      bool
+	known      bool  // all is as wanted, or cannot be as long as nobody changes the ruleset
+	err        error // why it cannot; nil if all is as wanted
+	missing    error // a transaction named what the kernel does not have
+}
+
+func (s sight) of(generation uint32, want State) bool {
+	return s.generation == generation && s.want.equal(want)
 }
 
 // NewRules makes a keeper of rules. It asks the kernel for nothing yet. A nil logger is silent.
@@ -33,12 +43,12 @@ func NewRules(logger *slog.Logger) *Rules {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	return &Rules{log: logger}
+	return &Rules{log: logger, now: time.Now}
 }
 
 // Set makes the packet filter as want says: our table, our rules at the front of foreign chains that are obstacles and in no
 // others. It is idempotent. When nobody has changed anything since the last Set with the same want, it costs one question
-// for the generation.
+// for the generation. An old iptables tells of no change: it is looked at once a minute (legacyPeriod), and for another want.
 //
 // Errors. ErrNotSupported: the kernel cannot; nothing was done. A *LegacyError: an old iptables drops what is forwarded, and
 // netlink cannot change it. An *OwnedError: a foreign chain does, and belongs to one program alone. After any of the last two
@@ -51,7 +61,7 @@ func (r *Rules) Set(want State) (kernel.Changes, error) {
 	var f faults
 	f.add(err)
 	if !want.Off {
-		f.add(legacyObstacle(want))
+		f.add(r.legacyObstacle(want))
 	}
 	return changes, f.err()
 }
@@ -66,14 +76,37 @@ func (r *Rules) set(want State) (kernel.Changes, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.seen.known && r.seen.generation == generation && r.seen.want.equal(want) {
-		return nil, nil
+	if r.seen.known && r.seen.of(generation, want) {
+		return nil, r.seen.err
 	}
 	run := &reconcile{session: s, want: want, log: r.log}
-	err = run.run()
-	// What this very run changed has raised the generation: the next Set looks again, and finds all as wanted.
-	r.seen = sight{generation, want.clone(), err == nil && !run.changes.Any()}
+	err = r.note(generation, run, run.run())
 	return run.changes, err
+}
+
+// note remembers what a run saw that began at a generation and ended with err, and returns what is to be said of it.
+func (r *Rules) note(generation uint32, run *reconcile, err error) error {
+	before := r.seen
+	// What this very run changed has raised the generation: the next Set looks again, and finds all as wanted.
+	lasting := !run.changes.Any() && run.missing == nil && onlyOwned(err)
+	r.seen = sight{generation, run.want.clone(), lasting, err, run.missing}
+	if run.missing == nil || before.missing == nil || !before.of(generation, run.want) {
+		return err
+	}
+	// Nobody has changed the ruleset since: what is missing is not what somebody took away.
+	var f faults
+	f.add(err)
+	f.add(run.missing)
+	return f.err()
+}
+
+// onlyOwned reports whether nothing is wrong but what another program alone can change, which raises the generation.
+func onlyOwned(err error) bool {
+	if err == nil {
+		return true
+	}
+	list, ok := err.(faults)
+	return ok && !slices.ContainsFunc(list, func(err error) bool { return !errors.As(err, new(*OwnedError)) })
 }
 
 // Remove takes away everything that Set made for the device, and nothing else. On a kernel that cannot have any of it,
