@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/weftnet/weft/encap"
@@ -34,7 +35,9 @@ type handover struct {
 	inherited map[string][]inherited // by kind; not taken yet
 	stored    map[string][]string    // by kind: names that the store has
 	used      []string               // kinds that this process goes on with
-	failed    error                  // why something is not stored
+	failed    map[string]error       // by kind: why it is not stored
+	devices   bool                   // another process could go on with the device, too
+	whole     atomic.Bool            // what keeps returns; anybody reads it
 }
 
 // inherited is a descriptor of an earlier process.
@@ -44,7 +47,7 @@ type inherited struct {
 }
 
 func newHandover(store DescriptorStore, log *slog.Logger) *handover {
-	h := &handover{store: store, log: log, inherited: map[string][]inherited{}, stored: map[string][]string{}}
+	h := &handover{store: store, log: log, inherited: map[string][]inherited{}, stored: map[string][]string{}, failed: map[string]error{}}
 	if store == nil {
 		return h
 	}
@@ -108,6 +111,7 @@ func (h *handover) drop(kind string) {
 	delete(h.stored, kind)
 	h.used = slices.DeleteFunc(h.used, func(k string) bool { return k == kind })
 	h.remove(names)
+	h.count()
 }
 
 // remove removes names from the store. Without them, what stays open there makes the next opening fail, which says so.
@@ -122,13 +126,15 @@ func (h *handover) remove(names []string) {
 
 // keep stores the descriptors of a kind, unless they came from there.
 func (h *handover) keep(kind string, fds []int) {
+	defer h.count()
 	if h.store == nil || len(h.stored[kind]) > 0 {
 		return
 	}
+	delete(h.failed, kind)
 	for i, fd := range fds {
 		name := kind + "." + strconv.Itoa(i)
 		if err := h.store.Store(name, fd); err != nil {
-			h.failed = err
+			h.failed[kind] = err
 			h.drop(kind) // a part of it is of no use
 			return
 		}
@@ -136,10 +142,19 @@ func (h *handover) keep(kind string, fds []int) {
 	}
 }
 
-// keeps reports whether another process can go on where this one ends: port and listener are in a store that is known to
-// keep them.
-func (h *handover) keeps() bool {
-	return h.store != nil && h.store.Keeps() && len(h.stored[keptPort]) > 0 && len(h.stored[keptTCP]) > 0
+// failure says why something is not stored; nil: all is.
+func (h *handover) failure() error {
+	return errors.Join(h.failed[keptDevice], h.failed[keptPort], h.failed[keptTCP])
+}
+
+// keeps reports whether another process can go on where this one ends: port and listener, and a device that can be
+// inherited, are in a store that is known to keep them. It may be called from any goroutine.
+func (h *handover) keeps() bool { return h.whole.Load() }
+
+// count finds out what keeps returns.
+func (h *handover) count() {
+	has := func(kind string) bool { return len(h.stored[kind]) > 0 }
+	h.whole.Store(h.store != nil && h.store.Keeps() && has(keptPort) && has(keptTCP) && (has(keptDevice) || !h.devices))
 }
 
 // discard removes all from the store: there is no next process.

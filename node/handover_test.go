@@ -142,8 +142,24 @@ func TestAPartOfThePortIsNotLeftInAStoreThatIsFull(t *testing.T) {
 	if want := []string{"store udp.0", "store udp.1", "remove udp.0 udp.1"}; !slices.Equal(store.log, want) {
 		t.Errorf("%q, want %q", store.log, want)
 	}
-	if !errors.Is(h.failed, errFull) || h.keeps() {
-		t.Errorf("failed %v, keeps %v", h.failed, h.keeps())
+	if !errors.Is(h.failure(), errFull) || h.keeps() {
+		t.Errorf("failed %v, keeps %v", h.failure(), h.keeps())
+	}
+}
+
+func TestAStoreThatTakesADeviceAgainHasNotFailedAnyMore(t *testing.T) {
+	store := &fakeStore{}
+	h := newHandover(store, testLogger(t))
+	h.devices = true
+	h.keep(keptPort, []int{1})
+	h.keep(keptTCP, []int{1})
+	store.full = 1
+	if h.keep(keptDevice, []int{1}); h.keeps() || !errors.Is(h.failure(), errFull) {
+		t.Errorf("without the device: keeps %v, failure %v", h.keeps(), h.failure())
+	}
+	store.full = 0
+	if h.keep(keptDevice, []int{1}); !h.keeps() || h.failure() != nil {
+		t.Errorf("with the device: keeps %v, failure %v", h.keeps(), h.failure())
 	}
 }
 

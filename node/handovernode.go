@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"net"
 	"os"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/tun"
 )
 
@@ -70,19 +72,24 @@ func (n *Node) handOver(listener net.Listener) {
 
 // keepDevice stores the queues of a device, if others can go on with them.
 func (n *Node) keepDevice(device tun.Device) {
-	if d, ok := device.(tun.Inheritable); ok {
-		n.handover.keep(keptDevice, d.Descriptors())
+	d, ok := device.(tun.Inheritable)
+	n.handover.devices = ok
+	if !ok {
+		n.handover.count()
+		return
 	}
+	n.handover.keep(keptDevice, d.Descriptors())
 }
 
 // noteHandover says where a restart will lose packets although a service manager could prevent it.
 func (n *Node) noteHandover() {
 	reason := ""
-	if err := n.handover.failed; err != nil {
+	err := n.handover.failure()
+	if err != nil {
 		reason = "a restart loses packets: " + err.Error()
 	}
 	if n.state.problem("handover", reason) && reason != "" {
-		n.log.Warn("node.handover.failed", "error", n.handover.failed)
+		n.log.Warn("node.handover.failed", "error", err)
 	}
 }
 
@@ -102,4 +109,15 @@ func (n *Node) depart() {
 		return
 	}
 	n.leave()
+}
+
+// departFailed makes the end after a part failed with err a pause, as depart does: the service manager starts this node again
+// at once. A node that was asked to stop, or that is a clone, does not come back.
+func (n *Node) departFailed(err error) {
+	clone := new(mesh.CloneError)
+	if err == nil || errors.Is(err, errStopAsked) || errors.As(err, &clone) || !n.handover.keeps() {
+		return
+	}
+	n.router.Pause()
+	n.log.Info("node.paused", "left", "device and port, for the next start", "error", err)
 }

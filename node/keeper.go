@@ -268,6 +268,7 @@ func (n *Node) reopenDevice() {
 	}
 	n.state.problem("device", "")
 	n.keepDevice(device)
+	n.noteHandover()
 	n.tookDevice(device, choice)
 	n.log.Warn("node.device.reopened", "device", device.Name())
 	n.changed()

@@ -330,6 +330,7 @@ func (n *Node) serve(ctx context.Context, tcp, control net.Listener) error {
 	}
 	stop()
 	err = errors.Join(err, group.Wait())
+	n.departFailed(err)
 	stopRouting()
 	<-routed
 	if errors.Is(err, errStopAsked) {

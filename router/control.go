@@ -51,12 +51,16 @@ const longestSleep = time.Second
 // step lets every link and session act, and returns how long nothing will be due.
 func (r *Router) step() time.Duration {
 	now := r.now()
-	wait := r.stepHold(now)
+	wait, lacking := r.stepHold(now), int64(0)
 	for _, p := range r.peers {
 		r.stepPeer(p, now)
+		if p.lacks() {
+			lacking++
+		}
 		due := p.link.due(now, r.at(p.heard.Load()), r.at(p.carried.Load()), p.rtt)
 		wait = min(wait, due.Sub(now))
 	}
+	r.lacking.Store(lacking)
 	return max(wait, time.Millisecond)
 }
 

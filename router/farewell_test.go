@@ -72,3 +72,17 @@ func TestAPauseLeavesWhatComesInTheDevice(t *testing.T) {
 		}
 	})
 }
+
+func TestAPauseDoesNotWaitForALaneThatHangs(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, w *world) {
+		l := &lane{}
+		l.sending.Lock()
+		if l.awaitLeft(time.Now().Add(leavePatience)) {
+			t.Error("a lane that hangs has left the device")
+		}
+		l.sending.Unlock()
+		if !l.awaitLeft(time.Now()) {
+			t.Error("a lane that left has not")
+		}
+	})
+}

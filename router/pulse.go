@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 )
 
@@ -13,10 +12,12 @@ import (
 type pulses struct {
 	round  atomic.Uint64
 	answer chan struct{} // a loop answered; one that is full says it, too
-	asking sync.Mutex    // one round at a time
+	asking chan struct{} // holds one while a round is asked for: one at a time
 }
 
-func newPulses() pulses { return pulses{answer: make(chan struct{}, 1)} }
+func newPulses() pulses {
+	return pulses{answer: make(chan struct{}, 1), asking: make(chan struct{}, 1)}
+}
 
 // beat is what one loop says of itself. One loop writes it, any goroutine reads it.
 type beat struct {
@@ -67,10 +68,15 @@ func (e *SilentError) Error() string {
 // Pulse asks control and the loops of every lane for an answer, and waits for all of them until ctx ends. A lane that waits
 // is woken; a busy one answers between two drains. A loop that reads a device or a port that cannot be polled has answered,
 // too, while it waits for traffic. It returns nil when all answered, a *SilentError that names those that did not, or
-// ErrStopped. It may be called from any goroutine; a second caller waits for the first.
+// ErrStopped. It may be called from any goroutine; a second caller waits for the first, and gets an error that wraps ctx's
+// where that takes too long.
 func (r *Router) Pulse(ctx context.Context) error {
-	r.pulses.asking.Lock()
-	defer r.pulses.asking.Unlock()
+	select {
+	case r.pulses.asking <- struct{}{}:
+		defer func() { <-r.pulses.asking }()
+	case <-ctx.Done():
+		return fmt.Errorf("router: wait for an earlier pulse: %w", ctx.Err())
+	}
 	round := r.pulses.round.Add(1)
 	r.wake()
 	silent := append(r.awaitControl(ctx), r.awaitLanes(ctx, round)...)

@@ -252,3 +252,17 @@ func TestARouterThatStoppedSaysSo(t *testing.T) {
 		}
 	})
 }
+
+func TestAPulseWaitsForAnotherUntilItsContextEnds(t *testing.T) {
+	bubble(t, simnet.Options{}, func(t *testing.T, w *world) {
+		a := w.side(1)
+		a.router.pulses.asking <- struct{}{}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := a.router.Pulse(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Pulse = %v", err)
+		}
+		<-a.router.pulses.asking
+		a.answers("after")
+	})
+}

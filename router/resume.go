@@ -22,47 +22,85 @@ const (
 	answerPause = 100 * time.Millisecond
 )
 
-// unknown drops a frame that has no session, and lets control know of one whose index nobody knows.
+// unknown drops a frame that has no session, and lets control know of one whose index nobody knows while some peer has no path.
 func (v *receiver) unknown(reason Reason, from encap.Endpoint, lane uint8) {
 	v.l.in.drop(reason, 1)
 	r := v.l.r
 	next := r.strays.Load()
-	if reason != UnknownIndex || v.now < next || !r.strays.CompareAndSwap(next, v.now+int64(strayPause)) {
+	if reason != UnknownIndex || r.lacking.Load() == 0 || v.now < next || !r.strays.CompareAndSwap(next, v.now+int64(strayPause)) {
 		return
 	}
 	r.post(func() { r.resume(from, lane) })
 }
 
-// resume calls the peers that may have sent a frame of an unknown index from there.
+// resume calls the peer that may have sent a frame of an unknown index from there: one at most.
 func (r *Router) resume(from encap.Endpoint, lane uint8) {
 	now := r.now()
+	p, at := r.sender(from, lane)
+	if p == nil || !p.mayResume(now) {
+		return
+	}
+	r.log.Debug("router.session.resumed", "peer", p.config.Name, "endpoint", at.Addr)
+	p.resumed = now
+	r.initiate(p, []encap.Endpoint{at}, now)
+}
+
+// sender guesses whose a frame of an unknown index is, and where to call that peer; nil: nobody's who may be called.
+//
+// Only frames of lane 0 come from the port that a peer listens at. One that is known at just that port is the sender, and no
+// other is called, whether that one may be or not. Otherwise it is one that is known at the address and may be called: at the
+// endpoint that we know, since the sender chooses the port; but if nobody else is known at the address, a frame of lane 0
+// tells how the peer's port is translated.
+func (r *Router) sender(from encap.Endpoint, lane uint8) (found *peer, at encap.Endpoint) {
+	now, near := r.now(), 0
 	for _, p := range r.peers {
-		if at, ok := p.foundAt(from, lane); ok && p.mayResume(now) {
-			r.log.Debug("router.session.resumed", "peer", p.config.Name, "endpoint", at.Addr)
-			p.resumed = now
-			r.initiate(p, []encap.Endpoint{at}, now)
+		if lane == 0 && p.isKnownAt(from.Addr) {
+			return p, from
+		}
+		addr, ok := p.endpointAt(from.Addr.Addr())
+		if !ok {
+			continue
+		}
+		near++
+		if found == nil && p.mayResume(now) {
+			found, at = p, encap.Endpoint{Addr: addr}
 		}
 	}
+	if lane == 0 && near == 1 {
+		at = from
+	}
+	return found, at
 }
+
+// lacks reports whether the peer has no path, and did not say goodbye: one of those may be called for a stray frame.
+func (p *peer) lacks() bool { return !p.link.up && !p.away }
 
 // mayResume reports whether a handshake may bring anything. A peer whose path is up has our keys; one that said goodbye is
 // called later.
 func (p *peer) mayResume(now time.Time) bool {
-	return !p.link.up && !p.away && now.Sub(p.resumed) >= resumePause && now.Sub(p.initiated) >= answerPause
+	return p.lacks() && now.Sub(p.resumed) >= resumePause && now.Sub(p.initiated) >= answerPause
 }
 
-// foundAt returns where to call the peer if it is known at the address of from. Only frames of lane 0 come from the port that
-// the peer listens at, perhaps translated on the way.
-func (p *peer) foundAt(from encap.Endpoint, lane uint8) (encap.Endpoint, bool) {
-	list := p.candidates()
-	i := slices.IndexFunc(list, func(e encap.Endpoint) bool { return sameAddr(e.Addr, from.Addr) })
-	switch {
-	case i < 0:
-		return encap.Endpoint{}, false
-	case lane == 0:
-		return from, true
+// isKnownAt reports whether the peer was reached there last, or is said to listen there.
+func (p *peer) isKnownAt(at netip.AddrPort) bool {
+	if path := p.path.Load(); path != nil && path.endpoint.Addr == at {
+		return true
 	}
-	return list[i], true
+	return p.last == at || slices.Contains(p.config.Endpoints, at)
 }
 
-func sameAddr(a, b netip.AddrPort) bool { return a.Addr() == b.Addr() }
+// endpointAt returns the first endpoint of the peer that has the address.
+func (p *peer) endpointAt(addr netip.Addr) (netip.AddrPort, bool) {
+	if path := p.path.Load(); path != nil && path.endpoint.Addr.Addr() == addr {
+		return path.endpoint.Addr, true
+	}
+	if p.last.Addr() == addr {
+		return p.last, true
+	}
+	for _, e := range p.config.Endpoints {
+		if e.Addr() == addr {
+			return e, true
+		}
+	}
+	return netip.AddrPort{}, false
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/trust"
 )
 
 // wrongPort makes others call the side at its address, but at a port where nobody listens: as it is with one behind a NAT.
@@ -107,5 +108,31 @@ func TestAPeerWhosePathIsUpIsNotCalledForAnUnknownIndex(t *testing.T) {
 		if n := initiations(b) - before; n != 0 {
 			t.Errorf("%d initiations", n)
 		}
+		if b.router.strays.Load() != 0 {
+			t.Error("control was told, although no peer lacks a path")
+		}
 	})
+}
+
+func TestAStrayFrameConcernsOnePeerOfAnAddress(t *testing.T) {
+	addr := netip.MustParseAddr("192.0.2.1")
+	at := func(port uint16) netip.AddrPort { return netip.AddrPortFrom(addr, port) }
+	r := &Router{started: time.Now(), peers: map[trust.Fingerprint]*peer{}}
+	for i := range 3 {
+		p := &peer{config: PeerConfig{Endpoints: []netip.AddrPort{at(uint16(1000 + i))}}}
+		r.peers[trust.Fingerprint{byte(i)}] = p
+	}
+	exact := r.peers[trust.Fingerprint{1}]
+	if p, to := r.sender(encap.Endpoint{Addr: at(1001)}, 0); p != exact || to.Addr != at(1001) {
+		t.Errorf("a frame from the port of a peer calls %v", to)
+	}
+	for lane := range uint8(2) {
+		p, to := r.sender(encap.Endpoint{Addr: at(7)}, lane)
+		if p == nil || p.config.Endpoints[0] != to.Addr {
+			t.Errorf("lane %d: a frame from another port calls %v, not the peer's endpoint", lane, to)
+		}
+	}
+	if p, _ := r.sender(encap.Endpoint{Addr: netip.MustParseAddrPort("192.0.2.2:1001")}, 0); p != nil {
+		t.Error("a stranger's frame concerns a peer")
+	}
 }

@@ -61,6 +61,7 @@ type Router struct {
 	pausing atomic.Bool // Pause was called
 	hold    hold
 	strays  atomic.Int64 // clock before which control hears of no further frame of an unknown index
+	lacking atomic.Int64 // how many peers lack a path, as control last saw it
 	indexes indexMap
 	lanes   []*lane
 	conns   []encap.Conn // of the lanes; control frames leave by the first
