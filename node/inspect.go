@@ -18,12 +18,12 @@ func (n *Node) inspection(mux *http.ServeMux) {
 			_, _ = w.Write(n.recent.text()) // the client has gone; nobody is left to be told
 		}
 	})
-	mux.HandleFunc("GET "+api.PathGoroutines, replyProfile("goroutine", 2))
+	mux.HandleFunc("GET "+api.PathGoroutines, replyProfile("goroutine", 1))
 	mux.HandleFunc("GET "+api.PathHeap, replyProfile("heap", 0))
 }
 
-// replyProfile answers with a profile of the process: as text with debug 2, else as go tool pprof reads it. A profile holds
-// names of functions and numbers, and nothing of what memory holds.
+// replyProfile answers with a profile of the process: as text with debug 1, else as go tool pprof reads it. Either holds names
+// of functions and numbers, and nothing of what memory holds; debug 2 would show the words of arguments, which may be keys.
 func replyProfile(name string, debug int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/octet-stream")

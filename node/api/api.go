@@ -17,7 +17,7 @@ const (
 	PathDialBack   = "/v1/dialback"         // with ?peer=NAME
 	PathConfig     = "/v1/config"           // []Setting
 	PathLog        = "/v1/log"              // text: the latest lines
-	PathGoroutines = "/v1/debug/goroutines" // text: all stacks
+	PathGoroutines = "/v1/debug/goroutines" // text: all stacks, equal ones together
 	PathHeap       = "/v1/debug/heap"       // a heap profile, as go tool pprof reads it
 )
 

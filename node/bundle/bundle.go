@@ -42,7 +42,7 @@ func Write(ctx context.Context, w io.Writer, o Options) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("bundle: %w", err)
 	}
-	secrets := newRedactor(facts.Config)
+	secrets := newRedactor(facts.Config, facts.ConfigFile)
 	for i := range items {
 		items[i].data = secrets.redact(items[i].data)
 	}

@@ -74,7 +74,7 @@ func shows(text, key []byte) bool {
 func TestKeysAreTakenOutInAllTheirForms(t *testing.T) {
 	cfg, secret, seed, token := host(t)
 	psk := secret.Derive().PSK
-	r := newRedactor(cfg)
+	r := newRedactor(cfg, "")
 	for name, key := range map[string][]byte{"secret": secret[:], "node key": seed, "session key": psk[:]} {
 		for form, text := range map[string]string{
 			"bytes": string(key), "digits": hex.EncodeToString(key), "capital digits": strings.ToUpper(hex.EncodeToString(key)),
@@ -97,6 +97,22 @@ func TestKeysAreTakenOutInAllTheirForms(t *testing.T) {
 	}
 	if got := string(new(redactor).redact([]byte("token " + token))); got != "token (removed)" {
 		t.Errorf("without a configuration a token leaves %q", got)
+	}
+}
+
+// A report is made above all when something is wrong with the configuration.
+func TestKeysOfAConfigurationThatCannotBeReadAreTakenOut(t *testing.T) {
+	cfg, secret, seed, _ := host(t)
+	file := filepath.Join(t.TempDir(), "weft.yaml")
+	text := fmt.Sprintf("netwrk: [\nsecret_file: %s # ours\n  \"state_dir\" : '%s'\n", cfg.SecretFile, cfg.StateDir)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := newRedactor(nil, file)
+	for name, key := range map[string][]byte{"secret": secret[:], "node key": seed} {
+		if got := r.redact([]byte("before " + base64.StdEncoding.EncodeToString(key) + " after")); shows(got, key) {
+			t.Errorf("%s leaves %q", name, got)
+		}
 	}
 }
 

@@ -25,27 +25,52 @@ type redactor struct {
 	digits [][]byte // of keys in base64
 }
 
-// newRedactor knows the secret and the node's key of a configuration, and what is derived from them. Without a configuration,
-// or where their files cannot be read, it knows tokens only: then no item can hold the rest, since it was not to be had.
-func newRedactor(cfg *node.Config) *redactor {
+// pathLine is a line of a configuration that names a file with keys, whether the whole can be read or not.
+var pathLine = regexp.MustCompile(`(?m)^[ \t]*["']?(secret_file|state_dir)["']?[ \t]*:[ \t]*["']?([^"'\s#]+)`)
+
+// newRedactor knows the keys of the configuration in force, of those that the file names (it may have been changed since, or
+// be one that does not parse) and of those at the default places, and what is derived from them. What of these cannot be read
+// it does not know: beside tokens, no other text is known for a key.
+func newRedactor(cfg *node.Config, file string) *redactor {
 	r := new(redactor)
-	if cfg == nil {
-		return r
+	r.learnSecret(node.DefaultSecretFile)
+	r.learnIdentity(node.DefaultStateDir)
+	if cfg != nil {
+		r.learnSecret(cfg.SecretFile)
+		r.learnIdentity(cfg.StateDir)
 	}
-	if secret, _, err := trust.ReadSecretFile(cfg.SecretFile); err == nil {
-		keys := secret.Derive()
-		for _, k := range [][32]byte{secret, keys.Gossip, keys.Stream, keys.PSK, keys.MAC, keys.Token} {
-			r.learn(k[:])
-		}
-	}
-	if seed, err := os.ReadFile(filepath.Join(cfg.StateDir, trust.IdentityFile)); err == nil {
-		r.learn(seed)
-		if id, err := trust.NewIdentity(seed); err == nil {
-			dh := id.DHPrivate()
-			r.learn(dh[:])
+	text, _ := os.ReadFile(file) // one that is not there names nothing
+	for _, line := range pathLine.FindAllSubmatch(text, -1) {
+		if string(line[1]) == "secret_file" {
+			r.learnSecret(string(line[2]))
+		} else {
+			r.learnIdentity(string(line[2]))
 		}
 	}
 	return r
+}
+
+func (r *redactor) learnSecret(file string) {
+	secret, _, err := trust.ReadSecretFile(file)
+	if err != nil {
+		return
+	}
+	keys := secret.Derive()
+	for _, k := range [][32]byte{secret, keys.Gossip, keys.Stream, keys.PSK, keys.MAC, keys.Token} {
+		r.learn(k[:])
+	}
+}
+
+func (r *redactor) learnIdentity(stateDir string) {
+	seed, err := os.ReadFile(filepath.Join(stateDir, trust.IdentityFile))
+	if err != nil {
+		return
+	}
+	r.learn(seed)
+	if id, err := trust.NewIdentity(seed); err == nil {
+		dh := id.DHPrivate()
+		r.learn(dh[:])
+	}
 }
 
 // leastKey is the length of the shortest key, in bytes: less would be found everywhere.
