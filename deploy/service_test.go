@@ -338,6 +338,9 @@ func TestDownStopsTheServiceForGood(t *testing.T) {
 	s := newService(t)
 	s.join()
 	s.run("weft", "down")
+	if log := s.run("journalctl", "--unit=weft", "--no-pager"); strings.Contains(log, "node.handover.unremoved") {
+		s.t.Errorf("the sandbox keeps weft from emptying systemd's store:\n%s", log)
+	}
 	s.await("ActiveState", "inactive")
 	if got := s.show("Result"); got != "success" {
 		t.Errorf("its result is %s, want success", got)

@@ -21,7 +21,7 @@ func TestAnOldIptablesThatDropsIsNamedWithTheCommandThatHelps(t *testing.T) {
 			s.run(s.vm, c.program+" -A FORWARD -s "+c.source+" -j ACCEPT") // a table that drops nothing
 			s.settled(wanted())
 			s.run(s.vm, c.program+" -P FORWARD DROP")
-			s.settled(wanted()) // what was seen less than a minute ago is not looked at again
+			s.settled(wanted()) // what was seen a moment ago is not looked at again
 			now = now.Add(legacyPeriod)
 			err := s.vm.Do(func() error { _, err := s.rules.Set(wanted()); return err })
 			legacy := new(LegacyError)

@@ -13,7 +13,7 @@ func LegacyObstacle(device string, network []netip.Prefix) error {
 
 // legacyPeriod is how long what an old iptables does is taken for granted: its table can only be read as a whole, and tells
 // of no change.
-const legacyPeriod = time.Minute
+const legacyPeriod = 10 * time.Second
 
 // legacySight is what was seen of an old iptables.
 type legacySight struct {

@@ -48,7 +48,7 @@ func NewRules(logger *slog.Logger) *Rules {
 
 // Set makes the packet filter as want says: our table, our rules at the front of foreign chains that are obstacles and in no
 // others. It is idempotent. When nobody has changed anything since the last Set with the same want, it costs one question
-// for the generation. An old iptables tells of no change: it is looked at once a minute (legacyPeriod), and for another want.
+// for the generation. An old iptables tells of no change: it is looked at every ten seconds (legacyPeriod), and for another want.
 //
 // Errors. ErrNotSupported: the kernel cannot; nothing was done. A *LegacyError: an old iptables drops what is forwarded, and
 // netlink cannot change it. An *OwnedError: a foreign chain does, and belongs to one program alone. After any of the last two
