@@ -8,23 +8,23 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/inherit"
 )
 
 // inheritLanes goes on with the sockets that an earlier process left. All are checked before any is changed. The error wraps
-// ErrInherited.
+// inherit.ErrRefused.
 func (u *UDPPort) inheritLanes() error {
 	files, lanes := u.options.Inherited, u.options.Lanes
 	if want := 2*lanes - 1; len(files) != want {
-		return fmt.Errorf("%w: %d sockets came, %d lanes have %d", ErrInherited, len(files), lanes, want)
+		return fmt.Errorf("%w: %d sockets came, %d lanes have %d", inherit.ErrRefused, len(files), lanes, want)
 	}
 	u.at = boundTo(u.at)
-	for i, f := range files {
-		if err := onDescriptor(f, func(fd int) error { return u.checkLane(fd, sends(i)) }); err != nil {
-			return fmt.Errorf("%w: socket %d: %w", ErrInherited, i, err)
-		}
+	if err := u.checkLanes(files); err != nil {
+		return fmt.Errorf("%w: %w", inherit.ErrRefused, err)
 	}
 	if err := u.adoptLanes(files); err != nil {
-		return fmt.Errorf("%w: %w", ErrInherited, err)
+		return fmt.Errorf("%w: %w", inherit.ErrRefused, err)
 	}
 	return nil
 }
@@ -74,7 +74,7 @@ func (u *UDPPort) adoptLanes(files []*os.File) error {
 
 // adopt makes a socket of an inherited descriptor and sets all its options anew.
 func (u *UDPPort) adopt(f *os.File, filter func(fd int) error) (*socket, error) {
-	fd, err := detached(f)
+	fd, err := inherit.Detach(f)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func letIn(fd int) error {
 }
 
 // InheritTCP goes on with a listening socket that an earlier process left open at listen; connections that wait in it are
-// accepted. It takes f over, also when it fails; the error then wraps ErrInherited.
+// accepted. It takes f over, also when it fails; the error then wraps inherit.ErrRefused.
 func InheritTCP(listen string, f *os.File) (net.Listener, error) {
 	defer f.Close()
 	at, err := parseListen(listen)
@@ -107,47 +107,12 @@ func InheritTCP(listen string, f *os.File) (net.Listener, error) {
 		return nil, err
 	}
 	at = boundTo(at)
-	if err := onDescriptor(f, func(fd int) error { return checkListener(fd, at) }); err != nil {
-		return nil, fmt.Errorf("encap: listen at %s: %w: %w", listen, ErrInherited, err)
+	if err := inherit.With(f, func(fd int) error { return checkListener(fd, at) }); err != nil {
+		return nil, fmt.Errorf("encap: listen at %s: %w: %w", listen, inherit.ErrRefused, err)
 	}
 	ln, err := net.FileListener(f)
 	if err != nil {
-		return nil, fmt.Errorf("encap: listen at %s: %w: %w", listen, ErrInherited, err)
+		return nil, fmt.Errorf("encap: listen at %s: %w: %w", listen, inherit.ErrRefused, err)
 	}
 	return ln, nil
-}
-
-// detached is a non-blocking duplicate of a descriptor that Go's poller does not know.
-func detached(f *os.File) (dup int, err error) {
-	err = onDescriptor(f, func(fd int) error {
-		dup, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-		return err
-	})
-	if err != nil {
-		return -1, fmt.Errorf("duplicate the descriptor: %w", err)
-	}
-	if err := unix.SetNonblock(dup, true); err != nil {
-		unix.Close(dup)
-		return -1, fmt.Errorf("make the descriptor non-blocking: %w", err)
-	}
-	return dup, nil
-}
-
-// onDescriptor calls do with the file's descriptor, which stays open meanwhile.
-func onDescriptor(f *os.File, do func(fd int) error) error {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var done error
-	if err := conn.Control(func(fd uintptr) { done = do(int(fd)) }); err != nil {
-		return err
-	}
-	return done
-}
-
-func closeFiles(files []*os.File) {
-	for _, f := range files {
-		f.Close()
-	}
 }

@@ -12,22 +12,10 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// passedOn are the sockets of a port as another process gets them.
-func passedOn(t testing.TB, fds ...int) (files []*os.File) {
-	t.Helper()
-	for i, fd := range fds {
-		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f := os.NewFile(uintptr(dup), fmt.Sprintf("udp.%d", i))
-		t.Cleanup(func() { f.Close() })
-		files = append(files, f)
-	}
-	return files
-}
+	"github.com/weftnet/weft/inherit"
+	"github.com/weftnet/weft/inherit/inherittest"
+)
 
 // leave closes a port that is kept, and returns its sockets.
 func leave(t testing.TB, u *UDPPort) []*os.File {
@@ -35,7 +23,7 @@ func leave(t testing.TB, u *UDPPort) []*os.File {
 	if err := u.Keep(); err != nil {
 		t.Fatal(err)
 	}
-	files := passedOn(t, u.Descriptors()...)
+	files := inherittest.Pass(t, "udp", u.Descriptors()...)
 	u.Close()
 	return files
 }
@@ -102,7 +90,7 @@ func TestClosingAKeptPortWakesReceiveAndLeavesTheSocketsOpen(t *testing.T) {
 	if err := u.Keep(); err != nil {
 		t.Fatal(err)
 	}
-	o.Inherited = passedOn(t, u.Descriptors()...)
+	o.Inherited = inherittest.Pass(t, "udp", u.Descriptors()...)
 	ended := make(chan error, len(u.conns))
 	for _, c := range u.conns {
 		go func() {
@@ -132,95 +120,113 @@ func TestKnobsCountForInheritedSocketsToo(t *testing.T) {
 	}
 }
 
-func TestInheritedSocketsAreCheckedAndRefusedWithAReason(t *testing.T) {
-	const here = "127.0.0.1"
-	raw := func(t *testing.T, family, typ int, prepare func(fd int) error) *os.File {
-		fd, err := unix.Socket(family, typ|unix.SOCK_CLOEXEC, 0)
+// here is where the sockets of these tests are.
+const here = "127.0.0.1"
+
+// refusedSockets is a port that an earlier process opened at made with so many lanes, what became of its sockets, and why they
+// are refused by one at here.
+type refusedSockets struct {
+	made   string // default: here
+	lanes  int
+	change func(t *testing.T, files []*os.File) []*os.File // nil: nothing
+	reason string
+}
+
+// foreignSocket replaces what came by another socket, bound to here.
+func foreignSocket(typ int) func(*testing.T, []*os.File) []*os.File {
+	return func(t *testing.T, files []*os.File) []*os.File {
+		inherit.Close(files)
+		fd, err := unix.Socket(unix.AF_INET, typ|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := prepare(fd); err != nil {
+		f := os.NewFile(uintptr(fd), "udp.0")
+		t.Cleanup(func() { f.Close() })
+		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 			t.Fatal(err)
 		}
-		f := os.NewFile(uintptr(fd), "raw")
-		t.Cleanup(func() { f.Close() })
-		return f
+		return []*os.File{f}
 	}
-	bound := func(fd int) error { return unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}) }
-	for name, c := range map[string]struct {
-		lanes  int
-		made   string
-		change func(t *testing.T, files []*os.File) []*os.File
-		reason string
-	}{
-		"too few": {lanes: 2, reason: "1 sockets came, 2 lanes have 3", change: func(t *testing.T, files []*os.File) []*os.File {
-			closeFiles(files[1:])
-			return files[:1]
-		}},
-		"a file": {lanes: 1, reason: "not a socket", change: func(t *testing.T, files []*os.File) []*os.File {
-			closeFiles(files)
-			null, err := os.Open(os.DevNull)
-			if err != nil {
+}
+
+// reordered gives the sockets of these numbers, each of them duplicated.
+func reordered(numbers ...int) func(*testing.T, []*os.File) []*os.File {
+	return func(t *testing.T, files []*os.File) (out []*os.File) {
+		for _, i := range numbers {
+			if err := inherit.With(files[i], func(fd int) error {
+				out = append(out, inherittest.Pass(t, "udp", fd)...)
+				return nil
+			}); err != nil {
 				t.Fatal(err)
 			}
-			return []*os.File{null}
-		}},
-		"TCP": {lanes: 1, reason: "its type is", change: func(t *testing.T, files []*os.File) []*os.File {
-			closeFiles(files)
-			return []*os.File{raw(t, unix.AF_INET, unix.SOCK_STREAM, bound)}
-		}},
-		"another family": {lanes: 1, made: "[::1]", reason: "its address family is"},
-		"all addresses":  {lanes: 1, made: "0.0.0.0", reason: "it is bound to 0.0.0.0"},
-		"another port": {lanes: 1, reason: "it is bound to port", change: func(t *testing.T, files []*os.File) []*os.File {
-			closeFiles(files)
-			return []*os.File{raw(t, unix.AF_INET, unix.SOCK_DGRAM, bound)}
-		}},
-		"in the wrong order": {lanes: 2, reason: "it is bound to port", change: func(_ *testing.T, files []*os.File) []*os.File {
-			return []*os.File{files[0], files[2], files[1]}
-		}},
-		"shut down": {lanes: 1, reason: "it was shut down", change: func(_ *testing.T, files []*os.File) []*os.File {
-			_ = onDescriptor(files[0], func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RDWR) }) // ENOTCONN, but done
-			return files
-		}},
-		"connected": {lanes: 1, reason: "it is connected to 127.0.0.1:9", change: func(t *testing.T, files []*os.File) []*os.File {
-			to := &unix.SockaddrInet4{Port: 9, Addr: [4]byte{127, 0, 0, 1}}
-			if err := onDescriptor(files[0], func(fd int) error { return unix.Connect(fd, to) }); err != nil {
-				t.Fatal(err)
-			}
-			return files
-		}},
+		}
+		inherit.Close(files)
+		return out
+	}
+}
+
+func noSocket(t *testing.T, files []*os.File) []*os.File {
+	inherit.Close(files)
+	return []*os.File{inherittest.Null(t)}
+}
+
+func shutDown(_ *testing.T, files []*os.File) []*os.File {
+	_ = inherit.With(files[0], func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RDWR) }) // ENOTCONN, but done
+	return files
+}
+
+func connected(t *testing.T, files []*os.File) []*os.File {
+	to := &unix.SockaddrInet4{Port: 9, Addr: [4]byte{127, 0, 0, 1}}
+	if err := inherit.With(files[0], func(fd int) error { return unix.Connect(fd, to) }); err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestInheritedSocketsAreCheckedAndRefusedWithAReason(t *testing.T) {
+	for name, c := range map[string]refusedSockets{
+		"too few":            {lanes: 2, change: reordered(0), reason: "1 sockets came, 2 lanes have 3"},
+		"too many":           {lanes: 1, change: reordered(0, 0), reason: "2 sockets came, 1 lanes have 1"},
+		"one twice":          {lanes: 3, change: reordered(0, 1, 2, 1, 4), reason: "sockets 1 and 3 are the same one"},
+		"in the wrong order": {lanes: 2, change: reordered(0, 2, 1), reason: "it is bound to port"},
+		"a file":             {lanes: 1, change: noSocket, reason: "not a socket"},
+		"TCP":                {lanes: 1, change: foreignSocket(unix.SOCK_STREAM), reason: "its type is"},
+		"another port":       {lanes: 1, change: foreignSocket(unix.SOCK_DGRAM), reason: "it is bound to port"},
+		"another family":     {lanes: 1, made: "[::1]", reason: "its address family is"},
+		"all addresses":      {lanes: 1, made: "0.0.0.0", reason: "it is bound to 0.0.0.0"},
+		"another address":    {lanes: 1, made: "127.0.0.2", reason: "it is bound to 127.0.0.2"},
+		"shut down":          {lanes: 1, change: shutDown, reason: "it was shut down"},
+		"connected":          {lanes: 1, change: connected, reason: "it is connected to 127.0.0.1:9"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			made := c.made
-			if made == "" {
-				made = here
-			}
-			u := open(t, UDPOptions{Listen: made + ":0", Lanes: c.lanes})
-			files := leave(t, u.UDPPort)
-			if c.change != nil {
-				files = c.change(t, files)
-			}
-			v, err := ListenUDP(UDPOptions{Listen: atPort(here, u.Port()), Lanes: c.lanes, Inherited: files})
-			if !errors.Is(err, ErrInherited) || !strings.Contains(err.Error(), c.reason) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("ListenUDP: %v, want %q", err, c.reason)
-			}
-			if err == nil {
-				v.Close()
-			}
-			for i, f := range files {
-				if !errors.Is(f.Close(), os.ErrClosed) {
-					t.Errorf("socket %d is still open", i)
-				}
-			}
-		})
+		t.Run(name, c.check)
 	}
+}
+
+func (c refusedSockets) check(t *testing.T) {
+	made := c.made
+	if made == "" {
+		made = here
+	}
+	u := open(t, UDPOptions{Listen: made + ":0", Lanes: c.lanes})
+	files := leave(t, u.UDPPort)
+	if c.change != nil {
+		files = c.change(t, files)
+	}
+	v, err := ListenUDP(UDPOptions{Listen: atPort(here, u.Port()), Lanes: c.lanes, Inherited: files})
+	if !errors.Is(err, inherit.ErrRefused) || !strings.Contains(err.Error(), c.reason) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("ListenUDP: %v, want %q", err, c.reason)
+	}
+	if err == nil {
+		v.Close()
+	}
+	inherittest.Closed(t, files)
 }
 
 func TestSocketsOfAnotherNamespaceAreRefused(t *testing.T) {
 	h := aloneHost(t)
 	there := h.listen(UDPOptions{Listen: "127.0.0.1:0"})
 	_, err := ListenUDP(UDPOptions{Listen: atPort("127.0.0.1", there.Port()), Inherited: leave(t, there.UDPPort)})
-	if !errors.Is(err, ErrInherited) || !strings.Contains(err.Error(), "another network namespace") {
+	if !errors.Is(err, inherit.ErrRefused) || !strings.Contains(err.Error(), "another network namespace") {
 		t.Errorf("ListenUDP: %v", err)
 	}
 }
@@ -289,14 +295,12 @@ func TestInheritedListenersAreCheckedAndRefusedWithAReason(t *testing.T) {
 		"it is bound to port":   {atPort("127.0.0.1", port^1), listenerFile(t, ln)},
 		"its address family is": {atPort("[::1]", port), listenerFile(t, ln)},
 		"it is bound to 127":    {atPort("127.0.0.2", port), listenerFile(t, ln)},
-		"its type is":           {atPort("127.0.0.1", u.Port()), passedOn(t, u.Descriptors()...)[0]},
+		"its type is":           {atPort("127.0.0.1", u.Port()), inherittest.Pass(t, "udp", u.Descriptors()...)[0]},
 		"it does not listen":    {atPort("127.0.0.1", port), client},
 	} {
-		if _, err := InheritTCP(c.listen, c.file); !errors.Is(err, ErrInherited) || !strings.Contains(err.Error(), reason) {
+		if _, err := InheritTCP(c.listen, c.file); !errors.Is(err, inherit.ErrRefused) || !strings.Contains(err.Error(), reason) {
 			t.Errorf("InheritTCP: %v, want %q", err, reason)
 		}
-		if !errors.Is(c.file.Close(), os.ErrClosed) {
-			t.Errorf("%s: the refused descriptor is still open", reason)
-		}
+		inherittest.Closed(t, []*os.File{c.file})
 	}
 }

@@ -13,9 +13,6 @@ import (
 // ErrInUse says that another process has the port.
 var ErrInUse = errors.New("in use by another process (is weft already running?)")
 
-// ErrInherited says that descriptors of an earlier process are not what would be opened anew. They are closed.
-var ErrInherited = errors.New("inherited descriptors refused")
-
 // ListenTCP opens the port for streams: at ":9338", both families where the kernel has them, or at one address.
 func ListenTCP(listen string) (net.Listener, error) {
 	at, err := parseListen(listen)

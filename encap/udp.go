@@ -1,6 +1,10 @@
 package encap
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/weftnet/weft/inherit"
+)
 
 // UDPPort is the port: UDP sockets for both families where the kernel has them. Each lane but the first has two, one that
 // shares the port and one to send from.
@@ -16,9 +20,9 @@ type UDPPort struct {
 var _ Port = (*UDPPort)(nil)
 
 // ListenUDP opens the port. The error wraps ErrInUse if another process has it. With UDPOptions.Inherited it goes on with
-// these sockets or fails with ErrInherited, and opens nothing: where one is refused, whoever holds them has to let go first.
+// these sockets or fails with inherit.ErrRefused, and opens nothing: where one is refused, whoever holds them has to let go first.
 func ListenUDP(o UDPOptions) (*UDPPort, error) {
-	defer closeFiles(o.Inherited)
+	defer inherit.Close(o.Inherited)
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err

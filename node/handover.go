@@ -2,20 +2,19 @@ package node
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 
-	"github.com/weftnet/weft/encap"
-	"github.com/weftnet/weft/tun"
+	"github.com/weftnet/weft/inherit"
 )
 
-// The kinds of descriptors that outlive a process. Each descriptor is stored under its kind, a dot and its number in the
-// order of Descriptors.
+// The kinds of descriptors that outlive a process. Each is stored under its inherit.Name, with its number in the order of
+// Descriptors.
 const (
 	keptDevice = "tun" // the queues of the device
 	keptPort   = "udp" // the sockets of the port, of all lanes
@@ -59,9 +58,8 @@ func newHandover(store DescriptorStore, log *slog.Logger) *handover {
 
 // sort notes a descriptor under its kind. One that this version does not know is removed.
 func (h *handover) sort(f *os.File) {
-	kind, rest, _ := strings.Cut(f.Name(), ".")
-	number, err := strconv.Atoi(rest)
-	if err != nil || !slices.Contains([]string{keptDevice, keptPort, keptTCP}, kind) {
+	kind, number, ok := inherit.ParseName(f.Name())
+	if !ok || !slices.Contains([]string{keptDevice, keptPort, keptTCP}, kind) {
 		h.log.Warn("node.handover.unknown", "name", f.Name())
 		f.Close()
 		h.remove([]string{f.Name()})
@@ -71,35 +69,51 @@ func (h *handover) sort(f *os.File) {
 	h.stored[kind] = append(h.stored[kind], f.Name())
 }
 
-// take returns what was inherited of a kind, in order. What the store has of it otherwise is of no more use, and removed.
-func (h *handover) take(kind string) []*os.File {
+// take returns what was inherited of a kind, in order; the error says why it is of no use as a whole. What the store has of it
+// otherwise is of no more use, and removed.
+func (h *handover) take(kind string) ([]*os.File, error) {
 	list := h.inherited[kind]
 	delete(h.inherited, kind)
 	if len(list) == 0 {
 		h.drop(kind)
-		return nil
+		return nil, nil
 	}
 	slices.SortFunc(list, func(a, b inherited) int { return a.number - b.number })
-	files := make([]*os.File, len(list))
+	files, numbers := make([]*os.File, len(list)), make([]int, len(list))
 	for i := range list {
-		files[i] = list[i].file
+		files[i], numbers[i] = list[i].file, list[i].number
 	}
-	return files
+	return files, checkSet(kind, numbers)
+}
+
+// checkSet says why a set of descriptors is not a whole one of its kind, as far as their numbers tell.
+func checkSet(kind string, numbers []int) error {
+	err := inherit.CheckNumbers(numbers)
+	if err == nil && kind == keptTCP && len(numbers) > 1 {
+		err = fmt.Errorf("%d listeners came, one is wanted", len(numbers))
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", inherit.ErrRefused, err)
+	}
+	return nil
 }
 
 // goOn opens something with what was inherited of its kind or, where there is nothing or it is refused, anew.
-func goOn[T any](h *handover, kind string, open func([]*os.File) (T, error)) (T, error) {
-	files := h.take(kind)
-	v, err := open(files)
+func goOn[T any](h *handover, kind string, open func([]*os.File) (T, error)) (v T, err error) {
+	files, err := h.take(kind)
+	if err == nil {
+		v, err = open(files)
+	}
 	switch {
 	case len(files) == 0:
 		return v, err
 	case err == nil:
 		h.used = append(h.used, kind)
 		return v, nil
-	case !errors.Is(err, tun.ErrInherited) && !errors.Is(err, encap.ErrInherited):
+	case !errors.Is(err, inherit.ErrRefused):
 		return v, err
 	}
+	inherit.Close(files)
 	h.log.Warn("node.handover.refused", "what", kind, "descriptors", len(files), "error", err)
 	h.drop(kind)
 	return open(nil)
@@ -132,7 +146,7 @@ func (h *handover) keep(kind string, fds []int) {
 	}
 	delete(h.failed, kind)
 	for i, fd := range fds {
-		name := kind + "." + strconv.Itoa(i)
+		name := inherit.Name(kind, i)
 		if err := h.store.Store(name, fd); err != nil {
 			h.failed[kind] = err
 			h.drop(kind) // a part of it is of no use

@@ -14,9 +14,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/inherit"
+	"github.com/weftnet/weft/inherit/inherittest"
 	"github.com/weftnet/weft/node/api"
-	"github.com/weftnet/weft/tun"
 )
 
 // fakeStore is a DescriptorStore in memory that writes down what happens.
@@ -67,9 +67,16 @@ func namesOf(files []*os.File) (names []string) {
 }
 
 func TestInheritedDescriptorsAreGivenByKindAndInOrder(t *testing.T) {
-	store := &fakeStore{given: named(t, "udp.2", "tun.0", "udp.10", "udp.0", "vsock.0", "udp.x", "tcp.0")}
+	sockets := make([]string, 11)
+	for i := range sockets {
+		sockets[i] = inherit.Name(keptPort, i)
+	}
+	given := append([]string{"tun.0", "vsock.0", "udp.x", "udp.01", "tcp.0"}, sockets...)
+	slices.Sort(given)
+	slices.Reverse(given)
+	store := &fakeStore{given: named(t, given...)}
 	h := newHandover(store, testLogger(t))
-	for kind, want := range map[string][]string{keptPort: {"udp.0", "udp.2", "udp.10"}, keptDevice: {"tun.0"}, keptTCP: {"tcp.0"}} {
+	for kind, want := range map[string][]string{keptPort: sockets, keptDevice: {"tun.0"}, keptTCP: {"tcp.0"}} {
 		var got []string
 		_, err := goOn(h, kind, func(files []*os.File) (int, error) {
 			got = namesOf(files)
@@ -79,30 +86,51 @@ func TestInheritedDescriptorsAreGivenByKindAndInOrder(t *testing.T) {
 			t.Errorf("%s: %v, %v, want %v", kind, got, err, want)
 		}
 	}
-	if want := []string{"remove vsock.0", "remove udp.x"}; !slices.Equal(store.log, want) {
+	if want := []string{"remove vsock.0", "remove udp.x", "remove udp.01"}; !slices.Equal(store.log, want) {
 		t.Errorf("the store was told %q, want %q", store.log, want)
 	}
-	if h.keep(keptPort, []int{0, 1, 2}); len(store.log) != 2 {
+	if h.keep(keptPort, []int{0, 1, 2}); len(store.log) != 3 {
 		t.Errorf("what came from the store was stored again: %q", store.log)
 	}
 }
 
 func TestWhatIsRefusedIsRemovedBeforeItIsOpenedAnew(t *testing.T) {
-	for _, refusal := range []error{tun.ErrInherited, encap.ErrInherited} {
-		store := &fakeStore{given: named(t, "tun.0", "tun.1")}
-		h := newHandover(store, testLogger(t))
-		_, err := goOn(h, keptDevice, func(files []*os.File) (int, error) {
-			store.log = append(store.log, fmt.Sprint("open ", namesOf(files)))
-			if len(files) > 0 {
-				return 0, fmt.Errorf("tun: %w: they are old", refusal)
-			}
-			return 1, nil
-		})
-		want := []string{"open [tun.0 tun.1]", "remove tun.0 tun.1", "open []", "store tun.0"}
-		h.keep(keptDevice, []int{7})
-		if err != nil || !slices.Equal(store.log, want) {
-			t.Errorf("%v, %q, want %q", err, store.log, want)
+	store := &fakeStore{given: named(t, "tun.0", "tun.1")}
+	h := newHandover(store, testLogger(t))
+	_, err := goOn(h, keptDevice, func(files []*os.File) (int, error) {
+		store.log = append(store.log, fmt.Sprint("open ", namesOf(files)))
+		if len(files) > 0 {
+			return 0, fmt.Errorf("tun: %w: they are old", inherit.ErrRefused)
 		}
+		return 1, nil
+	})
+	want := []string{"open [tun.0 tun.1]", "remove tun.0 tun.1", "open []", "store tun.0"}
+	h.keep(keptDevice, []int{7})
+	if err != nil || !slices.Equal(store.log, want) {
+		t.Errorf("%v, %q, want %q", err, store.log, want)
+	}
+}
+
+func TestASetThatIsNotWholeIsRefusedAndRemovedAsAWhole(t *testing.T) {
+	for _, names := range [][]string{
+		{"udp.1", "udp.2"},                   // the first is missing
+		{"udp.0", "udp.2"},                   // one in between
+		{"udp.0", "udp.0", "udp.1", "udp.2"}, // of two processes
+		{"tcp.0", "tcp.1"},
+		{"tcp.1"},
+	} {
+		store := &fakeStore{given: named(t, names...)}
+		files := store.given
+		kind, _, _ := strings.Cut(names[0], ".")
+		h := newHandover(store, testLogger(t))
+		opened, err := goOn(h, kind, func(files []*os.File) (string, error) { return fmt.Sprint(namesOf(files)), nil })
+		if err != nil || opened != "[]" {
+			t.Errorf("%v: opened with %s, %v", names, opened, err)
+		}
+		if want := []string{"remove " + strings.Join(names, " ")}; !slices.Equal(store.log, want) {
+			t.Errorf("%v: the store was told %q, want %q", names, store.log, want)
+		}
+		inherittest.Closed(t, files)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	wgtun "golang.zx2c4.com/wireguard/tun"
 
+	"github.com/weftnet/weft/inherit"
 	"github.com/weftnet/weft/packet"
 )
 
@@ -128,7 +129,7 @@ func (d *batch) Write(batch []packet.Superpacket) (written int, err error) {
 // Descriptors implements Inheritable.
 func (d *batch) Descriptors() []int {
 	var fds []int
-	_ = control(d.os, func(fd int) error { // a closed device has none
+	_ = inherit.With(d.os, func(fd int) error { // a closed device has none
 		fds = []int{fd}
 		return nil
 	})

@@ -12,8 +12,6 @@ var (
 	ErrForeign = errors.New("not an interface of weft")
 	// ErrGone: the interface was deleted while it was open.
 	ErrGone = errors.New("the interface was deleted")
-	// ErrInherited: descriptors of an earlier process are not what Open would make. They are closed; the error says why.
-	ErrInherited = errors.New("inherited descriptors refused")
 	// ErrNotSupported: the kernel cannot do this. The error names the version that can, where there is one.
 	ErrNotSupported = errors.New("not supported by this kernel")
 )

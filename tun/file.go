@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/inherit"
 )
 
 // file is what the drivers share: the open descriptor, and the two ways in which it ends.
@@ -32,16 +34,11 @@ func (f *file) ended(err error) (error, bool) {
 // gone asks the kernel whether the descriptor still has an interface (EBADFD: it was deleted). The poller's own word for
 // that is too vague to go by.
 func (f *file) gone() bool {
-	conn, err := f.os.SyscallConn()
-	if err != nil {
-		return false
-	}
-	var asked error
-	err = conn.Control(func(fd uintptr) {
-		var ifr *unix.Ifreq
-		if ifr, asked = unix.NewIfreq(""); asked == nil {
-			asked = unix.IoctlIfreq(int(fd), unix.TUNGETIFF, ifr)
+	return errors.Is(inherit.With(f.os, func(fd int) error {
+		ifr, err := unix.NewIfreq("")
+		if err != nil {
+			return err
 		}
-	})
-	return err == nil && errors.Is(asked, unix.EBADFD)
+		return unix.IoctlIfreq(fd, unix.TUNGETIFF, ifr)
+	}), unix.EBADFD)
 }

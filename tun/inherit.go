@@ -3,9 +3,10 @@ package tun
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/inherit"
 )
 
 // openInherited goes on with the queues that an earlier process left. They are checked before anything is changed; all of
@@ -18,7 +19,7 @@ func openInherited(o Options) (Device, *Choice, error) {
 	driver := inheritingDriver(o)
 	d, err := startInherited(queues, o, driver)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w (%w)", err, ErrInherited)
+		return nil, nil, fmt.Errorf("%w (%w)", err, inherit.ErrRefused)
 	}
 	reason := "auto: the fastest that this kernel offers"
 	if o.Driver == driver {
@@ -40,21 +41,21 @@ func inheritingDriver(o Options) Driver {
 func takeQueues(o Options) ([]*queue, error) {
 	err := checkInherited(o)
 	if err != nil {
-		closeFiles(o.Inherited)
-		return nil, fmt.Errorf("tun: open %s: %w: %w", o.Name, ErrInherited, err)
+		inherit.Close(o.Inherited)
+		return nil, fmt.Errorf("tun: open %s: %w: %w", o.Name, inherit.ErrRefused, err)
 	}
 	queues := make([]*queue, 0, len(o.Inherited))
 	for _, f := range o.Inherited {
 		var fd int
-		if fd, err = detached(f); err != nil {
+		if fd, err = inherit.Detach(f); err != nil {
 			break
 		}
 		queues = append(queues, &queue{fd: fd, name: o.Name})
 	}
-	closeFiles(o.Inherited)
+	inherit.Close(o.Inherited)
 	if err != nil {
 		closeQueues(queues)
-		return nil, fmt.Errorf("tun: open %s: %w: %w", o.Name, ErrInherited, err)
+		return nil, fmt.Errorf("tun: open %s: %w: %w", o.Name, inherit.ErrRefused, err)
 	}
 	return queues, nil
 }
@@ -78,7 +79,7 @@ func checkInherited(o Options) error {
 		return fmt.Errorf("%s has %d queues open, %d of them came", o.Name, device.Queues, len(o.Inherited))
 	}
 	for i, f := range o.Inherited {
-		if err := control(f, func(fd int) error { return checkQueue(fd, o.Name, o.flags(driver)) }); err != nil {
+		if err := inherit.With(f, func(fd int) error { return checkQueue(fd, o.Name, o.flags(driver)) }); err != nil {
 			return fmt.Errorf("queue %d: %w", i, err)
 		}
 	}
@@ -107,25 +108,7 @@ func checkQueue(fd int, name string, flags uint16) error {
 	case ifr.Uint16()&unix.IFF_DETACH_QUEUE != 0:
 		return errors.New("it is detached")
 	}
-	return checkNamespace(fd)
-}
-
-// checkNamespace reports whether the interface of a queue is in another network namespace than the calling thread. The kernel
-// tells since Linux 5.2 (TUNGETDEVNETNS).
-func checkNamespace(fd int) error {
-	ns, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.TUNGETDEVNETNS, 0)
-	if errno != 0 {
-		return fmt.Errorf("its network namespace is not known (%w)", errno)
-	}
-	defer unix.Close(int(ns))
-	var theirs, ours unix.Stat_t
-	if err := errors.Join(unix.Fstat(int(ns), &theirs), unix.Stat("/proc/thread-self/ns/net", &ours)); err != nil {
-		return fmt.Errorf("its network namespace is not known (%w)", err)
-	}
-	if theirs.Dev != ours.Dev || theirs.Ino != ours.Ino {
-		return errors.New("it is in another network namespace")
-	}
-	return nil
+	return inherit.CheckDeviceNamespace(fd)
 }
 
 // startInherited makes a device of all its queues, which it takes over.
@@ -147,41 +130,6 @@ func startInherited(queues []*queue, o Options, driver Driver) (Device, error) {
 		closeQueues(rest)
 	}
 	return d, err
-}
-
-// detached is a non-blocking duplicate of a descriptor that the runtime's poller does not know.
-func detached(f *os.File) (dup int, err error) {
-	err = control(f, func(fd int) error {
-		dup, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-		return err
-	})
-	if err != nil {
-		return -1, fmt.Errorf("duplicate the descriptor: %w", err)
-	}
-	if err = unix.SetNonblock(dup, true); err != nil {
-		_ = unix.Close(dup)
-		return -1, fmt.Errorf("make the descriptor non-blocking: %w", err)
-	}
-	return dup, nil
-}
-
-// control calls do with the file's descriptor, which stays open meanwhile.
-func control(f *os.File, do func(fd int) error) error {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var done error
-	if err := conn.Control(func(fd uintptr) { done = do(int(fd)) }); err != nil {
-		return err
-	}
-	return done
-}
-
-func closeFiles(files []*os.File) {
-	for _, f := range files {
-		_ = f.Close()
-	}
 }
 
 func closeQueues(queues []*queue) {

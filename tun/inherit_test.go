@@ -3,7 +3,6 @@ package tun
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -11,6 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weftnet/weft/inherit"
+	"github.com/weftnet/weft/inherit/inherittest"
 	"github.com/weftnet/weft/packet/packettest"
 )
 
@@ -20,23 +21,9 @@ var (
 )
 
 // passedOn are the descriptors of a device as another process gets them.
-func passedOn(t testing.TB, d Device) (files []*os.File) {
+func passedOn(t testing.TB, d Device) []*os.File {
 	t.Helper()
-	for i, fd := range d.(Inheritable).Descriptors() {
-		files = append(files, duplicate(t, fd, fmt.Sprintf("tun.%d", i)))
-	}
-	return files
-}
-
-func duplicate(t testing.TB, fd int, name string) *os.File {
-	t.Helper()
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := os.NewFile(uintptr(dup), name)
-	t.Cleanup(func() { f.Close() })
-	return f
+	return inherittest.Pass(t, "tun", d.(Inheritable).Descriptors()...)
 }
 
 // hasCarrier reports whether somebody has the device open.
@@ -124,97 +111,113 @@ func TestInheritedDeviceGoesOnWithWhatWaitsInItsQueues(t *testing.T) {
 			if !payloads(t, after, 1)["later"] {
 				t.Error("what comes later is not read")
 			}
-			if !closedFiles(o.Inherited) {
-				t.Error("the inherited descriptors are still open")
-			}
+			inherittest.Closed(t, o.Inherited)
 		})
 	}
 }
 
-func closedFiles(files []*os.File) bool {
-	for _, f := range files {
-		if !errors.Is(f.Close(), os.ErrClosed) {
-			return false
-		}
+// refusedQueues is a device that an earlier process opened, what became of it and its queues, and why they are refused.
+type refusedQueues struct {
+	made, wanted Options
+	harm         func(t *testing.T, ns *namespace, files []*os.File) []*os.File // nil: nothing
+	reason       string
+}
+
+// theFirst leaves the first descriptors, and closes the others.
+func theFirst(n int) func(*testing.T, *namespace, []*os.File) []*os.File {
+	return func(_ *testing.T, _ *namespace, files []*os.File) []*os.File {
+		inherit.Close(files[n:])
+		return files[:n]
 	}
-	return true
+}
+
+// holdTheFirst leaves the first descriptors, while somebody else has the others.
+func holdTheFirst(n int) func(*testing.T, *namespace, []*os.File) []*os.File {
+	return func(_ *testing.T, _ *namespace, files []*os.File) []*os.File { return files[:n] }
+}
+
+// makeAnew opens the device weft0 beside what came; remove: after the one before was deleted.
+func makeAnew(remove bool) func(*testing.T, *namespace, []*os.File) []*os.File {
+	return func(t *testing.T, ns *namespace, files []*os.File) []*os.File {
+		if remove {
+			ns.do(t, func() error { return Remove("weft0") })
+		}
+		ns.open(t, superOptions)
+		return files
+	}
+}
+
+// deleteIt deletes the device.
+func deleteIt(t *testing.T, ns *namespace, files []*os.File) []*os.File {
+	ns.do(t, func() error { return Remove("weft0") })
+	return files
+}
+
+// detachTheLast takes a queue out of use, and attaches another.
+func detachTheLast(t *testing.T, ns *namespace, files []*os.File) []*os.File {
+	detach(t, files[len(files)-1])
+	extra, err := attachOne(t, ns, withQueues(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(extra.close)
+	return files
+}
+
+func noDevice(t *testing.T, _ *namespace, files []*os.File) []*os.File {
+	inherit.Close(files)
+	return []*os.File{inherittest.Null(t)}
+}
+
+// fromElsewhere gives a queue of the same name in another namespace.
+func fromElsewhere(t *testing.T, _ *namespace, files []*os.File) []*os.File {
+	inherit.Close(files)
+	d, _ := newNamespace(t).open(t, superOptions)
+	return passedOn(t, d)
+}
+
+var superOptions = Options{Name: "weft0", Driver: DriverSuper, MTU: 1400}
+
+func withQueues(n int) Options {
+	o := superOptions
+	o.Queues = n
+	return o
 }
 
 func TestInheritedDescriptorsAreCheckedAndRefusedWithAReason(t *testing.T) {
-	super := Options{Name: "weft0", Driver: DriverSuper, MTU: 1400}
-	with := func(change func(*Options)) Options {
-		o := super
-		change(&o)
-		return o
-	}
-	for name, c := range map[string]struct {
-		made, wanted Options
-		harm         func(t *testing.T, ns *namespace, files []*os.File) []*os.File
-		reason       string
-	}{
-		"another interface": {made: with(func(o *Options) { o.Name = "weft1" }), wanted: super, reason: "it is a queue of weft1",
-			harm: func(t *testing.T, ns *namespace, files []*os.File) []*os.File {
-				ns.open(t, super)
-				return files
-			}},
-		"no such interface": {made: with(func(o *Options) { o.Name = "weft1" }), wanted: super, reason: "no interface weft0"},
-		"several queues":    {made: super, wanted: with(func(o *Options) { o.Queues = 2 }), reason: "1 queues came, 2 are wanted"},
-		"other flags": {made: with(func(o *Options) { o.Queues = 2 }), wanted: super, reason: "its flags are",
-			harm: func(t *testing.T, _ *namespace, files []*os.File) []*os.File {
-				files[1].Close()
-				return files[:1]
-			}},
-		"driver plain": {made: super, wanted: with(func(o *Options) { o.Driver = DriverPlain }), reason: "driver plain"},
-		"a queue too few": {made: with(func(o *Options) { o.Queues = 3 }), wanted: with(func(o *Options) { o.Queues = 2 }), reason: "has 3 queues open, 2 of them came",
-			harm: func(_ *testing.T, _ *namespace, files []*os.File) []*os.File { return files[:2] }},
-		"a detached queue": {made: with(func(o *Options) { o.Queues = 2 }), wanted: with(func(o *Options) { o.Queues = 2 }), reason: "it is detached",
-			harm: func(t *testing.T, ns *namespace, files []*os.File) []*os.File {
-				detach(t, files[1])
-				extra, err := attachOne(t, ns, with(func(o *Options) { o.Queues = 2 }))
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(extra.close)
-				return files
-			}},
-		"deleted": {made: super, wanted: super, reason: ErrGone.Error(),
-			harm: func(t *testing.T, ns *namespace, files []*os.File) []*os.File {
-				ns.do(t, func() error { return Remove("weft0") })
-				ns.open(t, super)
-				return files
-			}},
-		"not a TUN device": {made: super, wanted: super, reason: "not a TUN device",
-			harm: func(t *testing.T, _ *namespace, _ []*os.File) []*os.File {
-				null, err := os.Open(os.DevNull)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return []*os.File{null}
-			}},
-		"another namespace": {made: super, wanted: super, reason: "another network namespace",
-			harm: func(t *testing.T, _ *namespace, _ []*os.File) []*os.File {
-				elsewhere, _ := newNamespace(t).open(t, super)
-				return passedOn(t, elsewhere)
-			}},
+	other, plain := superOptions, superOptions
+	other.Name, plain.Driver = "weft1", DriverPlain
+	for name, c := range map[string]refusedQueues{
+		"another interface": {made: other, wanted: superOptions, harm: makeAnew(false), reason: "it is a queue of weft1"},
+		"no such interface": {made: other, wanted: superOptions, reason: "no interface weft0"},
+		"deleted":           {made: superOptions, wanted: superOptions, harm: deleteIt, reason: "no interface weft0 any more"},
+		"made anew":         {made: superOptions, wanted: superOptions, harm: makeAnew(true), reason: ErrGone.Error()},
+		"several queues":    {made: superOptions, wanted: withQueues(2), reason: "1 queues came, 2 are wanted"},
+		"other flags":       {made: withQueues(2), wanted: superOptions, harm: theFirst(1), reason: "its flags are"},
+		"driver plain":      {made: superOptions, wanted: plain, reason: "driver plain"},
+		"a queue too few":   {made: withQueues(3), wanted: withQueues(2), harm: holdTheFirst(2), reason: "has 3 queues open, 2 of them came"},
+		"a detached queue":  {made: withQueues(2), wanted: withQueues(2), harm: detachTheLast, reason: "it is detached"},
+		"not a TUN device":  {made: superOptions, wanted: superOptions, harm: noDevice, reason: "not a TUN device"},
+		"another namespace": {made: superOptions, wanted: superOptions, harm: fromElsewhere, reason: "another network namespace"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			ns := newNamespace(t)
-			d, _ := ns.open(t, c.made)
-			files := passedOn(t, d)
-			_ = d.Close()
-			if c.harm != nil {
-				files = c.harm(t, ns, files)
-			}
-			c.wanted.Inherited = files
-			_, _, err := ns.tryOpen(t, c.wanted)
-			if !errors.Is(err, ErrInherited) || !strings.Contains(err.Error(), c.reason) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("Open: %v, want %q", err, c.reason)
-			}
-			if !closedFiles(files) {
-				t.Error("the refused descriptors are still open")
-			}
-		})
+		t.Run(name, c.check)
 	}
+}
+
+func (c refusedQueues) check(t *testing.T) {
+	ns := newNamespace(t)
+	d, _ := ns.open(t, c.made)
+	files := passedOn(t, d)
+	_ = d.Close()
+	if c.harm != nil {
+		files = c.harm(t, ns, files)
+	}
+	c.wanted.Inherited = files
+	_, _, err := ns.tryOpen(t, c.wanted)
+	if !errors.Is(err, inherit.ErrRefused) || !strings.Contains(err.Error(), c.reason) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("Open: %v, want %q", err, c.reason)
+	}
+	inherittest.Closed(t, files)
 }
 
 // detach takes a queue out of use, as TUNSETQUEUE does.
@@ -225,7 +228,7 @@ func detach(t testing.TB, f *os.File) {
 		t.Fatal(err)
 	}
 	ifr.SetUint16(unix.IFF_DETACH_QUEUE)
-	if err := control(f, func(fd int) error { return unix.IoctlIfreq(fd, unix.TUNSETQUEUE, ifr) }); err != nil {
+	if err := inherit.With(f, func(fd int) error { return unix.IoctlIfreq(fd, unix.TUNSETQUEUE, ifr) }); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -242,11 +245,11 @@ func attachOne(t testing.TB, ns *namespace, o Options) (q *queue, err error) {
 
 func TestRefusedDescriptorsDoNotStandInTheWayOfAnOpeningAnew(t *testing.T) {
 	ns := newNamespace(t)
-	o := Options{Name: "weft0", Driver: DriverSuper, MTU: 1400}
+	o := superOptions
 	d, _ := ns.open(t, o)
 	o.Inherited = append(passedOn(t, d), passedOn(t, d)...)
 	_ = d.Close()
-	if _, _, err := ns.tryOpen(t, o); !errors.Is(err, ErrInherited) {
+	if _, _, err := ns.tryOpen(t, o); !errors.Is(err, inherit.ErrRefused) {
 		t.Fatalf("Open: %v", err)
 	}
 	o.Inherited = nil

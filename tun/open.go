@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/inherit"
 )
 
 // Choice says which driver Open took, and why.
@@ -22,12 +24,12 @@ var drivers = []Driver{DriverSuper, DriverBatch, DriverPlain}
 // Open makes the device, or adopts the one that an earlier run left. The interface is left as it is otherwise: it may be
 // up or down, and keeps its addresses. One queue or several is a matter of flags that cannot be changed on a living interface:
 // one of ours with others is replaced, with all that was attached to it. With Options.Inherited it goes on with these or
-// fails with ErrInherited, and opens nothing: where one is refused, whoever holds them has to let go first.
+// fails with inherit.ErrRefused, and opens nothing: where one is refused, whoever holds them has to let go first.
 //
-// Errors wrap ErrNoDevice, ErrBusy, ErrForeign or ErrInherited where one of these is the reason.
+// Errors wrap ErrNoDevice, ErrBusy, ErrForeign or inherit.ErrRefused where one of these is the reason.
 func Open(o Options) (Device, *Choice, error) {
 	if err := o.validate(); err != nil {
-		closeFiles(o.Inherited)
+		inherit.Close(o.Inherited)
 		return nil, nil, err
 	}
 	if len(o.Inherited) > 0 {
