@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -56,6 +55,7 @@ func NewForwarding(logger *slog.Logger) *Forwarding {
 
 // Set turns forwarding on for the families of want, and puts back what an earlier Set did for others. Where IPv6 forwarding
 // was off, uplinks that take router advertisements go on doing so (accept_ra 2); where that cannot be seen to, it stays off.
+// What the kernel resets together with a switch is put back with it.
 // A switch that somebody else on this host appears to need stays on, and is logged once (kernel.firewall.kept); the record
 // keeps it for a later Set. Set is idempotent; when all is as wanted it reads a few small files, and lists the interfaces if
 // it has turned IPv6 forwarding on.
@@ -78,33 +78,28 @@ func (f *Forwarding) Set(want Switches) (kernel.Changes, error) {
 	return run.changes, run.faults.err()
 }
 
-// putBack puts back what is recorded of families that are not wanted, the switches before the accept_ra that they made
-// necessary.
+// putBack puts back what is recorded of families that are not wanted.
 func (f *Forwarding) putBack(run *switching, want Switches) {
-	var list []entry
-	for _, e := range slices.Backward(f.record.entries) {
-		if ipv4 := e.Name == forward4; ipv4 && !want.IPv4 || !ipv4 && !want.IPv6 {
-			list = append(list, e)
-		}
-	}
-	if len(list) == 0 {
+	four, six := f.record.unwanted(want)
+	if len(four)+len(six) == 0 {
 		f.kept = ""
 		return
 	}
 	if user := f.record.newUser(want.Device); user != "" {
-		f.keep(list, user)
+		f.keep(append(six, four...), user)
 		return
 	}
-	for _, e := range list {
-		run.putBack(e)
-	}
+	run.putBack(six)
+	run.putBack(four)
 }
 
 // keep says, when that is news, that switches stay as they are, and who needs them.
 func (f *Forwarding) keep(list []entry, user string) {
-	names := make([]string, len(list))
-	for i, e := range list {
-		names[i] = dotted(e.Name)
+	var names []string
+	for _, e := range list {
+		if !e.Reset {
+			names = append(names, dotted(e.Name))
+		}
 	}
 	if said := strings.Join(names, ",") + user; said != f.kept {
 		f.log.Warn("kernel.firewall.kept", "sysctls", strings.Join(names, ","), "needed_by", user)
@@ -166,9 +161,12 @@ type switching struct {
 	faults  faults
 }
 
-// turn gives a sysctl a value, and writes down the one that it had.
+// turn turns a switch on, and writes down the value that it had, and what goes with it.
 func (s *switching) turn(path, value string) {
 	now, err := read(path)
+	if err == nil && now != value {
+		err = s.rememberResets(path)
+	}
 	if err == nil && now != value {
 		err = s.change(path, now, value)
 	}
@@ -187,25 +185,33 @@ func (s *switching) acceptAlways(name string) error {
 }
 
 func (s *switching) change(path, now, value string) error {
-	if len(s.record.entries) == 0 {
-		s.record.beside = users(s.device)
-	}
-	if err := s.record.add(entry{Name: path, Was: now, Set: value}); err != nil {
+	if err := s.remember(entry{Name: path, Was: now, Set: value}); err != nil {
 		return err
 	}
 	return s.write(path, now, value)
 }
 
-// putBack gives a sysctl the value that it had, if it still has the one that we gave it, and forgets it.
-func (s *switching) putBack(e entry) {
-	now, err := read(e.Name)
-	if err == nil && now == e.Set && now != e.Was {
-		if err := s.write(e.Name, now, e.Was); err != nil {
-			s.faults.add(err)
-			return
-		}
+// remember writes down a change before it is made.
+func (s *switching) remember(e entry) error {
+	if len(s.record.entries) == 0 {
+		s.record.beside = users(s.device)
 	}
-	s.faults.add(s.record.remove(e.Name))
+	return s.record.add(e)
+}
+
+// putBack gives each sysctl of a family the value that it had, if it still has the one that it got by us, and forgets it. What
+// comes after a switch in list goes with it, and stays if the switch does.
+func (s *switching) putBack(list []entry) {
+	for _, e := range list {
+		now, err := read(e.Name)
+		if err == nil && now == e.Set && now != e.Was {
+			if err := s.write(e.Name, now, e.Was); err != nil {
+				s.faults.add(err)
+				return
+			}
+		}
+		s.faults.add(s.record.remove(e.Name))
+	}
 }
 
 func (s *switching) write(path, now, value string) error {

@@ -76,10 +76,10 @@ func (l legacy) loaded() bool {
 	return err == nil && slices.Contains(strings.Fields(string(text)), "filter")
 }
 
-// legacyTable is a filter table: its entries, and where in them the policy of chain FORWARD is.
+// legacyTable is a filter table: its entries, and where in them its chains begin and have their policies.
 type legacyTable struct {
+	info    legacyInfo
 	entries []byte
-	policy  int
 }
 
 // legacyInfo is struct ipt_getinfo.
@@ -116,7 +116,7 @@ func (l legacy) read() (*legacyTable, error) {
 	if err := getsockopt(fd, l.level, soGetEntries, unsafe.Pointer(&buffer[0]), len(buffer)); err != nil {
 		return nil, err
 	}
-	return &legacyTable{buffer[40:], int(info.underflow[unix.NF_INET_FORWARD])}, nil
+	return &legacyTable{info, buffer[40:]}, nil
 }
 
 // info asks for the table's shape alone.
@@ -150,41 +150,25 @@ const (
 	legacyAccept = -2
 )
 
-// drops reports whether the policy of chain FORWARD is DROP.
-func (t *legacyTable) drops(l legacy) bool {
-	if t.policy >= len(t.entries) {
-		return false
-	}
-	v, ok := l.verdict(t.entries[t.policy:])
-	return ok && v == legacyDrop
+// drops reports whether chain FORWARD drops what no rule accepts: by its policy, or by a rule that refuses everything.
+func (t *legacyTable) drops(l legacy) (drops bool) {
+	first, policy := int(t.info.entry[unix.NF_INET_FORWARD]), int(t.info.underflow[unix.NF_INET_FORWARD])
+	t.each(l, func(at int, entry []byte) {
+		if at >= first && at <= policy {
+			drops = drops || l.rule(entry).refusesAll()
+		}
+	})
+	return drops
 }
 
 // accepts reports whether some rule accepts what comes in by the device, and some what goes out by it.
 func (t *legacyTable) accepts(l legacy, device string) bool {
 	var in, out bool
-	for rest := t.entries; len(rest) >= l.target+4; {
-		if v, ok := l.verdict(rest); ok && v == legacyAccept {
-			in = in || bytes.Equal(rest[l.interfaces:][:interfaceName], padded(device))
-			out = out || bytes.Equal(rest[l.interfaces+interfaceName:][:interfaceName], padded(device))
+	t.each(l, func(_ int, entry []byte) {
+		if l.rule(entry).Verdict == LegacyAccept {
+			in = in || bytes.Equal(entry[l.interfaces:][:interfaceName], padded(device))
+			out = out || bytes.Equal(entry[l.interfaces+interfaceName:][:interfaceName], padded(device))
 		}
-		next := int(binary.NativeEndian.Uint16(rest[l.target+2:]))
-		if next == 0 || next > len(rest) {
-			break
-		}
-		rest = rest[next:]
-	}
+	})
 	return in && out
-}
-
-// verdict is that of an entry whose target is the standard one: struct xt_standard_target has its size, a name of 29 bytes
-// that is empty then, a revision, and the verdict.
-func (l legacy) verdict(entry []byte) (v int32, ok bool) {
-	if len(entry) < l.target+4 {
-		return 0, false
-	}
-	at := int(binary.NativeEndian.Uint16(entry[l.target:]))
-	if len(entry) < at+36 || entry[at+2] != 0 {
-		return 0, false
-	}
-	return int32(binary.NativeEndian.Uint32(entry[at+32:])), true
 }

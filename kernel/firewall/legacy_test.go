@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -42,13 +43,53 @@ func TestAnOldIptablesThatDropsIsNamedWithTheCommandThatHelps(t *testing.T) {
 	}
 }
 
+func TestARuleOfAnOldIptablesThatRefusesEverythingIsAnObstacle(t *testing.T) {
+	s := newSite(t, "iptables-legacy")
+	s.set(wanted())
+	s.run(s.vm, "iptables-legacy -A FORWARD -i eth7 -j DROP; iptables-legacy -A FORWARD -p udp -j DROP")
+	s.settled(wanted())
+	s.run(s.vm, "iptables-legacy -A FORWARD -j REJECT --reject-with icmp-host-prohibited")
+	if err := s.vm.Do(func() error { return LegacyObstacle("weft0", wanted().Network) }); !errors.As(err, new(*LegacyError)) {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func TestWhatAnOldIptablesDoesWithPacketsForThisHostIsRead(t *testing.T) {
+	s := newSite(t, "iptables-legacy", "ip6tables-legacy")
+	s.run(s.vm, `for i in iptables-legacy ip6tables-legacy; do
+		$i -P FORWARD DROP; $i -A FORWARD -p udp --dport 1 -j DROP
+		$i -N mine; $i -A mine -p tcp -m multiport --dports 22,9338:9340 -j ACCEPT
+		$i -A INPUT -i lo -j ACCEPT; $i -A INPUT -i eth+ -p udp --dport 9338 -j DROP; $i -A INPUT -j mine
+		$i -A INPUT -p udp --sport 53 -j ACCEPT; $i -A INPUT -j REJECT
+	done`)
+	var got []LegacyInput
+	s.do(func() error { got = LegacyInputs(); return nil })
+	rules := []LegacyRule{
+		{In: "lo", Verdict: LegacyAccept},
+		{In: "eth*", Protocol: 17, Ports: []LegacyPorts{{9338, 9338}}, Verdict: LegacyRefuse},
+		{},
+		{Protocol: 17, Verdict: LegacyAccept, More: true},
+		{Verdict: LegacyRefuse},
+		{Protocol: 6, Ports: []LegacyPorts{{22, 22}, {9338, 9340}}, Verdict: LegacyAccept},
+		{}, // the end of the chain
+	}
+	want := []LegacyInput{{false, true, rules, []string{"mine"}}, {true, true, rules, []string{"mine"}}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}
+
 func TestATableOfNoSenseIsReadToItsEnd(t *testing.T) {
 	for _, l := range []legacy{legacy4, legacy6} {
 		for size := range 400 {
-			zero := &legacyTable{entries: make([]byte, size), policy: size / 2}
-			ones := &legacyTable{entries: slices.Repeat([]byte{0xff}, size), policy: size / 2}
+			info := legacyInfo{}
+			for hook := range info.underflow {
+				info.underflow[hook] = uint32(size / 2)
+			}
+			zero := &legacyTable{info, make([]byte, size)}
+			ones := &legacyTable{info, slices.Repeat([]byte{0xff}, size)}
 			for _, table := range []*legacyTable{zero, ones} {
-				if table.drops(l) || table.accepts(l, "weft0") {
+				if table.drops(l) || table.accepts(l, "weft0") || table.input(l).Drops {
 					t.Fatalf("%d bytes of %v decide something", size, table.entries[:min(size, 1)])
 				}
 			}

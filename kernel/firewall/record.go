@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/weftnet/weft/atomicfile"
 )
@@ -21,10 +22,13 @@ type record struct {
 
 // entry is a sysctl that was changed.
 type entry struct {
-	Name string `json:"name"` // path below /proc/sys
-	Was  string `json:"was"`
-	Set  string `json:"set"`
+	Name  string `json:"name"` // path below /proc/sys
+	Was   string `json:"was"`
+	Set   string `json:"set"`
+	Reset bool   `json:"reset,omitempty"` // Set is what the kernel gives it when the switch of its family is turned off
 }
+
+func (e entry) ipv4() bool { return strings.HasPrefix(e.Name, "net/ipv4/") }
 
 // recordVersion is that of the file's format.
 const recordVersion = 1
@@ -69,6 +73,19 @@ func (r *record) restore() error {
 		return nil
 	}
 	return r.store(r.entries)
+}
+
+// unwanted lists, for each family that is not wanted, what to put back: the switch first, then what was written down before it.
+func (r *record) unwanted(want Switches) (ipv4, ipv6 []entry) {
+	for _, e := range slices.Backward(r.entries) {
+		switch {
+		case e.ipv4() && !want.IPv4:
+			ipv4 = append(ipv4, e)
+		case !e.ipv4() && !want.IPv6:
+			ipv6 = append(ipv6, e)
+		}
+	}
+	return ipv4, ipv6
 }
 
 func (r *record) has(name string) bool {

@@ -166,6 +166,10 @@ var broken = map[string]struct {
 	"input refuses": {true, func(f *Facts) {
 		f.Filter.Chains = []Chain{{Family: "ip", Table: "filter", Name: "INPUT", Hook: "input", Owner: OwnerIPTables, Rules: []Rule{portRule(unix.IPPROTO_TCP, Refuse)}}}
 	}, "firewall.tcp", Warn, "refuses TCP port 9338", "iptables -I INPUT -p tcp --dport 9338 -j ACCEPT"},
+	"input of an old iptables refuses": {true, func(f *Facts) {
+		rules := []firewall.LegacyRule{{Protocol: unix.IPPROTO_UDP, Ports: []firewall.LegacyPorts{{First: 9338, Last: 9338}}, Verdict: firewall.LegacyRefuse}}
+		f.Filter.Chains = []Chain{legacyChain(firewall.LegacyInput{IPv6: true, Rules: rules})}
+	}, "firewall.udp", Warn, "refuses UDP port 9338", "ip6tables-legacy -I INPUT -p udp --dport 9338 -j ACCEPT"},
 	"other MTU":      {true, func(f *Facts) { f.DeviceMTU = 1300 }, "mtu", Warn, "the MTU of weft0 is 1300; it should be 1440", "ip link set dev weft0 mtu 1440"},
 	"too large MTU":  {true, func(f *Facts) { f.Daemon.Device.MTU, f.DeviceMTU = 1500, 1500 }, "mtu", Warn, "more than the 1500 of eth0", "mtu: 1440"},
 	"too big frames": {true, func(f *Facts) { f.Daemon.Drops = map[string]uint64{"too-big": 3} }, "mtu.peers", Warn, "3 frames", "ip route get"},

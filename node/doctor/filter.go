@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/google/nftables"
+
+	"github.com/weftnet/weft/kernel/firewall"
 )
 
 // Filter is what the host's packet filter says of packets that are forwarded, and of those to this host. It is read, not
@@ -34,6 +36,7 @@ const (
 	OwnerDocker    Owner = "docker"
 	OwnerUFW       Owner = "ufw"
 	OwnerFirewalld Owner = "firewalld"
+	OwnerLegacy    Owner = "iptables-legacy"
 )
 
 func (c Chain) String() string { return fmt.Sprintf("%s %s %s", c.Family, c.Table, c.Name) }
@@ -42,17 +45,20 @@ var families = map[nftables.TableFamily]string{
 	nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6", nftables.TableFamilyINet: "inet",
 }
 
-// readFilter reads the rules of nf_tables. What iptables-legacy has is not among them.
+// readFilter reads the rules of nf_tables, and those of an old iptables for packets to this host.
 func readFilter() (Filter, error) {
+	var f Filter
+	for _, in := range firewall.LegacyInputs() {
+		f.Chains = append(f.Chains, legacyChain(in))
+	}
 	c, err := nftables.New()
 	if err != nil {
-		return Filter{}, fmt.Errorf("doctor: read the packet filter: %w", err)
+		return f, fmt.Errorf("doctor: read the packet filter: %w", err)
 	}
 	chains, err := c.ListChains()
 	if err != nil {
-		return Filter{}, fmt.Errorf("doctor: read the packet filter: %w", err)
+		return f, fmt.Errorf("doctor: read the packet filter: %w", err)
 	}
-	var f Filter
 	for _, base := range chains {
 		if hook := hookOf(base); hook != "" {
 			f.Chains = append(f.Chains, readChain(c, base, hook, chains))

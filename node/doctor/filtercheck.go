@@ -76,7 +76,7 @@ func (c Chain) opening(device string) string {
 
 // checkInputFilter looks for chains that keep peers from the port.
 func checkInputFilter(f *Facts) []Check {
-	if f.FilterErr != nil {
+	if f.FilterErr != nil && len(f.Filter.Chains) == 0 {
 		return one("firewall.udp", OK, "not known: "+f.FilterErr.Error(), "")
 	}
 	return append(f.checkInput("firewall.udp", "udp", unix.IPPROTO_UDP, func(e api.DialedEndpoint) string { return e.UDP }),
@@ -103,7 +103,7 @@ func (f *Facts) checkInput(name, protocol string, number byte, outcome func(api.
 			}
 		}
 	}
-	return one(name, OK, "no chain of nf_tables keeps peers from "+what, "")
+	return one(name, OK, "no chain keeps peers from "+what, "")
 }
 
 // reached reports whether a peer's call came through by that protocol.
@@ -128,10 +128,13 @@ func (c Chain) admitting(protocol string, port uint16) string {
 		return fmt.Sprintf("ufw allow %d/%s", port, protocol)
 	case OwnerFirewalld:
 		return fmt.Sprintf("firewall-cmd --permanent --add-port=%d/%s && firewall-cmd --reload", port, protocol)
-	case OwnerIPTables, OwnerDocker:
+	case OwnerIPTables, OwnerDocker, OwnerLegacy:
 		iptables := "iptables"
 		if c.Family == "ip6" {
 			iptables = "ip6tables"
+		}
+		if c.Owner == OwnerLegacy {
+			iptables += "-legacy"
 		}
 		return fmt.Sprintf("%s -I INPUT -p %s --dport %d -j ACCEPT", iptables, protocol, port)
 	}
