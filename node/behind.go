@@ -98,50 +98,6 @@ func (n *Node) leads(lan netip.Prefix) bool {
 	return slices.Contains(n.behind.lans, lan) && !slices.Contains(n.behind.cut, lan)
 }
 
-// holdings are what a node owns: its subnets, and the networks behind it, where it may be standby. Both are sorted.
-func (p *plan) holdings(id trust.Fingerprint) (subnets, lans []netip.Prefix) {
-	for prefix, owner := range p.assignment {
-		if owner == id && p.gateways[prefix] == nil {
-			subnets = append(subnets, prefix)
-		}
-	}
-	for prefix, group := range p.gateways {
-		if slices.ContainsFunc(group, func(c *mesh.Claim) bool { return c.ID() == id }) {
-			lans = append(lans, prefix)
-		}
-	}
-	slices.SortFunc(subnets, netip.Prefix.Compare)
-	slices.SortFunc(lans, netip.Prefix.Compare)
-	return subnets, lans
-}
-
-// carries are the prefixes whose packets go to a node, and those for which it is standby. Both are sorted.
-func (p *plan) carries(id trust.Fingerprint) (prefixes, standby []netip.Prefix) {
-	prefixes, lans := p.holdings(id)
-	for _, lan := range lans {
-		if p.assignment[lan] == id {
-			prefixes = append(prefixes, lan)
-		} else {
-			standby = append(standby, lan)
-		}
-	}
-	slices.SortFunc(prefixes, netip.Prefix.Compare)
-	return prefixes, standby
-}
-
-// outside leaves out endpoints in networks that our packets reach through the overlay: a call to a gateway of such a network
-// would travel through another one.
-func (p *plan) outside(at []netip.AddrPort) []netip.AddrPort {
-	return slices.DeleteFunc(at, func(a netip.AddrPort) bool {
-		for lan := range p.gateways {
-			if lan.Contains(a.Addr()) && !slices.Contains(p.kernel.LANs, lan) && p.reach[p.assignment[lan]] != mesh.Unreached {
-				return true
-			}
-		}
-		return false
-	})
-}
-
 // noteTakeovers logs which networks another node leads to than before.
 func (n *Node) noteTakeovers(next *plan) {
 	before := n.state.present()

@@ -20,8 +20,13 @@ type protected struct {
 
 // places say where peers are reached, or were last, and what they claim to lie behind them.
 type places struct {
-	at     map[netip.Addr]trust.Fingerprint
+	at     []place // by address; several peers may be behind one
 	routes map[trust.Fingerprint][]netip.Prefix
+}
+
+type place struct {
+	addr netip.Addr
+	peer trust.Fingerprint
 }
 
 func newProtected(seeds []string) *protected {
@@ -46,12 +51,13 @@ func (p *protected) keep(seeds []string) {
 // learn takes where the peers are reached, and their claims. Merely claimed endpoints do not count: else any member could
 // get a route refused by claiming an endpoint inside it.
 func (p *protected) learn(peers []router.PeerStatus, claims []*mesh.Claim) {
-	known := &places{make(map[netip.Addr]trust.Fingerprint, len(peers)), make(map[trust.Fingerprint][]netip.Prefix, len(claims))}
+	known := &places{routes: make(map[trust.Fingerprint][]netip.Prefix, len(claims))}
 	for _, s := range peers {
 		if s.Last.IsValid() {
-			known.at[s.Last.Addr()] = s.ID
+			known.at = append(known.at, place{s.Last.Addr().WithZone(""), s.ID})
 		}
 	}
+	slices.SortFunc(known.at, func(a, b place) int { return a.addr.Compare(b.addr) })
 	for _, c := range claims {
 		known.routes[c.ID()] = c.Routes
 	}
@@ -61,12 +67,16 @@ func (p *protected) learn(peers []router.PeerStatus, claims []*mesh.Claim) {
 // covered is the smallest address in prefix at which a peer is reached. With gateways set, those of peers that claim prefix
 // as a route do not count.
 func (p *places) covered(prefix netip.Prefix, gateways bool) (least netip.Addr, ok bool) {
-	for a, id := range p.at {
-		if prefix.Contains(a) && (!ok || a.Less(least)) && !(gateways && slices.Contains(p.routes[id], prefix)) {
-			least, ok = a, true
+	first, _ := slices.BinarySearchFunc(p.at, prefix.Masked().Addr(), func(x place, a netip.Addr) int { return x.addr.Compare(a) })
+	for _, x := range p.at[first:] {
+		switch {
+		case !prefix.Contains(x.addr):
+			return netip.Addr{}, false
+		case !gateways || !slices.Contains(p.routes[x.peer], prefix):
+			return x.addr, true
 		}
 	}
-	return least, ok
+	return netip.Addr{}, false
 }
 
 // forbidden says why a prefix may not be claimed, whoever does, or "": our own packets would go into the overlay to reach an
