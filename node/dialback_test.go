@@ -200,6 +200,34 @@ func TestARequestThatComesTwiceIsServedOnce(t *testing.T) {
 	})
 }
 
+func TestARequestThatComesTooSoonIsRefusedOnceAndKeepsNoWorkerWaiting(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		a, b := s.machine(1), s.machine(2)
+		a.start()
+		b.start()
+		within(t, 5*time.Second, "both route to both", joinedUp(a, b))
+		id, waiting, err := a.node.dialbacks.begin(b.node.identity.Fingerprint())
+		must(t, err)
+		defer a.node.dialbacks.end(id)
+		waiting.answer = make(chan encap.DialBody, 8) // room for more than the first
+		self := a.node.identity.Fingerprint()
+		b.node.dialbacks.served[self] = servedDial{id + 1, time.Now()}
+
+		began := time.Now()
+		b.node.dialbacks.serve(t.Context(), router.DialMessage{Kind: encap.DialRequest, From: self, Body: encap.DialBody{ID: id}})
+		if took := time.Since(began); took != 0 {
+			t.Errorf("it kept the worker for %v", took)
+		}
+		time.Sleep(dialPause)
+		if n := len(waiting.answer); n != 1 {
+			t.Fatalf("%d answers, want 1", n)
+		}
+		if got := <-waiting.answer; got.Status != encap.DialBusy {
+			t.Errorf("the answer is %+v", got)
+		}
+	})
+}
+
 func TestMoreRequestsThanAreServedAreLeft(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
 		a := s.machine(1)

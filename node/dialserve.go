@@ -35,30 +35,41 @@ func (d *dialbacks) run(ctx context.Context) error {
 	return workers.Wait()
 }
 
-// serve calls a peer that asked for it.
+// serve calls a peer that asked for it, and answers. One that asks too often is told so at once, and not a second time: where
+// that is lost it asks again.
 func (d *dialbacks) serve(ctx context.Context, m router.DialMessage) {
-	first, due := d.take(m)
-	if !first {
+	switch first, due := d.take(m); {
+	case !first:
+	case !due:
+		_ = d.answer(m, encap.DialBody{Status: encap.DialBusy}) // without a path there is nobody to tell
+	default:
+		d.answerTwice(ctx, m, d.dial(ctx, m))
+	}
+}
+
+// dial calls a peer at the endpoints of its claim, and returns how that went.
+func (d *dialbacks) dial(ctx context.Context, m router.DialMessage) encap.DialBody {
+	at := d.claimed(m.From)
+	if len(at) == 0 {
+		return encap.DialBody{Status: encap.DialNowhere}
+	}
+	d.n.log.Info("node.dialback.served", "peer", m.From.Short(), "endpoints", at)
+	return encap.DialBody{Dialed: d.call(ctx, m.From, m.Body.ID, at)}
+}
+
+// answerTwice sends an answer and repeats it after dialGap: the first may be lost, and another request with its id is not
+// served.
+func (d *dialbacks) answerTwice(ctx context.Context, m router.DialMessage, body encap.DialBody) {
+	if err := d.answer(m, body); err != nil || !pause(ctx, dialGap) {
 		return
 	}
-	body := encap.DialBody{ID: m.Body.ID}
-	switch at := d.claimed(m.From); {
-	case !due:
-		body.Status = encap.DialBusy
-	case len(at) == 0:
-		body.Status = encap.DialNowhere
-	default:
-		d.n.log.Info("node.dialback.served", "peer", m.From.Short(), "endpoints", at)
-		body.Dialed = d.call(ctx, m.From, m.Body.ID, at)
-	}
-	for i := range 2 { // the first may be lost
-		if i > 0 && !pause(ctx, dialGap) {
-			return
-		}
-		if err := d.n.router.SendDial(m.From, encap.DialResponse, body); err != nil {
-			return // the path is down, and the one who asked knows
-		}
-	}
+	_ = d.answer(m, body) // the path is down, and the one who asked knows
+}
+
+// answer sends the answer to a request once.
+func (d *dialbacks) answer(m router.DialMessage, body encap.DialBody) error {
+	body.ID = m.Body.ID
+	return d.n.router.SendDial(m.From, encap.DialResponse, body)
 }
 
 // take notes a request. first: it is not one that was repeated. due: the peer's last one is long enough ago.
