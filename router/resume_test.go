@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/encap/simnet"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -36,6 +37,41 @@ func TestAFrameUnderKeysOfAnEarlierRunBringsAHandshakeAtOnce(t *testing.T) {
 			}
 		})
 	})
+}
+
+// Where the sockets outlive a run, the next one gets the rest of a handshake that it did not begin.
+func TestARestartInTheMiddleOfAHandshakeCostsOneMoreHandshakeAtMost(t *testing.T) {
+	const delay = 10 * time.Millisecond // one way: the initiation comes after one, the response after two
+	for name, at := range map[string]time.Duration{
+		"before the initiation comes": delay / 2, "before the response comes": delay * 3 / 2, "after the response came": delay * 5 / 2,
+	} {
+		for _, restarts := range []string{"initiator", "responder"} {
+			t.Run(restarts+" "+name, func(t *testing.T) {
+				bubble(t, simnet.Options{Delay: delay}, func(t *testing.T, w *world) {
+					a, b := w.side(1), w.side(2)
+					again := map[string]*side{"initiator": a, "responder": b}[restarts]
+					a.set(b)
+					b.set(a)
+					time.Sleep(at)
+					again.crash()
+					again.start()
+					again.set(a, b)
+					within(t, 3*delay, "both up", func() bool { return allUp(a, b) })
+					time.Sleep(2 * delay) // who was called uses the new keys once the caller has
+					if !a.carries(b) || !b.carries(a) {
+						t.Error("nothing goes through")
+					}
+					if n := a.count(PathDown) + b.count(PathDown); n != 0 {
+						t.Errorf("paths went down %d times", n)
+					}
+					stale := again.router.Counters().Dropped
+					if n := stale[HandshakeRefused] + stale[UnknownIndex]; n == 0 && at < 2*delay {
+						t.Error("nothing of the earlier handshake came")
+					}
+				})
+			})
+		}
+	}
 }
 
 // forgotten is a frame under an index that nobody knows any more.
