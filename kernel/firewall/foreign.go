@@ -139,11 +139,11 @@ func (r *reconcile) open(c chain, rules []rule) error {
 	return err
 }
 
-// ours are the rules with the device's tag.
+// ours are the rules with the device's tag, and those that were saved and loaded again without it.
 func (c chain) ours(device string) []found {
 	var list []found
 	for _, f := range c.rules {
-		if len(f.tag) > digestLen && f.tag[digestLen:] == device {
+		if f.opens || len(f.tag) > digestLen && f.tag[digestLen:] == device {
 			list = append(list, f)
 		}
 	}

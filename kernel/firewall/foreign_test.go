@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -287,5 +288,27 @@ func TestErrorsAreOneLineAndKeepTheirKinds(t *testing.T) {
 	f.add(kernel.ErrPermission)
 	if err := f.err(); !errors.Is(err, kernel.ErrPermission) || !errors.As(err, new(*LegacyError)) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("err = %v", err)
+	}
+}
+
+// netfilter-persistent and 'nft list ruleset >/etc/nftables.conf' save our rules with those of others, without our tag.
+func TestRulesThatWereSavedAndLoadedAgainAreOursByTheirComment(t *testing.T) {
+	s := newSite(t, "iptables-nft")
+	s.run(s.vm, "iptables-nft -P FORWARD DROP; nft 'add table inet mine; add chain inet mine forward { type filter hook forward priority 5; policy drop; }'")
+	s.set(wanted())
+	list := func() string { return s.run(s.vm, "iptables-nft -S FORWARD; nft list chain inet mine forward") }
+	once := list()
+	file := filepath.Join(t.TempDir(), "saved")
+	for range 2 {
+		s.run(s.vm, "iptables-nft-save >"+file+" && iptables-nft-restore <"+file)
+		s.run(s.vm, "nft list table inet mine >"+file+" && nft delete table inet mine && nft -f "+file)
+		s.set(wanted())
+		if now := list(); now != once {
+			t.Errorf("the chains were\n%s\nand are\n%s", once, now)
+		}
+	}
+	s.do(func() error { return NewRules(nil).Remove("weft0") })
+	if left := list(); strings.Contains(left, "weft0") {
+		t.Errorf("left:\n%s", left)
 	}
 }

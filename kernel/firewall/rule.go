@@ -66,6 +66,7 @@ type found struct {
 	refuses bool   // drops or rejects every packet that comes to it
 	leadsTo string // the chain that every packet that comes to it goes to
 	names   bool   // it holds the name of the device that was looked for
+	opens   bool   // it has the comment of a rule that opens a chain for that device
 }
 
 // foundRule reads a message NFT_MSG_NEWRULE, without the netlink header. Expressions that it does not know make a rule
@@ -86,8 +87,10 @@ func foundRule(message []byte, device string) (found, error) {
 			f.handle = ad.Uint64()
 		case unix.NFTA_RULE_USERDATA:
 			f.tag = tagIn(ad.Bytes())
+			f.opens = f.opens || contains(ad.Bytes(), openingComment(device))
 		case unix.NFTA_RULE_EXPRESSIONS:
 			f.names = contains(ad.Bytes(), device)
+			f.opens = f.opens || contains(ad.Bytes(), openingComment(device)) // iptables has comments in this form
 			ad.Nested(f.readExpressions)
 		}
 	}

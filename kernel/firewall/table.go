@@ -109,9 +109,13 @@ func (s State) leaving() []rule {
 
 // opening are the rules that let pass what the overlay forwards, for the front of an obstacle.
 func (s State) opening(chain string) []rule {
-	comment := "weft: forwarded for " + s.Device
+	comment := openingComment(s.Device)
 	return []rule{
 		{chain, comment, all(in(s.Device), counter(), verdict(expr.VerdictAccept))},
 		{chain, comment, all(out(s.Device), counter(), verdict(expr.VerdictAccept))},
 	}
 }
+
+// openingComment is that of the rules at the front of an obstacle. It outlives our tag where somebody saves a ruleset as text
+// and loads it again (nft list ruleset, iptables-save).
+func openingComment(device string) string { return "weft: forwarded for " + device }

@@ -98,7 +98,7 @@ func targetName(data []byte) (name []byte) {
 	return name
 }
 
-// contains reports whether data holds the name of an interface, with the zero behind.
-func contains(data []byte, device string) bool {
-	return device != "" && bytes.Contains(data, append([]byte(device), 0))
+// contains reports whether data holds a text, such as the name of an interface, with the zero behind.
+func contains(data []byte, text string) bool {
+	return text != "" && bytes.Contains(data, append([]byte(text), 0))
 }
