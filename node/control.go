@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"github.com/weftnet/weft/node/api"
 )
 
@@ -34,6 +36,7 @@ func (n *Node) serveControl(ctx context.Context, l net.Listener) error {
 	select {
 	case <-ctx.Done():
 	case <-stop:
+		n.service.notify(daemon.SdNotifyStopping)
 		n.leave()
 		err = errStopAsked
 	case err = <-failed:

@@ -1,15 +1,11 @@
 package node
 
 import (
-	"errors"
 	"net"
 	"os"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
-
 	"github.com/weftnet/weft/encap"
-	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/tun"
 )
 
@@ -91,33 +87,4 @@ func (n *Node) noteHandover() {
 	if n.state.problem("handover", reason) && reason != "" {
 		n.log.Warn("node.handover.failed", "error", err)
 	}
-}
-
-// depart tells the others that this node stops.
-//
-// A process cannot know whether its service manager will start it again: SIGTERM comes for a restart, an upgrade and a stop
-// alike. Where the descriptors stay behind, somebody means to go on with them, so the stop is taken for a restart: the peers
-// are told of a pause. They keep path and routes; what they send waits in the sockets, and the new process calls them by
-// itself. A goodbye would make them answer their applications that the destination is unreachable, and forget the path, for
-// nothing: for as long as the process is away packets are lost either way. A stop that was not a restart is noticed 2 s
-// later, when nobody answers. 'weft down', and a stop without such descriptors, say goodbye at once.
-func (n *Node) depart() {
-	if n.handover.keeps() {
-		n.service.notify(daemon.SdNotifyStopping)
-		n.router.Pause()
-		n.log.Info("node.paused", "left", "device and port, for the next start")
-		return
-	}
-	n.leave()
-}
-
-// departFailed makes the end after a part failed with err a pause, as depart does: the service manager starts this node again
-// at once. A node that was asked to stop, or that is a clone, does not come back.
-func (n *Node) departFailed(err error) {
-	clone := new(mesh.CloneError)
-	if err == nil || errors.Is(err, errStopAsked) || errors.As(err, &clone) || !n.handover.keeps() {
-		return
-	}
-	n.router.Pause()
-	n.log.Info("node.paused", "left", "device and port, for the next start", "error", err)
 }

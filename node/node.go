@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weftnet/weft/encap"
@@ -294,9 +293,6 @@ func (n *Node) settings() encap.Settings {
 	}
 }
 
-// leavePatience is how long a stop waits for the mesh's farewell to go out.
-const leavePatience = time.Second
-
 // serve runs the parts until ctx ends or one fails. At the end the mesh says farewell while everything still runs, then
 // all stop, the router last: it says goodbye to the peers.
 func (n *Node) serve(ctx context.Context, tcp, control net.Listener) error {
@@ -305,9 +301,33 @@ func (n *Node) serve(ctx context.Context, tcp, control net.Listener) error {
 	routed := make(chan error, 1)
 	go func() { routed <- n.router.Run(routing) }()
 
-	running, stop := context.WithCancel(routing)
+	parts, stop := context.WithCancel(routing)
 	defer stop()
-	group, running := errgroup.WithContext(running)
+	group, running := n.startParts(parts, tcp, control)
+	var err error
+	farewell := n.departFailed
+	select {
+	case <-ctx.Done():
+		n.depart()
+		farewell = func(error) {} // said already
+	case <-running.Done(): // a part failed, or a stop was asked for
+	case err = <-routed:
+		routed <- nil
+	}
+	stop()
+	err = errors.Join(err, group.Wait())
+	farewell(err)
+	stopRouting()
+	err = errors.Join(err, awaitRouter(routed))
+	if errors.Is(err, errStopAsked) {
+		n.handover.discard()
+	}
+	return n.explain(err)
+}
+
+// startParts starts all but the router. running ends when ctx does, or when one of them fails.
+func (n *Node) startParts(ctx context.Context, tcp, control net.Listener) (group *errgroup.Group, running context.Context) {
+	group, running = errgroup.WithContext(ctx)
 	group.Go(func() error { return n.mesh.Run(running) })
 	group.Go(func() error { return n.streams.Serve(running, tcp, n.acceptStream) })
 	group.Go(func() error { return n.serveControl(running, control) })
@@ -319,34 +339,7 @@ func (n *Node) serve(ctx context.Context, tcp, control net.Listener) error {
 	group.Go(func() error { return n.hearReloads(running) })
 	group.Go(func() error { return n.runService(running) })
 	group.Go(func() error { return n.dialbacks.run(running) })
-
-	var err error
-	select {
-	case <-ctx.Done():
-		n.depart()
-	case <-running.Done(): // a part failed, or a stop was asked for
-	case err = <-routed:
-		routed <- nil
-	}
-	stop()
-	err = errors.Join(err, group.Wait())
-	n.departFailed(err)
-	stopRouting()
-	<-routed
-	if errors.Is(err, errStopAsked) {
-		n.handover.discard()
-	}
-	return n.explain(err)
-}
-
-// leave tells the service manager and the members that this node stops.
-func (n *Node) leave() {
-	n.service.notify(daemon.SdNotifyStopping)
-	ctx, cancel := context.WithTimeout(context.Background(), leavePatience)
-	defer cancel()
-	if err := n.mesh.Leave(ctx); err != nil {
-		n.log.Debug("node.leave.unheard", "error", err)
-	}
+	return group, running
 }
 
 // explain adds what the user can do to errors that end a node.
