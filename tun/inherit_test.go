@@ -116,6 +116,64 @@ func TestInheritedDeviceGoesOnWithWhatWaitsInItsQueues(t *testing.T) {
 	}
 }
 
+// What waits was made for the offloads of the process before: the kernel does not cut it any more.
+func TestASuperpacketThatWaitsIsReadWhateverTheNextProcessAsksFor(t *testing.T) {
+	const size, segment = 2000, 500
+	off := superOptions
+	off.Offloads.USO = KnobOff
+	batch := superOptions
+	batch.Driver = DriverBatch
+	for name, o := range map[string]Options{"driver batch": batch, "without USO": off} {
+		t.Run(name, func(t *testing.T) {
+			ns := newNamespace(t)
+			ns.quiet(t)
+			before, _ := ns.open(t, superOptions)
+			ns.up(t, "weft0", right4)
+			o.Inherited = passedOn(t, before)
+			_ = before.Close()
+			ns.do(t, func() error { return sendTrain(left4.Addr().String()+":9", size, segment) })
+			after, _ := ns.open(t, o)
+			list, err := after.Queues()[0].Read()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := 0
+			for _, p := range list {
+				segments, err := segmentsOf(p)
+				if err != nil {
+					t.Error(err)
+				}
+				for _, s := range segments {
+					got += len(packettest.Payload(s))
+				}
+			}
+			if got != size {
+				t.Errorf("%d bytes came, want %d", got, size)
+			}
+		})
+	}
+}
+
+// sendTrain sends one UDP payload that the kernel is to cut into segments.
+func sendTrain(to string, size, segment int) error {
+	conn, err := net.Dial("udp4", to)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	f, err := conn.(*net.UDPConn).File()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	err = inherit.With(f, func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_SEGMENT, segment) })
+	if err != nil {
+		return err
+	}
+	_, err = conn.Write(make([]byte, size))
+	return err
+}
+
 // refusedQueues is a device that an earlier process opened, what became of it and its queues, and why they are refused.
 type refusedQueues struct {
 	made, wanted Options
