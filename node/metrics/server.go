@@ -17,7 +17,6 @@ const (
 	maxHeader      = 8 << 10 // bytes
 	headerPatience = 2 * time.Second
 	answerPatience = 8 * time.Second // less than the 10 s that Prometheus waits by default
-	idlePatience   = 2 * time.Minute // longer than most scrape intervals
 	retryPeriod    = 2 * time.Second
 )
 
@@ -67,9 +66,10 @@ func (s *Server) serve(ctx context.Context) error {
 	s.Report(nil)
 	server := &http.Server{
 		Handler: s.Handler, ReadHeaderTimeout: headerPatience, ReadTimeout: headerPatience, WriteTimeout: answerPatience + headerPatience,
-		IdleTimeout: idlePatience, MaxHeaderBytes: maxHeader,
-		ErrorLog: log.New(io.Discard, "", 0), // what a caller did wrong is the caller's business
+		MaxHeaderBytes: maxHeader,
+		ErrorLog:       log.New(io.Discard, "", 0), // what a caller did wrong is the caller's business
 	}
+	server.SetKeepAlivesEnabled(false) // callers that keep connections for later would keep others out
 	cut := context.AfterFunc(ctx, func() { server.Close() })
 	defer cut()
 	return server.Serve(netutil.LimitListener(listener, maxConnections))

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -141,6 +142,32 @@ func TestAServerGetsItsAddressAsSoonAsItIsFreeAndLeavesItAtTheEnd(t *testing.T) 
 		t.Fatalf("the server has ended: %v", err)
 	}
 	again.Close()
+}
+
+func TestCallersThatKeepTheirConnectionsKeepNobodyOut(t *testing.T) {
+	free, err := net.Listen("tcp", "127.93.38.2:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	free.Close()
+	if err := <-serving(t, address); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 * maxConnections {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: "+address+"\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || !resp.Close {
+			t.Fatalf("%v: the server keeps the connection", err)
+		}
+	}
+	assertOK(t, "http://"+address+"/healthz")
 }
 
 func assertOK(t *testing.T, url string) {
