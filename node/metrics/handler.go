@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// maxRequests are answered at once; further ones get 503. A node that hangs would else gather a goroutine with each scrape.
+// maxRequests are worked on at once; further ones wait. A node that hangs would else gather a goroutine with each scrape.
 const maxRequests = 4
 
 // NewRegistry makes a registry of a node's metrics, and of those of its process and of Go.
@@ -34,7 +34,8 @@ func NewHandler(source Source, healthy func() error) http.Handler {
 	return http.TimeoutHandler(bounded(mux), answerPatience, "the node does not answer\n")
 }
 
-// bounded answers maxRequests at once. A request that has run out of time counts until it ends.
+// bounded works on maxRequests at once. One that has run out of time counts until it ends; one that waits for its turn gives up
+// then.
 func bounded(next http.Handler) http.Handler {
 	slots := make(chan struct{}, maxRequests)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -42,8 +43,7 @@ func bounded(next http.Handler) http.Handler {
 		case slots <- struct{}{}:
 			defer func() { <-slots }()
 			next.ServeHTTP(w, r)
-		default:
-			http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
+		case <-r.Context().Done():
 		}
 	})
 }
