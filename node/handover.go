@@ -148,12 +148,31 @@ func (h *handover) keep(kind string, fds []int) {
 	for i, fd := range fds {
 		name := inherit.Name(kind, i)
 		if err := h.store.Store(name, fd); err != nil {
-			h.failed[kind] = err
-			h.drop(kind) // a part of it is of no use
+			h.fail(kind, err)
 			return
 		}
 		h.stored[kind] = append(h.stored[kind], name)
 	}
+}
+
+// fail notes why a kind is not stored, and removes what the store has of it: a part is of no use.
+func (h *handover) fail(kind string, err error) {
+	h.failed[kind] = err
+	h.drop(kind)
+}
+
+// keepPort stores the sockets of a port, if others can go on with them. Where their closing cannot be made to spare them, they
+// must not be in the store.
+func (h *handover) keepPort(port any) {
+	sockets, ok := port.(keptSockets)
+	if !ok {
+		return
+	}
+	if err := sockets.Keep(); err != nil {
+		h.fail(keptPort, err)
+		return
+	}
+	h.keep(keptPort, sockets.Descriptors())
 }
 
 // failure says why something is not stored; nil: all is.

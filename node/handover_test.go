@@ -175,6 +175,25 @@ func TestAPartOfThePortIsNotLeftInAStoreThatIsFull(t *testing.T) {
 	}
 }
 
+// unkept are sockets that their closing would shut down for all.
+type unkept struct{}
+
+func (unkept) Keep() error        { return errFull }
+func (unkept) Descriptors() []int { return []int{0} }
+
+func TestSocketsThatAStopWouldShutDownAreNotLeft(t *testing.T) {
+	store := &fakeStore{given: named(t, "udp.0", "tcp.0")}
+	h := newHandover(store, testLogger(t))
+	for _, kind := range []string{keptPort, keptTCP} {
+		_, err := goOn(h, kind, func([]*os.File) (int, error) { return 0, nil })
+		must(t, err)
+	}
+	h.keepPort(unkept{})
+	if want := []string{"remove udp.0"}; !slices.Equal(store.log, want) || h.keeps() || !errors.Is(h.failure(), errFull) {
+		t.Errorf("the store was told %q, want %q; keeps %v, failure %v", store.log, want, h.keeps(), h.failure())
+	}
+}
+
 func TestAStoreThatTakesADeviceAgainHasNotFailedAnyMore(t *testing.T) {
 	store := &fakeStore{}
 	h := newHandover(store, testLogger(t))

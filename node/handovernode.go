@@ -27,9 +27,6 @@ func (n *Node) listenTCP(listen string) (net.Listener, error) {
 		if len(files) == 0 {
 			return n.platform.ListenTCP(listen)
 		}
-		for _, more := range files[1:] {
-			more.Close()
-		}
 		return encap.InheritTCP(listen, files[0])
 	})
 }
@@ -57,11 +54,7 @@ func (n *Node) handOver(listener net.Listener) {
 		n.log.Info("node.handover.inherited", "what", h.used)
 	}
 	n.keepDevice(n.device)
-	if sockets, ok := n.port.(keptSockets); ok {
-		if err := sockets.Keep(); err == nil {
-			h.keep(keptPort, sockets.Descriptors())
-		}
-	}
+	h.keepPort(n.port)
 	h.keep(keptTCP, descriptorOf(listener))
 	n.noteHandover()
 }
