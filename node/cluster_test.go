@@ -93,11 +93,7 @@ func TestTheKernelGetsTheGuardFirstAndThenAddressesAndRoutesWithMTUAndSource(t *
 
 func TestRoutesToANodeThatWasKilledAreWithdrawnAndComeBackWithIt(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		a, b, c := s.machine(1), s.machine(2), s.machine(3)
-		for _, m := range s.machines {
-			m.start()
-		}
-		within(t, 2*time.Second, "all route to all", joinedUp(a, b, c))
+		a, b, c := s.trio()
 		c.kill()
 		took := within(t, 8*time.Second, "c is routed by nobody", func() bool { return a.routes(b) && b.routes(a) })
 		t.Logf("idle: withdrawn after %v", took)
@@ -116,10 +112,7 @@ func TestRoutesToANodeThatWasKilledAreWithdrawnAndComeBackWithIt(t *testing.T) {
 
 func TestRoutesToAKilledNodeThatIsTalkedToAreWithdrawnWithin3Seconds(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		a, b := s.machine(1), s.machine(2)
-		a.start()
-		b.start()
-		within(t, 2*time.Second, "both route to both", joinedUp(a, b))
+		a, b := s.pair()
 		talk := time.NewTicker(20 * time.Millisecond)
 		defer talk.Stop()
 		time.Sleep(10 * time.Second)
@@ -137,11 +130,7 @@ func TestRoutesToAKilledNodeThatIsTalkedToAreWithdrawnWithin3Seconds(t *testing.
 
 func TestAStopSaysAwayAndItsRoutesGoAtOnce(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		a, b, c := s.machine(1), s.machine(2), s.machine(3)
-		for _, m := range s.machines {
-			m.start()
-		}
-		within(t, 2*time.Second, "all route to all", joinedUp(a, b, c))
+		a, b, c := s.trio()
 		before := c.kernel.state()
 		c.stop()
 		within(t, 100*time.Millisecond, "c is routed by nobody", func() bool { return a.routes(b) && b.routes(a) })
@@ -162,11 +151,7 @@ func TestAStopSaysAwayAndItsRoutesGoAtOnce(t *testing.T) {
 
 func TestAPartitionWithdrawsRoutesOnBothSidesAndHealsByItself(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		a, b, c := s.machine(1), s.machine(2), s.machine(3)
-		for _, m := range s.machines {
-			m.start()
-		}
-		within(t, 2*time.Second, "all route to all", joinedUp(a, b, c))
+		a, b, c := s.trio()
 		s.net.Cut(a.host, c.host)
 		s.net.Cut(b.host, c.host)
 		took := within(t, 20*time.Second, "c is alone", func() bool { return a.routes(b) && b.routes(a) && c.routes() })
@@ -206,11 +191,7 @@ func TestAllNodesRestartedAtOnceFindEachOtherWithinASecond(t *testing.T) {
 
 func TestANodeWhoseAddressChangesStaysRouted(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		a, b, c := s.machine(1), s.machine(2), s.machine(3)
-		for _, m := range s.machines {
-			m.start()
-		}
-		within(t, 2*time.Second, "all route to all", joinedUp(a, b, c))
+		a, b, c := s.trio()
 		c.host.Readdress(addrOf(33))
 		c.kernel.notify()
 		want := netip.AddrPortFrom(addrOf(33), DefaultPort).String()

@@ -45,10 +45,7 @@ func (d *fakeDevice) Close() error {
 // devicePair is two nodes that reach each other.
 func devicePair(t *testing.T, test func(t *testing.T, a, b *machine)) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		a, b := s.machine(1), s.machine(2)
-		a.start()
-		b.start()
-		within(t, 2*time.Second, "both route to both", joinedUp(a, b))
+		a, b := s.pair()
 		test(t, a, b)
 		within(t, 5*time.Second, "packets go through", func() bool { return a.carries(b) && b.carries(a) })
 		time.Sleep(5 * time.Second)

@@ -46,10 +46,7 @@ func (swallowing) Write(p []byte) (int, error) { return len(p), nil }
 func dialBack(t *testing.T, edit func(a, b *machine), check func(a *machine, r *api.DialBack)) {
 	t.Helper()
 	bubble(t, lan, func(t *testing.T, s *site) {
-		a, b := s.machine(1), s.machine(2)
-		a.start()
-		b.start()
-		within(t, 5*time.Second, "both route to both", joinedUp(a, b))
+		a, b := s.pair()
 		edit(a, b)
 		r, err := a.node.DialBack(t.Context(), "node-2")
 		if err != nil {
@@ -113,10 +110,7 @@ func TestAPeerIsNotCalledAgainAtOnce(t *testing.T) {
 
 func TestWithoutAPathOnlyThisSideCalls(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		a, b := s.machine(1), s.machine(2)
-		a.start()
-		b.start()
-		within(t, 5*time.Second, "both route to both", joinedUp(a, b))
+		a, b := s.pair()
 		b.kill()
 		within(t, 30*time.Second, "b is down", func() bool { return a.peer("node-2").State == api.StateDown })
 		r, err := a.node.DialBack(t.Context(), "node-2")
@@ -153,10 +147,7 @@ func TestAPeerOfAnOlderBuildIsNotAskedAndIsKnownAsOne(t *testing.T) {
 
 func TestAPeerThatNobodyKnowsIsNotAsked(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		a, b := s.machine(1), s.machine(2)
-		a.start()
-		b.start()
-		within(t, 5*time.Second, "both route to both", joinedUp(a, b))
+		a, _ := s.pair()
 		_, err := a.node.DialBack(t.Context(), "vm-9")
 		if !errors.Is(err, ErrUnknownPeer) || !strings.Contains(err.Error(), "node-2") {
 			t.Errorf("%v", err)
@@ -169,10 +160,7 @@ func TestAPeerThatNobodyKnowsIsNotAsked(t *testing.T) {
 
 func TestAPeerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		a, b := s.machine(1), s.machine(2)
-		a.start()
-		b.start()
-		within(t, 5*time.Second, "both route to both", joinedUp(a, b))
+		a, b := s.pair()
 		s.net.Cut(a.host, b.host) // the path counts as up for a while
 		r, err := a.node.DialBack(t.Context(), "node-2")
 		if err != nil || r.By == api.DialedByPeer || r.Why == "" {
@@ -202,10 +190,7 @@ func TestARequestThatComesTwiceIsServedOnce(t *testing.T) {
 
 func TestARequestThatComesTooSoonIsRefusedOnceAndKeepsNoWorkerWaiting(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		a, b := s.machine(1), s.machine(2)
-		a.start()
-		b.start()
-		within(t, 5*time.Second, "both route to both", joinedUp(a, b))
+		a, b := s.pair()
 		id, waiting, err := a.node.dialbacks.begin(b.node.identity.Fingerprint())
 		must(t, err)
 		defer a.node.dialbacks.end(id)

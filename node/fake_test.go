@@ -121,6 +121,33 @@ func (s *site) machine(i int, edit ...func(*Config)) *machine {
 	return m
 }
 
+// pair is hosts 1 and 2, which route to each other.
+func (s *site) pair() (a, b *machine) {
+	s.t.Helper()
+	all := s.joined(2)
+	return all[0], all[1]
+}
+
+// trio is hosts 1 to 3, which route to each other.
+func (s *site) trio() (a, b, c *machine) {
+	s.t.Helper()
+	all := s.joined(3)
+	return all[0], all[1], all[2]
+}
+
+// joined adds and starts so many hosts, and waits until all route to all.
+func (s *site) joined(hosts int) []*machine {
+	s.t.Helper()
+	for i := range hosts {
+		s.machine(i + 1)
+	}
+	for _, m := range s.machines {
+		m.start()
+	}
+	within(s.t, 2*time.Second, "all route to all", joinedUp(s.machines...))
+	return s.machines
+}
+
 // lockedRandom is randomness that many goroutines may draw from, the same in each run of a test.
 type lockedRandom struct {
 	mu   sync.Mutex // guards from

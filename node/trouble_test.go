@@ -167,10 +167,7 @@ func TestASeedThatRefusesIsShownWithTheReason(t *testing.T) {
 
 func TestTheYoungerOfTwoClonesStopsAndNamesTheFileToDelete(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		a, b := s.machine(1), s.machine(2)
-		a.start()
-		b.start()
-		within(t, 2*time.Second, "both route to both", joinedUp(a, b))
+		a, b := s.pair()
 		time.Sleep(time.Minute)
 		c := s.machine(3, func(c *Config) { c.Subnet.Prefixes = []netip.Prefix{subnetOf(2)} })
 		c.copyState(b)
@@ -222,10 +219,7 @@ func TestAStateDirectoryRolledBackWhoseClockWasAheadIsMadeUpForByThePeersCall(t 
 // before, and runs it again. In an earlier run its clock was ahead by so much.
 func rollBack(t *testing.T, ahead, limit time.Duration) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		a, b := s.machine(1), s.machine(2)
-		a.start()
-		b.start()
-		within(t, 2*time.Second, "both route to both", joinedUp(a, b))
+		a, b := s.pair()
 		b.stop()
 		must(t, writeEpoch(b.cfg.StateDir, uint64(time.Now().Add(ahead).UnixMilli())))
 		old := filepath.Join(s.dir, "snapshot")

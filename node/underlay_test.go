@@ -135,10 +135,7 @@ func TestAClaimOverAnUnderlayAddressIsRefusedAndNamed(t *testing.T) {
 
 func TestASmallerMTUIsFollowedWhenTheHostLearnsIt(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		a, b := s.machine(1), s.machine(2)
-		a.start()
-		b.start()
-		within(t, time.Second, "both route to both", joinedUp(a, b))
+		_, b := s.pair()
 		b.kernel.setMTU(1300)
 		b.kernel.notify()
 		for _, m := range s.machines {
