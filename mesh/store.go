@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/weftnet/weft/atomicfile"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -20,6 +21,9 @@ const (
 	peersFile   = "peers.json"
 	fileVersion = 1
 )
+
+// maxStateFile bounds what is read of a state file, in bytes: the claims of the largest cluster take less.
+const maxStateFile = 64 << 20
 
 // StateFiles are the names of the files that a Mesh writes into its state directory.
 func StateFiles() []string { return []string{claimFile, peersFile} }
@@ -60,12 +64,12 @@ func (s store) read(name string, record interface{ check() error }) (found bool,
 		return false, nil
 	}
 	path := filepath.Join(s.dir, name)
-	raw, err := os.ReadFile(path)
+	raw, _, err := atomicfile.Read(path, maxStateFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("mesh: read state: %w", err)
+		return false, fmt.Errorf("mesh: read state: %w (move it away)", err)
 	}
 	if err := checkFileVersion(path, raw); err != nil {
 		return false, err

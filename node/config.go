@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -56,8 +57,11 @@ func keyErrorf(key, format string, args ...any) error {
 
 // Error implements error.
 func (e *configError) Error() string {
-	text := e.err.Error()
-	for _, part := range []string{e.key, e.place} {
+	text, key := e.err.Error(), e.key
+	if strings.HasPrefix(e.place, "--") { // a flag has the key's name already
+		key = ""
+	}
+	for _, part := range []string{key, e.place} {
 		if part != "" {
 			text = part + ": " + text
 		}
@@ -227,7 +231,8 @@ func rootOf(data []byte) (*yaml.Node, error) {
 func syntaxError(data []byte, err error) error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	if where, what, ok := strings.Cut(text, ": "); ok && strings.HasPrefix(where, "line ") {
-		return fmt.Errorf("%s: not YAML: %s", where, what)
+		number, _ := strconv.Atoi(strings.TrimPrefix(where, "line "))
+		return fmt.Errorf("%s: not YAML: %s%s", where, what, tabHint(data, number))
 	}
 	var head []byte
 	line := 0
@@ -237,7 +242,17 @@ func syntaxError(data []byte, err error) error {
 			break
 		}
 	}
-	return fmt.Errorf("line %d: not YAML: %s", max(line, 1), text)
+	line = max(line, 1)
+	return fmt.Errorf("line %d: not YAML: %s%s", line, text, tabHint(data, line))
+}
+
+// tabHint says it when a line that is not YAML begins with a tab, which looks as if it were right.
+func tabHint(data []byte, line int) string {
+	lines := bytes.Split(data, []byte("\n"))
+	if line < 1 || line > len(lines) || !bytes.HasPrefix(bytes.TrimLeft(lines[line-1], " "), []byte("\t")) {
+		return ""
+	}
+	return " (it is indented with a tab: use blanks)"
 }
 
 // exampleOf is a key of a section with its default.
@@ -261,6 +276,9 @@ func (c *Config) parseMap(m *yaml.Node, prefix string, seen map[string]int) erro
 	}
 	for i := 0; i+1 < len(m.Content); i += 2 {
 		name, value := m.Content[i], m.Content[i+1]
+		if name.Kind != yaml.ScalarNode || name.Value == "" {
+			return fmt.Errorf("line %d: a key is a plain word, as in 'mtu: auto'", name.Line)
+		}
 		full := prefix + name.Value
 		if first, ok := seen[full]; ok {
 			return fmt.Errorf("line %d: key %q was given in line %d already: keep one of them", name.Line, full, first)
@@ -295,6 +313,9 @@ func (c *Config) parseKey(name, value *yaml.Node, full string, seen map[string]i
 
 // scalars is the value of a key as texts.
 func scalars(n *yaml.Node, list bool) ([]string, error) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
 	switch {
 	case n.Tag == "!!null":
 		return nil, errors.New(`has no value: give it one, "" where none is meant, or leave the key out`)
@@ -312,7 +333,7 @@ func scalars(n *yaml.Node, list bool) ([]string, error) {
 	case list:
 		return nil, errors.New("takes a list such as [a, b]")
 	}
-	return nil, errors.New("takes one plain value")
+	return nil, errors.New("takes one plain value, as in 'key: value'")
 }
 
 // suggest names the known key that an unknown one was probably meant to be.

@@ -18,6 +18,9 @@ const epochFile = "epoch.json"
 
 const stateVersion = 1
 
+// maxStateFile bounds what is read of a state file: the claims of the largest cluster take less.
+const maxStateFile = 64 << 20
+
 type epochState struct {
 	Version int    `json:"version"`
 	Epoch   uint64 `json:"epoch"`
@@ -29,11 +32,11 @@ type epochState struct {
 func nextEpoch(dir string, now time.Time) (epoch uint64, aside string, err error) {
 	path := filepath.Join(dir, epochFile)
 	var last epochState
-	data, err := os.ReadFile(path)
+	data, _, err := atomicfile.Read(path, maxStateFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return 0, "", fmt.Errorf("node: read epoch: %w", err)
+		return 0, "", fmt.Errorf("node: read epoch: %w (move it away)", err)
 	case json.Unmarshal(data, &last) != nil && last.Version <= stateVersion:
 		last = epochState{}
 		aside = path + ".damaged-" + now.UTC().Format("20060102T150405Z")

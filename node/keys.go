@@ -35,8 +35,16 @@ func (k *Key) Set(c *Config, values []string) error {
 	if !k.List && len(values) != 1 {
 		return fmt.Errorf("takes one value, not %d", len(values))
 	}
+	for _, v := range values {
+		if len(v) > maxValueLen {
+			return fmt.Errorf("a value of %d characters is longer than any may be (%d)", len(v), maxValueLen)
+		}
+	}
 	return k.set(c, values)
 }
+
+// maxValueLen is the length of the longest value, in bytes: errors that quote it stay readable.
+const maxValueLen = 1024
 
 // Values are the key's present values as texts; one, unless it is a List.
 func (k *Key) Values(c *Config) []string { return k.get(c) }

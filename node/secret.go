@@ -13,9 +13,11 @@ func readSecret(cfg *Config) (keys trust.Keys, exposed bool, err error) {
 	secret, exposed, err := trust.ReadSecretFile(cfg.SecretFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		err = keyErrorf("secret_file", "%w (copy it from another node, or make one with 'weft init' or 'weft join')", err)
-	case err != nil:
+		err = keyErrorf("secret_file", "%w ('weft init' makes it on the first node and 'weft join' on others; or copy it from a node of the same cluster)", err)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, trust.ErrSecret):
 		err = keyErrorf("secret_file", "%w", rootHint(err))
+	case err != nil:
+		err = keyErrorf("secret_file", "%w (name the file with the cluster secret)", err)
 	}
 	if err != nil {
 		return trust.Keys{}, false, cfg.placed(err)

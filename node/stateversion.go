@@ -2,7 +2,6 @@ package node
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 
 	"github.com/weftnet/weft/atomicfile"
@@ -21,7 +20,7 @@ type stateMark struct {
 
 // readMark is the version of a state file; zero where there is none, or a damaged one: whoever reads it whole says so.
 func readMark(path string) (mark stateMark) {
-	data, err := os.ReadFile(path)
+	data, _, err := atomicfile.Read(path, maxStateFile)
 	if err != nil || json.Unmarshal(data, &mark) != nil {
 		return stateMark{}
 	}

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/weftnet/weft/atomicfile"
@@ -20,6 +19,9 @@ import (
 const IdentityFile = "node.key"
 
 const seedLen = 32
+
+// maxKeyFile bounds what is read of a file that should have seedLen bytes.
+const maxKeyFile = 4 << 10
 
 // PublicKeys are the public half of an identity.
 type PublicKeys struct {
@@ -91,17 +93,17 @@ func NewIdentity(seed []byte) (*Identity, error) {
 // LoadIdentity reads the identity in the state directory dir, or makes one there if there is none.
 func LoadIdentity(dir string, random io.Reader) (id *Identity, created bool, err error) {
 	path := filepath.Join(dir, IdentityFile)
-	seed, err := os.ReadFile(path)
+	seed, _, err := atomicfile.Read(path, maxKeyFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		id, err = createIdentity(path, random)
 		return id, err == nil, err
 	case err != nil:
-		return nil, false, fmt.Errorf("trust: read node key: %w", err)
+		return nil, false, fmt.Errorf("trust: read node key: %w (put it back from a copy, or move it away to become a new node)", err)
 	}
 	id, err = NewIdentity(seed)
 	if err != nil {
-		return nil, false, fmt.Errorf("%w: %s is damaged; restore it, or delete it to become a new node", err, path)
+		return nil, false, fmt.Errorf("trust: node key %s is damaged: it has %d bytes, not %d (put it back from a copy, or move it away to become a new node)", path, len(seed), seedLen)
 	}
 	return id, false, nil
 }

@@ -92,7 +92,7 @@ func TestADamagedKeyFileIsNamedWithTheRemedyAndLeftAsItIs(t *testing.T) {
 			t.Errorf("%s: it is taken", name)
 			continue
 		}
-		for _, want := range []string{path, "damaged", "delete it"} {
+		for _, want := range []string{path, "damaged", "move it away"} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %q is missing in %q", name, want, err)
 			}

@@ -7,8 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
+
+	"github.com/weftnet/weft/atomicfile"
 )
 
 // SecretLen is the length of the cluster secret in bytes.
@@ -29,31 +30,50 @@ func NewSecret(random io.Reader) (Secret, error) {
 	return s, nil
 }
 
-// ParseSecret reads the text form; white space around it is ignored.
+// ParseSecret reads the text form; white space around it and a byte order mark before it are ignored.
 // The error wraps ErrSecret and never holds the text.
 func ParseSecret(text string) (Secret, error) {
-	raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.TrimSpace(text), "="))
-	if err != nil {
-		return Secret{}, fmt.Errorf("%w: it is not base64 (make one with 'weft secret')", ErrSecret)
+	text = strings.TrimSpace(strings.TrimPrefix(text, byteOrderMark))
+	raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
+	if err == nil && len(raw) == SecretLen {
+		return Secret(raw), nil
 	}
-	if len(raw) != SecretLen {
-		return Secret{}, fmt.Errorf("%w: it has %d bytes, not %d (make one with 'weft secret')", ErrSecret, len(raw), SecretLen)
+	return Secret{}, fmt.Errorf("%w: %s (it is one line of %d characters, as 'weft secret' prints it; all nodes of a cluster have the same)",
+		ErrSecret, whyNoSecret(text), secretTextLen)
+}
+
+// byteOrderMark is what some editors put before a text.
+const byteOrderMark = "\ufeff"
+
+// secretTextLen is the length of Secret.Text.
+const secretTextLen = (SecretLen + 2) / 3 * 4
+
+// whyNoSecret says what a text is that is not a secret, without showing any of it.
+func whyNoSecret(text string) string {
+	switch {
+	case text == "":
+		return "it is empty"
+	case strings.HasPrefix(text, tokenPrefix+tokenVersion+"."):
+		return "it is a token, which is for 'weft join'"
+	case strings.ContainsAny(text, "\r\n"):
+		return "it has several lines"
+	case len(text) != secretTextLen && len(text) != secretTextLen-1:
+		return fmt.Sprintf("it has %d characters", len(text))
 	}
-	return Secret(raw), nil
+	return "it is not base64"
 }
 
 // Text is the form that ParseSecret reads.
 func (s Secret) Text() string { return base64.StdEncoding.EncodeToString(s[:]) }
 
-// ReadSecretFile reads a secret from a file. exposed says that others than the owner may read it.
+// maxSecretFile is far more than a secret with white space around it has.
+const maxSecretFile = 4 << 10
+
+// ReadSecretFile reads a secret from a file, which must be a regular one. Errors name the file. exposed says that others than the owner may read it.
 func ReadSecretFile(path string) (s Secret, exposed bool, err error) {
-	info, err := os.Stat(path)
+	text, info, err := atomicfile.Read(path, maxSecretFile)
 	if err != nil {
-		return Secret{}, false, fmt.Errorf("trust: read secret: %w", err)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return Secret{}, false, fmt.Errorf("trust: read secret: %w", err)
+		return Secret{}, false, fmt.Errorf("trust: %w", err)
 	}
 	s, err = ParseSecret(string(text))
 	if err != nil {

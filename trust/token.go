@@ -68,10 +68,10 @@ func tokenMAC(s Secret, body []byte) []byte {
 	return mac.Sum(nil)[:tokenMACLen]
 }
 
-// ParseToken reads the text of a token; white space around it is ignored. The error wraps ErrNoToken, ErrTokenVersion or
+// ParseToken reads the text of a token; white space around it and a byte order mark before it are ignored. The error wraps ErrNoToken, ErrTokenVersion or
 // ErrTokenDamaged and never holds the text.
 func ParseToken(text string) (Token, error) {
-	text = strings.TrimSpace(text)
+	text = strings.TrimSpace(strings.TrimPrefix(text, byteOrderMark))
 	head, body, ok := strings.Cut(text, ".")
 	version, isToken := strings.CutPrefix(head, tokenPrefix)
 	if !ok || !isToken || len(version) > 4 || strings.Trim(version, "0123456789") != "" || version == "" {

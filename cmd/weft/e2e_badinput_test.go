@@ -34,7 +34,7 @@ func TestWhatTheMachineForbidsIsSaidInOneLine(t *testing.T) {
 		"foreign route as wide as network": {
 			[]string{"ip", "route", "add", "blackhole", "10.244.0.0/16"}, nil, 2, []string{"10.244.0.0/16"}},
 		"secret missing": {
-			nil, []string{"--secret-file", "/nonexistent/secret"}, 2, []string{"secret_file", "/nonexistent/secret"}},
+			nil, []string{"--secret-file", "/nonexistent/secret"}, 2, []string{"--secret-file: /nonexistent/secret", "weft init"}},
 		"state directory that cannot be written": {
 			nil, []string{"--state-dir", "/proc/weft"}, 1, []string{"state_dir", "/proc/weft"}},
 		"network of another family than its subnet": {

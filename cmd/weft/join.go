@@ -48,15 +48,28 @@ func readToken(stdin io.Reader, args []string, file string) (string, error) {
 	case len(args) == 1 && args[0] != "-":
 		return args[0], nil
 	case file != "" && file != "-":
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return "", fmt.Errorf("read token: %w", err)
-		}
-		return string(text), nil
+		return readTokenFile(file)
 	}
-	text, err := io.ReadAll(io.LimitReader(stdin, 64<<10))
+	return readAllOf(stdin)
+}
+
+// readTokenFile reads a token from a file, or from a pipe such as the shell's <(command) is.
+func readTokenFile(file string) (string, error) {
+	f, err := os.Open(file)
 	if err != nil {
-		return "", fmt.Errorf("read token: %w", err)
+		return "", usageError{fmt.Errorf("--token-file: %w (name the file with the token that 'weft init' or 'weft token' made)", err)}
+	}
+	defer f.Close()
+	return readAllOf(f)
+}
+
+// maxTokenLen is more than any token has, in bytes.
+const maxTokenLen = 64 << 10
+
+func readAllOf(r io.Reader) (string, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxTokenLen))
+	if err != nil {
+		return "", usageError{fmt.Errorf("the token cannot be read: %w", err)}
 	}
 	return string(text), nil
 }
