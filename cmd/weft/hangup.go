@@ -17,6 +17,29 @@ import (
 // hangupsIgnored is what whoever started this process chose: later, Notify has changed it.
 var hangupsIgnored = signal.Ignored(syscall.SIGHUP)
 
+// holdHangups keeps hangups from killing the process, and returns the first. A process that was started with hangups ignored
+// goes on to ignore them, as do the programs that it starts.
+func holdHangups() <-chan os.Signal {
+	held := make(chan os.Signal, 1)
+	if !hangupsIgnored {
+		signal.Notify(held, syscall.SIGHUP)
+	}
+	return held
+}
+
+// endAtHangup is ctx, ended early by a hangup.
+func endAtHangup(ctx context.Context, held <-chan os.Signal) context.Context {
+	running, stop := context.WithCancel(ctx)
+	go func() {
+		defer stop()
+		select {
+		case <-held:
+		case <-ctx.Done():
+		}
+	}()
+	return running
+}
+
 // hangups turns hangups into requests for a reload, until the context that it returns ends. That one ends early, with ctx or
 // when the terminal that the process was started from is gone; a process that was started with hangups ignored, as nohup
 // does, outlives its terminal.

@@ -23,27 +23,19 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), stopSignals(os.Args[1:])...)
+	held := holdHangups() // first: until then a hangup kills the process
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if !isDaemon(os.Args[1:]) {
+		ctx = endAtHangup(ctx, held)
+	}
 	// A handler that does nothing: a write to a closed pipe then fails with EPIPE instead of ending the process half-way.
 	// To ignore the signal would do so in the programs that are started, too.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// stopSignals end a command in order. A hangup does, too, unless whoever started it ignores hangups, as nohup does; the daemon
-// decides for itself what a hangup means, and is not killed by one that comes before it has.
-func stopSignals(args []string) []os.Signal {
-	list := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	switch {
-	case isDaemon(args):
-		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
-	case !hangupsIgnored:
-		list = append(list, syscall.SIGHUP)
-	}
-	return list
-}
-
+// isDaemon reports whether the command line is that of the daemon, which decides for itself what a hangup means.
 func isDaemon(args []string) bool {
 	cmd, _, err := newRoot().Find(args)
 	return err == nil && cmd.Name() == "up"
