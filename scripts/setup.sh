@@ -27,8 +27,7 @@ prometheus prometheus tests run every query of the dashboard and the alerts
 dockerd docker.io tests put its containers on the overlay
 podman podman tests put its containers on the overlay
 crun crun podman starts containers by it
-/usr/lib/cni/bridge containernetworking-plugins podman makes networks by it
-/usr/lib/podman/netavark netavark podman makes networks by it, too'
+/usr/lib/cni/bridge containernetworking-plugins podman makes networks by it'
 
 strict=yes all=
 case "${1:-}" in
