@@ -3,6 +3,7 @@ package node
 import (
 	"os"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/weftnet/weft/node/cpu"
 )
@@ -29,4 +30,11 @@ func giveThreads(lanes int) {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), lanes+controlThreads))
 	}
+}
+
+// postponeCollection keeps the garbage collector still until resume is called. Packets wait for a start, in which the collector
+// would take half of the time: it runs again and again while the lanes get their buffers, some MB each, and nothing is garbage.
+func postponeCollection() (resume func()) {
+	percent := debug.SetGCPercent(-1)
+	return func() { debug.SetGCPercent(percent) }
 }

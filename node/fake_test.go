@@ -220,9 +220,7 @@ func (m *machine) start() {
 // run runs the node that boot made.
 func (m *machine) run() {
 	m.t.Helper()
-	epoch, err := m.node.nextEpoch()
-	must(m.t, err)
-	tcp, err := m.node.open()
+	epoch, tcp, err := m.node.openWithEpoch()
 	must(m.t, err)
 	must(m.t, m.node.assemble(epoch))
 	if m.older {

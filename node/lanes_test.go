@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -177,3 +178,25 @@ func TestThereIsAThreadForEachLaneUnlessTheOperatorSaysOtherwise(t *testing.T) {
 		}
 	}
 }
+
+func TestTheCollectorIsStillOnlyDuringAStartAndThenAsTheOperatorSaid(t *testing.T) {
+	if os.Getenv(collectorEnv) != "" {
+		resume := postponeCollection()
+		if percent := debug.SetGCPercent(-1); percent != -1 {
+			t.Errorf("%d %% during the start", percent)
+		}
+		resume()
+		if percent := debug.SetGCPercent(-1); percent != 70 {
+			t.Errorf("%d %% after it", percent)
+		}
+		return
+	}
+	c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	c.Env = append(os.Environ(), "GOGC=70", collectorEnv+"=yes")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// collectorEnv makes the test above, in a process of its own, be the one that starts.
+const collectorEnv = "WEFT_TEST_COLLECTOR"

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,6 +63,7 @@ type Node struct {
 	state     state
 	heardAt   time.Time                  // when the keeper first saw that a peer was heard
 	runDir    *runDir                    // nil: none, in tests
+	settled   func()                     // called when the first paths are there, or too late; nil: nobody asked
 	unstored  unstoredEpoch              // used by Run, then by the keeper
 	clock     clockWatch                 // used by the keeper alone
 	behind    behind                     // only the keeper uses it, once it runs
@@ -75,12 +77,13 @@ func (n *Node) config() *Config { return n.live.Load() }
 
 // Run runs a node with cfg until ctx ends; it takes new configurations from source. Log lines go to logs.
 func Run(ctx context.Context, cfg Config, source Source, logs io.Writer) error {
+	resume := postponeCollection()
 	recent := newLogTail(logs)
 	log := newLogger(cfg, recent)
 	began, manager := time.Now(), startedBy(log)
 	n, err := newHere(cfg, manager, log)
 	if err == nil {
-		n.recent, n.reloads.source = recent, source
+		n.recent, n.reloads.source, n.settled = recent, source, resume
 		err = n.Run(ctx)
 	}
 	if n == nil || !n.service.ready.Load() {
@@ -164,11 +167,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	defer unlock()
 	n.markStateDir()
-	epoch, err := n.nextEpoch()
-	if err != nil {
-		return err
-	}
-	listener, err := n.open()
+	epoch, listener, err := n.openWithEpoch()
 	if err != nil {
 		return err
 	}
@@ -186,9 +185,28 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	n.log.Info("node.started", "name", n.config().Name, "id", n.identity.Fingerprint().Short(), "version", version.Get().Version,
 		"device", n.device.Name(), "driver", n.choice.Driver, "lanes", len(n.port.Lanes()), "listen", n.config().Listen, "encryption", onOff(n.config().Encryption))
+	if n.settled != nil {
+		defer time.AfterFunc(firstPaths, n.settled).Stop()
+	}
 	err = n.serve(ctx, listener, api)
 	n.log.Info("node.stopped", "left", "device, addresses, routes and rules ('weft down' removes them)")
 	return err
+}
+
+// openWithEpoch is open, and stores the epoch meanwhile: a disk that is busy may take long, and packets wait.
+func (n *Node) openWithEpoch() (epoch uint64, listener net.Listener, err error) {
+	var storing errgroup.Group
+	storing.Go(func() (err error) {
+		epoch, err = n.nextEpoch()
+		return err
+	})
+	listener, err = n.open()
+	unstored := storing.Wait()
+	if err == nil && unstored != nil {
+		listener.Close()
+		n.close()
+	}
+	return epoch, listener, cmp.Or(err, unstored)
 }
 
 // open takes the machine's parts: the port, then the unreachable route of the network, then the device. If somebody has the

@@ -92,6 +92,19 @@ func TestAStopThatIsAskedForEndsTheDaemonWithoutError(t *testing.T) {
 	go func() { m.ended <- m.node.Run(ctx) }()
 }
 
+func TestAnEpochThatCannotBeReadEndsTheStartAndWhatWasOpenedMeanwhile(t *testing.T) {
+	s := &site{t: t, net: simnet.New(simnet.Options{}), dir: shortDir(t)}
+	m := s.machine(1)
+	must(t, m.boot())
+	must(t, os.Mkdir(filepath.Join(m.cfg.StateDir, epochFile), 0o700))
+	if err := m.node.Run(t.Context()); err == nil || !strings.Contains(err.Error(), epochFile) {
+		t.Errorf("a directory in the place of the epoch: %v", err)
+	}
+	if !m.dev.closed.Load() {
+		t.Error("the device is left open")
+	}
+}
+
 func TestASecondDaemonOfTheSameRunDirectoryIsRefusedAndTheFirstGoesOn(t *testing.T) {
 	m, client := realTime(t)
 	second, err := New(m.cfg, m.platform(), testLogger(t))
