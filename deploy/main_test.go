@@ -61,17 +61,7 @@ func newLab(t *testing.T) *lab.Lab {
 	if err := systemd.Available(); err != nil {
 		t.Skip(err)
 	}
-	if interrupted.Err() != nil {
-		t.Fatal("interrupted")
-	}
-	l, err := lab.New(interrupted, lab.Options{})
-	check(t, err)
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Errorf("close the lab: %v", err)
-		}
-	})
-	return l
+	return labtest.Lab(interrupted, t, lab.Options{})
 }
 
 // vm is a virtual host with systemd.

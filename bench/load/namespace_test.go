@@ -9,36 +9,17 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/labtest"
 )
 
 // twoHosts are a near and a far place in namespaces of their own.
 func twoHosts(t *testing.T, o lab.Options) (l *lab.Lab, near, far *lab.Host, server *Server) {
 	t.Helper()
-	if err := lab.Available(); err != nil {
-		t.Skip(err)
-	}
-	l, err := lab.New(context.Background(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	near, far = testHost(t, l, "a"), testHost(t, l, "b")
+	l = labtest.Lab(context.Background(), t, o)
+	near, far = labtest.Host(t, l, "a"), labtest.Host(t, l, "b")
 	server = NewServer(far, far.Addr4())
 	t.Cleanup(func() { _ = server.Close() })
 	return l, near, far, server
-}
-
-func testHost(t *testing.T, l *lab.Lab, name string) *lab.Host {
-	t.Helper()
-	h, err := l.Host(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
 }
 
 func TestBetweenNamespacesEverythingIsMeasured(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/labtest"
 )
 
 // interrupted ends when somebody stops the tests: the labs that stand then are closed in order, and no more are made.
@@ -36,19 +37,8 @@ var short = Lengths{
 // testTarget is two pods on two hosts with plain routes between them. It is gone with the test.
 func testTarget(t *testing.T, o lab.Options) (Target, *lab.Lab) {
 	t.Helper()
-	if err := lab.Available(); err != nil {
-		t.Skip(err)
-	}
-	l, err := lab.New(interrupted, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	a, b := testHost(t, l, "a"), testHost(t, l, "b")
+	l := labtest.Lab(interrupted, t, o)
+	a, b := labtest.Host(t, l, "a"), labtest.Host(t, l, "b")
 	from, to := testPod(t, a, "10.90.1.10/24"), testPod(t, b, "10.90.2.10/24")
 	testRoute(t, a, "10.90.2.0/24", b.Addr4())
 	testRoute(t, b, "10.90.1.0/24", a.Addr4())
@@ -60,15 +50,6 @@ func testTarget(t *testing.T, o lab.Options) (Target, *lab.Lab) {
 		Routers: func() []int { return nil },
 		Spaces:  []*lab.Namespace{a.Namespace, b.Namespace, from.Namespace, to.Namespace},
 	}, l
-}
-
-func testHost(t *testing.T, l *lab.Lab, name string) *lab.Host {
-	t.Helper()
-	h, err := l.Host(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
 }
 
 func testPod(t *testing.T, h *lab.Host, addr string) *lab.Pod {

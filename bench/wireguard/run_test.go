@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/labtest"
 )
 
 const (
@@ -43,26 +44,10 @@ func TestMain(m *testing.M) {
 // testHost makes a host of a lab that is closed with the test.
 func testHost(t *testing.T) *lab.Host {
 	t.Helper()
-	if err := lab.Available(); err != nil {
-		t.Skip(err)
-	}
 	if _, err := os.Stat("/dev/net/tun"); err != nil {
 		t.Skip(err)
 	}
-	l, err := lab.New(interrupted, lab.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	host, err := l.Host("a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return host
+	return labtest.Host(t, labtest.Lab(interrupted, t, lab.Options{}), "a")
 }
 
 // start runs the command on the host.

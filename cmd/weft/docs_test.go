@@ -52,15 +52,7 @@ sudo() { "$@"; }
 
 func TestTheCommandsOfTheREADMEWork(t *testing.T) {
 	needRoot(t)
-	l, err := lab.New(interrupted, lab.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	l := labtest.Lab(interrupted, t, lab.Options{})
 	hosts := map[string]*lab.Host{}
 	list := blocks(t, "README.md")
 	last := len(list) - 1 // which takes weft off
@@ -74,9 +66,7 @@ func TestTheCommandsOfTheREADMEWork(t *testing.T) {
 	for i, b := range list {
 		h := hosts[b.host]
 		if h == nil {
-			if h, err = l.Host(b.host); err != nil {
-				t.Fatal(err)
-			}
+			h = labtest.Host(t, l, b.host)
 			hosts[b.host] = h
 		}
 		runBlock(t, h, shared, b)

@@ -329,20 +329,10 @@ func awaitNote(t *testing.T, n *cluster.Node, notes func(*api.Node) []api.Note, 
 // The blocks of docs/routes.md are run where they say, after vm-1 was set up as in the README.
 func TestTheCommandsOfTheRoutesPageWork(t *testing.T) {
 	needRoot(t)
-	l, err := lab.New(interrupted, lab.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	l := labtest.Lab(interrupted, t, lab.Options{})
 	hosts := map[string]*lab.Host{}
 	for _, name := range []string{"vm-1", "vm-2"} {
-		if hosts[name], err = l.Host(name); err != nil {
-			t.Fatal(err)
-		}
+		hosts[name] = labtest.Host(t, l, name)
 	}
 	hosts["printer"] = newSite(t, l, hosts["vm-2"])
 	shared := t.TempDir()

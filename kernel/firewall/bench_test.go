@@ -1,11 +1,15 @@
 package firewall
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/weftnet/weft/lab/labtest"
+)
 
 // BenchmarkSetWhenNothingChanged is what the keeper pays every few seconds.
 func BenchmarkSetWhenNothingChanged(b *testing.B) {
 	rules := NewRules(nil)
-	h := newHost(b, newLab(b), "vm")
+	h := labtest.Host(b, newLab(b), "vm")
 	if err := h.Do(func() error {
 		for range 2 {
 			if _, err := rules.Set(wanted()); err != nil {

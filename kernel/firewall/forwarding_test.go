@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/labtest"
 )
 
 // host is a namespace that does not forward, and its keeper of switches.
@@ -28,7 +29,7 @@ type host struct {
 func newForwardingHost(t *testing.T) *host {
 	t.Helper()
 	l := newLab(t, "ip", "nft")
-	h := &host{t: t, Host: newHost(t, l, "vm"), another: newHost(t, l, "router"), keeper: NewForwarding(nil)}
+	h := &host{t: t, Host: labtest.Host(t, l, "vm"), another: labtest.Host(t, l, "router"), keeper: NewForwarding(nil)}
 	h.want = Switches{IPv4: true, IPv6: true, Device: "weft0", Record: filepath.Join(t.TempDir(), "sysctls.json")}
 	h.write(forward4, "0")
 	h.write(forward6, "0")

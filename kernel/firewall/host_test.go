@@ -17,6 +17,7 @@ import (
 
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/labtest"
 )
 
 // interrupted ends when somebody stops the tests: the lab that stands then is closed in order, and no more are made.
@@ -75,33 +76,12 @@ func addrs(texts ...string) []netip.Addr {
 // newLab makes a lab that goes with the test. programs are those that the test calls.
 func newLab(t testing.TB, programs ...string) *lab.Lab {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: makes network namespaces")
-	}
 	for _, p := range programs {
 		if _, err := exec.LookPath(p); err != nil {
 			t.Skipf("%s is not installed: run scripts/setup.sh", p)
 		}
 	}
-	l, err := lab.New(interrupted, lab.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return l
-}
-
-func newHost(t testing.TB, l *lab.Lab, name string) *lab.Host {
-	t.Helper()
-	h, err := l.Host(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
+	return labtest.Lab(interrupted, t, lab.Options{})
 }
 
 // newSite makes the three hosts and the pod. Every one of them has a route back, so that what arrives shows the source that
@@ -109,7 +89,7 @@ func newHost(t testing.TB, l *lab.Lab, name string) *lab.Host {
 func newSite(t *testing.T, programs ...string) *site {
 	t.Helper()
 	l := newLab(t, append(programs, "ip", "nft")...)
-	s := &site{t: t, vm: newHost(t, l, "vm"), outside: newHost(t, l, "outside"), peer: newHost(t, l, "peer"), rules: NewRules(nil)}
+	s := &site{t: t, vm: labtest.Host(t, l, "vm"), outside: labtest.Host(t, l, "outside"), peer: labtest.Host(t, l, "peer"), rules: NewRules(nil)}
 	var err error
 	if s.pod, err = s.vm.Pod("pod", prefixesOf(podAddrs, 24, 64), 0); err != nil {
 		t.Fatal(err)

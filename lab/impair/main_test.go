@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/labtest"
 )
 
 // interrupted ends when somebody stops the tests: the labs that stand then are closed in order, and no more are made.
@@ -28,28 +29,10 @@ func TestMain(m *testing.M) {
 // testLab makes a lab with hosts that is closed with the test, or skips with the reason why there can be none.
 func testLab(t *testing.T, names ...string) (*lab.Lab, []*lab.Host) {
 	t.Helper()
-	if interrupted.Err() != nil {
-		t.Fatal("interrupted")
-	}
-	if err := lab.Available(); err != nil {
-		t.Skip(err)
-	}
-	l, err := lab.New(interrupted, lab.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	l := labtest.Lab(interrupted, t, lab.Options{})
 	var hosts []*lab.Host
 	for _, name := range names {
-		h, err := l.Host(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		hosts = append(hosts, h)
+		hosts = append(hosts, labtest.Host(t, l, name))
 	}
 	return l, hosts
 }
