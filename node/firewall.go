@@ -63,7 +63,7 @@ func (n *Node) applyForwarding() {
 		}
 	}
 	changes, err := n.platform.Forwarding.Set(want)
-	n.noteHost("forwarding", changes, err)
+	n.noteHost("forwarding", &n.repairs.forwarding, want, changes, err)
 }
 
 // applyFirewall asks for the rules of the plan, or for none. As long as the node does not know its subnets, those of an
@@ -81,33 +81,13 @@ func (n *Node) applyFirewall(p *plan) {
 	if !cfg.Firewall && errors.Is(err, firewall.ErrNotSupported) {
 		err = nil
 	}
-	n.noteHost("firewall", changes, err)
+	n.noteHost("firewall", &n.repairs.firewall, want, changes, err)
 }
 
-// repairs bounds what is said of changes to the host's packet filter: where another program undoes them each time, there are
-// several in a second.
-type repairs struct {
-	minute time.Time // that began with the first of told
-	told   int
-}
-
-// maxRepairs is how many changes are told of in a minute.
-const maxRepairs = 10
-
-// add counts a change. It returns whether to tell of it, or else whether to say, once in that minute, that somebody else
-// keeps undoing them.
-func (r *repairs) add(now time.Time) (tell, contested bool) {
-	if now.Sub(r.minute) > time.Minute {
-		*r = repairs{minute: now}
-	}
-	r.told++
-	return r.told <= maxRepairs, r.told == maxRepairs+1
-}
-
-// noteHost logs what was changed, and what is wrong when that is news.
-func (n *Node) noteHost(what string, changes kernel.Changes, err error) {
+// noteHost logs what was changed for want, and what is wrong when that is news.
+func (n *Node) noteHost(what string, r *repair, want any, changes kernel.Changes, err error) {
 	if changes.Any() {
-		switch tell, contested := n.repairs.add(time.Now()); {
+		switch tell, contested := r.add(want, time.Now()); {
 		case tell:
 			n.log.Info("node.firewall.changed", "what", what, "changes", changes.String())
 		case contested:

@@ -159,26 +159,6 @@ func TestWhatTheHostRefusesIsInStatusAndTheNodeGoesOn(t *testing.T) {
 	})
 }
 
-func TestAWarWithAnotherFirewallIsSaidOnceAMinute(t *testing.T) {
-	var r repairs
-	start := time.Now()
-	for minute := range 3 {
-		var told, contested int
-		for i := range 400 { // one every 150 ms
-			tell, war := r.add(start.Add(time.Duration(minute)*(time.Minute+time.Second) + time.Duration(i)*150*time.Millisecond))
-			if tell {
-				told++
-			}
-			if war {
-				contested++
-			}
-		}
-		if told != maxRepairs || contested != 1 {
-			t.Errorf("minute %d: %d told and %d times contested", minute, told, contested)
-		}
-	}
-}
-
 func TestAutoAndOffAreAllThatTheKeysTake(t *testing.T) {
 	for _, name := range []string{"firewall", "forwarding"} {
 		k := Keys()[slices.IndexFunc(Keys(), func(k *Key) bool { return k.Name == name })]

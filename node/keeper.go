@@ -116,7 +116,12 @@ func (n *Node) applyKernel(want kernel.State) {
 	}
 	n.state.problem("kernel", "")
 	if changes.Any() {
-		n.log.Info("node.kernel.changed", "changes", changes.String())
+		switch tell, contested := n.repairs.kernel.add(want, time.Now()); {
+		case tell:
+			n.log.Info("node.kernel.changed", "changes", changes.String())
+		case contested:
+			n.log.Warn("node.kernel.contested", "changes", changes.String())
+		}
 	}
 }
 
