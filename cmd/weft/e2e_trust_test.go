@@ -40,6 +40,7 @@ func capture(t *testing.T, n *cluster.Node) (stop func(text string) (packets, hi
 	})
 	return func(text string) (int, int) {
 		t.Helper()
+		awaitCaptured(t, n, file)
 		if err := p.Signal(os.Interrupt); err != nil {
 			t.Fatal(err)
 		}
@@ -64,6 +65,31 @@ func capture(t *testing.T, n *cluster.Node) (stop func(text string) (packets, hi
 		}
 		return packets, bytes.Count(raw, []byte(text))
 	}
+}
+
+// awaitCaptured waits until all that the host has sent so far is in the file: what tcpdump has not read when it is interrupted it
+// never writes.
+func awaitCaptured(t *testing.T, n *cluster.Node, file string) {
+	t.Helper()
+	mark := fmt.Sprintf("weft-mark-%016x", rand.Uint64())
+	err := n.Do(func() error {
+		to := n.Addr4().As4()
+		to[3] = 255 // the broadcast of 192.0.2.0/24: it needs no answer
+		conn, err := net.Dial("udp4", netip.AddrPortFrom(netip.AddrFrom4(to), 9).String())
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		_, err = conn.Write([]byte(mark))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() (bool, string) {
+		raw, err := os.ReadFile(file)
+		return err == nil && bytes.Contains(raw, []byte(mark)), "tcpdump has not written what was sent"
+	})
 }
 
 // shout sends the canary from a pod to an address, n times.
