@@ -28,9 +28,11 @@ func Down(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err := checkDown(ctx, cfg, host); err != nil {
 		return err
 	}
-	if err := stopDaemon(ctx, cfg); err != nil {
+	unlock, err := stopDaemon(ctx, cfg)
+	if err != nil {
 		return err
 	}
+	defer unlock()
 	if err := tun.Removable(cfg.Device); err != nil {
 		return err
 	}
@@ -58,23 +60,24 @@ func checkDown(ctx context.Context, cfg Config, host *kernel.Host) error {
 	return nil
 }
 
-func stopDaemon(ctx context.Context, cfg Config) error {
-	err := api.NewClient(cfg.Socket()).Stop(ctx)
+// stopDaemon stops the daemon and waits for its end. None can start until unlock, nor can another Down remove anything: what
+// one makes, the other would take away.
+func stopDaemon(ctx context.Context, cfg Config) (unlock func(), err error) {
+	err = api.NewClient(cfg.Socket()).Stop(ctx)
 	if err != nil && !errors.Is(err, api.ErrNotRunning) {
-		return err
+		return nil, err
 	}
 	for end := time.Now().Add(stopPatience); ; {
 		unlock, err := lockRunDir(cfg.RunDir)
 		if err == nil {
-			unlock()
-			return nil
+			return unlock, nil
 		}
 		if !errors.Is(err, ErrRunning) || time.Now().After(end) {
-			return fmt.Errorf("node: wait for the daemon to stop: %w", err)
+			return nil, fmt.Errorf("node: wait for the daemon to stop: %w", err)
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
