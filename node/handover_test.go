@@ -271,7 +271,7 @@ func notifySocket(t *testing.T) (*fdStore, *net.UnixConn) {
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	must(t, err)
 	t.Cleanup(func() { conn.Close() })
-	return &fdStore{socket: path}, conn
+	return newFDStore(path, "2", nil), conn
 }
 
 // hear is the next message, and the descriptors that came with it.
@@ -304,6 +304,35 @@ func TestDescriptorsAreStoredAsSystemdWantsThem(t *testing.T) {
 	must(t, errors.Join(unix.Fstat(int(file.Fd()), &sent), unix.Fstat(fds[0], &got)))
 	if sent.Rdev != got.Rdev || sent.Ino != got.Ino {
 		t.Error("another descriptor came")
+	}
+}
+
+func TestMoreThanTheManagerKeepsIsNotStored(t *testing.T) {
+	store, manager := notifySocket(t) // which keeps two
+	null := named(t, "x")[0]
+	must(t, store.Store("udp.0", int(null.Fd())))
+	must(t, store.Store("udp.1", int(null.Fd())))
+	if err := store.Store("udp.2", int(null.Fd())); err == nil || !strings.Contains(err.Error(), "FileDescriptorStoreMax=") {
+		t.Errorf("a third one: %v", err)
+	}
+	removed := make(chan error, 1)
+	go func() { removed <- store.Remove("udp.1") }()
+	for range 4 { // two stored, one removed, and the barrier, which is over when nobody has its descriptor
+		_, fds := hear(t, manager)
+		for _, fd := range fds {
+			must(t, unix.Close(fd))
+		}
+	}
+	must(t, <-removed)
+	must(t, store.Store("udp.1", int(null.Fd())))
+}
+
+func TestWhatTheManagerGaveBackCounts(t *testing.T) {
+	if store := newFDStore("/nowhere", "2", named(t, "udp.0", "udp.0")); store.count() != 2 || !store.Keeps() {
+		t.Errorf("it has %d, keeps %v", store.count(), store.Keeps())
+	}
+	if store := newFDStore("/nowhere", "", nil); store.Keeps() || store.most != 0 {
+		t.Errorf("keeps %v, %d at most", store.Keeps(), store.most)
 	}
 }
 

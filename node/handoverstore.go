@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -27,16 +28,21 @@ const removePatience = 2 * time.Second
 
 // fdStore is systemd's file descriptor store: FDSTORE=1 of sd_notify(3) and FileDescriptorStoreMax= of systemd.service(5). The
 // descriptors come back as those of socket activation do (sd_listen_fds(3)).
+//
+// The manager closes what exceeds FileDescriptorStoreMax= without a word, so what it has is counted here.
 type fdStore struct {
 	socket string // NOTIFY_SOCKET
 	files  []*os.File
 	keeps  bool
+	most   int            // descriptors that it keeps; 0: not known
+	held   map[string]int // how many it has, by name
 }
 
 // serviceStore is the store of the service manager that started this process; nil: there is none. It takes the variables of
 // sd_listen_fds(3) out of the environment.
 //
-// That the manager does keep descriptors it says in $FDSTORE (systemd 254); an older one shows it by giving some back.
+// That the manager does keep descriptors, and how many, it says in $FDSTORE (systemd 254); an older one shows it by giving some
+// back.
 func serviceStore() DescriptorStore {
 	files := activation.Files(true)
 	socket := os.Getenv("NOTIFY_SOCKET")
@@ -46,7 +52,25 @@ func serviceStore() DescriptorStore {
 		}
 		return nil
 	}
-	return &fdStore{socket: socket, files: files, keeps: os.Getenv("FDSTORE") != "" || len(files) > 0}
+	return newFDStore(socket, os.Getenv("FDSTORE"), files)
+}
+
+// newFDStore is the store of a manager that said so much in $FDSTORE and gave these files back.
+func newFDStore(socket, said string, files []*os.File) *fdStore {
+	s := &fdStore{socket: socket, files: files, keeps: said != "" || len(files) > 0, held: map[string]int{}}
+	s.most, _ = strconv.Atoi(said) // not a number: not known
+	for _, f := range files {
+		s.held[f.Name()]++
+	}
+	return s
+}
+
+// count is how many descriptors the manager has.
+func (s *fdStore) count() (n int) {
+	for _, held := range s.held {
+		n += held
+	}
+	return n
 }
 
 // Inherited implements DescriptorStore.
@@ -59,7 +83,14 @@ func (s *fdStore) Inherited() []*os.File {
 // Store implements DescriptorStore. The manager need not watch the descriptor (FDPOLL=0, systemd 246): it would be told of
 // every packet.
 func (s *fdStore) Store(name string, fd int) error {
-	return s.send("FDSTORE=1\nFDPOLL=0\nFDNAME="+name, fd)
+	if s.most > 0 && s.count() >= s.most {
+		return fmt.Errorf("node: store %s: the service manager keeps %d descriptors: raise FileDescriptorStoreMax= of the unit", name, s.most)
+	}
+	if err := s.send("FDSTORE=1\nFDPOLL=0\nFDNAME="+name, fd); err != nil {
+		return err
+	}
+	s.held[name]++
+	return nil
 }
 
 // Remove implements DescriptorStore.
@@ -68,7 +99,13 @@ func (s *fdStore) Remove(names ...string) error {
 	for _, name := range names {
 		failed = errors.Join(failed, s.send("FDSTOREREMOVE=1\nFDNAME="+name))
 	}
-	return errors.Join(failed, s.barrier())
+	failed = errors.Join(failed, s.barrier())
+	if failed == nil {
+		for _, name := range names {
+			delete(s.held, name)
+		}
+	}
+	return failed
 }
 
 // Keeps implements DescriptorStore.
