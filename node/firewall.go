@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/weftnet/weft/kernel"
@@ -96,7 +97,7 @@ func (n *Node) noteHost(what string, r *repair, want any, changes kernel.Changes
 	}
 	reason := ""
 	if err != nil {
-		reason = err.Error()
+		reason = strings.TrimPrefix(err.Error(), "firewall: ") // a note has its subject in front
 	}
 	if n.state.problem(what, reason) && err != nil {
 		n.log.Warn("node.firewall.refused", "what", what, "error", err)
