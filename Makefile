@@ -79,6 +79,7 @@ INSTALLED := $(wildcard $(UNITDIR)/weft.service)
 # Not built here: whoever installs is root, and need not have Go.
 install:
 	@[ -x '$(WEFT)' ] || { echo "there is no $(WEFT): run 'make build' first, as yourself" >&2; exit 1; }
+	@'$(WEFT)' version >/dev/null 2>&1 || { echo "$(WEFT) does not run here, and writes its own man pages: install, or make packages, on a machine that it is built for" >&2; exit 1; }
 	install -d '$(BINDIR)' '$(UNITDIR)' '$(NETWORKDIR)' '$(NMDIR)' '$(MANDIR)' '$(BASHDIR)' '$(ZSHDIR)' '$(FISHDIR)' '$(DOCDIR)'
 	install -m 755 '$(WEFT)' '$(BINDIR)/weft'
 	sed 's|/usr/bin/weft|$(PREFIX)/bin/weft|' deploy/systemd/weft.service >'$(UNITDIR)/weft.service'
