@@ -3,7 +3,6 @@ package labtest
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -13,7 +12,7 @@ import (
 // built is weft's executable, made once for all tests of a process.
 var built struct {
 	once sync.Once
-	dir  string
+	dir  *buildDir
 	err  error
 }
 
@@ -21,10 +20,10 @@ var built struct {
 func Weft(t testing.TB) string {
 	t.Helper()
 	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "weft-test-"); built.err != nil {
+		if built.dir, built.err = newBuildDir(); built.err != nil {
 			return
 		}
-		out, err := exec.Command("go", "build", "-o", built.dir, "github.com/weftnet/weft/cmd/weft").CombinedOutput()
+		out, err := exec.Command("go", "build", "-o", built.dir.path, "github.com/weftnet/weft/cmd/weft").CombinedOutput()
 		if err != nil {
 			built.err = fmt.Errorf("build weft: %w: %s", err, out)
 		}
@@ -32,12 +31,12 @@ func Weft(t testing.TB) string {
 	if built.err != nil {
 		t.Fatal(built.err)
 	}
-	return filepath.Join(built.dir, "weft")
+	return filepath.Join(built.dir.path, "weft")
 }
 
 // Remove removes the executable, if Weft built one.
 func Remove() {
-	if built.dir != "" {
-		os.RemoveAll(built.dir)
+	if built.dir != nil {
+		built.dir.remove()
 	}
 }
