@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,41 +10,63 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weftnet/weft/atomicfile"
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/cpu"
 	"github.com/weftnet/weft/trust"
 	"github.com/weftnet/weft/tun"
 )
 
-// Check looks whether Run with cfg could start on this machine, and says in one line what would run. It changes nothing; the
-// port is opened for a moment, unless a daemon of the same run_dir has it: then cfg is for a reload or a restart. Errors are
-// those of Run.
-func Check(ctx context.Context, cfg Config) (what string, err error) {
+// Prospect is what Check finds.
+type Prospect struct {
+	What     string   // one line: what would run
+	Warnings []string // one line each: what Run would start with all the same, and warn of
+}
+
+// Check looks whether Run with cfg could start on this machine, and says what would run. It changes nothing; the ports are
+// opened for a moment, unless a daemon of the same run_dir has them: then cfg is for a reload or a restart. Errors are those of
+// Run.
+func Check(ctx context.Context, cfg Config) (*Prospect, error) {
 	if err := cfg.Validate(); err != nil {
-		return "", err
+		return nil, err
 	}
 	platform, err := realPlatform(slog.New(slog.DiscardHandler))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	if _, _, err := readSecret(&cfg); err != nil {
-		return "", err
+	_, exposed, err := readSecret(&cfg)
+	if err != nil {
+		return nil, err
 	}
-	if err := checkStateDir(&cfg); err != nil {
-		return "", err
+	if err := cmp.Or(checkStateDir(&cfg), checkRunDir(&cfg)); err != nil {
+		return nil, err
 	}
 	running, err := api.NewClient(cfg.Socket()).Status(ctx)
 	if err != nil {
 		running = nil
 	}
-	if err := checkMachine(&cfg, platform, running); err != nil {
-		return "", err
+	if err := cmp.Or(checkLocks(&cfg, running), checkMachine(&cfg, platform, running)); err != nil {
+		return nil, err
 	}
-	return prospect(&cfg, running), nil
+	return &Prospect{What: prospect(&cfg, running), Warnings: warnings(&cfg, exposed, running)}, nil
+}
+
+// checkLocks refuses directories that another daemon uses: another than running, which cfg is for.
+func checkLocks(cfg *Config, running *api.Status) error {
+	lock := filepath.Join(cfg.RunDir, lockName)
+	if pid := lockedBy(lock); pid != 0 && running == nil {
+		return fmt.Errorf("%w: process %d holds %s and does not answer (stop it, or give this one another run_dir)", ErrRunning, pid, lock)
+	}
+	if pid := lockedBy(cfg.StateDir); pid != 0 && (running == nil || pid != running.Node.PID) {
+		return stateInUse(cfg.StateDir, pid)
+	}
+	return nil
 }
 
 // checkMachine looks at network, device and port. running is the daemon that cfg is for; nil: none runs.
@@ -90,22 +113,67 @@ func checkStateDir(cfg *Config) error {
 	if err := checkStateVersion(cfg); err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(cfg.StateDir, trust.IdentityFile)); err == nil {
-		return nil
+	for _, name := range append(mesh.StateFiles(), epochFile) {
+		if _, _, err := atomicfile.Read(filepath.Join(cfg.StateDir, name), maxStateFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("node: state_dir: %w (move it away)", err)
+		}
 	}
-	dir := filepath.Clean(cfg.StateDir)
+	if _, err := os.Lstat(filepath.Join(cfg.StateDir, trust.IdentityFile)); err == nil {
+		_, _, err := trust.LoadIdentity(cfg.StateDir, nil)
+		return err
+	}
+	if err := canWrite(cfg.StateDir); err != nil {
+		return fmt.Errorf("node: make a node key in state_dir %s: %w", cfg.StateDir, err)
+	}
+	return nil
+}
+
+// checkRunDir looks whether lock and control socket can be made in the run directory, and who has the lock.
+func checkRunDir(cfg *Config) error {
+	if err := canWrite(cfg.RunDir); err != nil {
+		return fmt.Errorf("node: run_dir %s: %w", cfg.RunDir, err)
+	}
+	for _, path := range []string{cfg.Socket(), filepath.Join(cfg.RunDir, lockName)} {
+		if info, err := os.Lstat(path); err == nil && info.IsDir() {
+			return fmt.Errorf("node: run_dir: %s: it is a directory, and weft makes a file there (move it away)", path)
+		}
+	}
+	return nil
+}
+
+// canWrite reports whether files can be made in a directory, or in the nearest above it that is there, which takes the rest. It
+// writes nothing.
+func canWrite(path string) error {
+	dir := filepath.Clean(path)
 	_, err := os.Stat(dir)
-	for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) { // the nearest that is there takes the rest
+	for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
 		dir = filepath.Dir(dir)
 		_, err = os.Stat(dir)
 	}
 	if err == nil {
 		err = unix.Access(dir, unix.W_OK|unix.X_OK)
 	}
+	if err == nil && virtual(dir) {
+		err = unix.EPERM
+	}
 	if err != nil {
-		return fmt.Errorf("node: make a node key in state_dir %s: %w", cfg.StateDir, &fs.PathError{Op: "write", Path: dir, Err: err})
+		return fmt.Errorf("no file can be made in %s: %w (name another directory, or make that one writable)", dir, errnoOf(err))
 	}
 	return nil
+}
+
+// virtual reports whether a directory belongs to the kernel's own file systems, which take no files although they look writable.
+func virtual(dir string) bool {
+	var s unix.Statfs_t
+	return unix.Statfs(dir, &s) == nil && (s.Type == unix.PROC_SUPER_MAGIC || s.Type == unix.SYSFS_MAGIC)
+}
+
+// errnoOf is the kernel's reason alone, where there is one.
+func errnoOf(err error) error {
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		return errno
+	}
+	return err
 }
 
 // prospect says what would run.

@@ -205,6 +205,7 @@ func (m *machine) boot() error {
 	n, err := New(m.cfg, m.platform(), testLogger(m.t))
 	if err == nil {
 		m.node = n
+		err = n.loadIdentity()
 	}
 	return err
 }
@@ -217,10 +218,21 @@ func (m *machine) start() {
 	m.run()
 }
 
+// open opens port and device of the node that boot made.
+func (m *machine) open() (net.Listener, error) {
+	tcp, err := m.node.openPorts()
+	if err != nil {
+		return nil, err
+	}
+	return tcp, m.node.openRest(tcp)
+}
+
 // run runs the node that boot made.
 func (m *machine) run() {
 	m.t.Helper()
-	epoch, tcp, err := m.node.openWithEpoch()
+	tcp, err := m.node.openPorts()
+	must(m.t, err)
+	epoch, err := m.node.openWithEpoch(tcp)
 	must(m.t, err)
 	must(m.t, m.node.assemble(epoch))
 	if m.older {

@@ -93,7 +93,7 @@ func opened(t *testing.T, most int, edit ...func(*Config)) (n *Node, ports []*la
 		return p, nil
 	}
 	must(t, m.boot())
-	tcp, err := m.node.open()
+	tcp, err := m.open()
 	if err == nil {
 		t.Cleanup(func() { tcp.Close(); m.node.close() })
 	}
@@ -146,7 +146,7 @@ func TestTheKnobsReachDeviceAndPort(t *testing.T) {
 		return m.host.ListenUDP(DefaultPort), nil
 	}
 	must(t, m.boot())
-	tcp, err := m.node.open()
+	tcp, err := m.open()
 	must(t, err)
 	defer m.node.close()
 	defer tcp.Close()

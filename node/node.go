@@ -59,16 +59,17 @@ type Node struct {
 	protected *protected
 	repairs   repairs // only the keeper uses it
 
-	egresses  egressCache
-	state     state
-	heardAt   time.Time                  // when the keeper first saw that a peer was heard
-	runDir    *runDir                    // nil: none, in tests
-	settled   func()                     // called when the first paths are there, or too late; nil: nobody asked
-	unstored  unstoredEpoch              // used by Run, then by the keeper
-	clock     clockWatch                 // used by the keeper alone
-	behind    behind                     // only the keeper uses it, once it runs
-	lastLocal mesh.Local                 // what the mesh was told; only the keeper uses it, once it runs
-	alive     map[trust.Fingerprint]bool // members that gossip reached at the keeper's last look
+	egresses    egressCache
+	state       state
+	heardAt     time.Time                  // when the keeper first saw that a peer was heard
+	runDir      *runDir                    // nil: none, in tests
+	stateLocked bool                       // the state directory is; used by Run alone
+	settled     func()                     // called when the first paths are there, or too late; nil: nobody asked
+	unstored    unstoredEpoch              // used by Run, then by the keeper
+	clock       clockWatch                 // used by the keeper alone
+	behind      behind                     // only the keeper uses it, once it runs
+	lastLocal   mesh.Local                 // what the mesh was told; only the keeper uses it, once it runs
+	alive       map[trust.Fingerprint]bool // members that gossip reached at the keeper's last look
 }
 
 // config is the configuration in force: that of the start, with what reloads have changed since. It is shared: nobody
@@ -102,7 +103,7 @@ func newHere(cfg Config, manager ServiceManager, log *slog.Logger) (*Node, error
 	return New(cfg, platform, log)
 }
 
-// New checks cfg against the machine and loads secret and identity. It changes nothing but the state directory.
+// New checks cfg against the machine and loads the secret. It changes nothing.
 func New(cfg Config, platform *Platform, log *slog.Logger) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -122,10 +123,10 @@ func New(cfg Config, platform *Platform, log *slog.Logger) (*Node, error) {
 	if err := platform.Kernel.CheckNetwork(cfg.Network, cfg.Device, cfg.Subnet.Prefixes, cfg.Routes); err != nil {
 		return nil, cfg.placed(asConfigError(err))
 	}
-	if err := checkStateVersion(&cfg); err != nil {
+	if err := checkStateDir(&cfg); err != nil {
 		return nil, err
 	}
-	if err := n.loadIdentity(); err != nil {
+	if err := checkRunDir(&cfg); err != nil {
 		return nil, err
 	}
 	return n, nil
@@ -138,6 +139,7 @@ func asConfigError(err error) error {
 	return err
 }
 
+// loadIdentity reads the node's key, and makes it, and the state directory, where there is none.
 func (n *Node) loadIdentity() error {
 	if err := os.MkdirAll(n.config().StateDir, 0o700); err != nil {
 		return fmt.Errorf("node: make state_dir: %w", err)
@@ -156,28 +158,20 @@ func (n *Node) loadIdentity() error {
 
 // Run starts everything in order, keeps it going until ctx ends or a part fails, and stops it in reverse order.
 func (n *Node) Run(ctx context.Context) error {
-	var err error
-	if n.runDir, err = openRunDir(n.config().RunDir); err != nil {
-		return err
-	}
-	defer n.runDir.close()
-	unlock, err := n.openStateDir()
+	held, err := n.takeExclusive()
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	n.markStateDir()
-	epoch, listener, err := n.openWithEpoch()
+	if err := n.establish(held); err != nil {
+		held.abandon(n)
+		return err
+	}
+	defer held.release()
+	n.warnRelative()
+	epoch, err := n.openWithEpoch(held.tcp)
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
-	api, err := n.runDir.listen(n.config().Socket())
-	if err != nil {
-		n.close()
-		return err
-	}
-	defer api.Close()
 	giveThreads(len(n.port.Lanes()))
 	if err := n.assemble(epoch); err != nil {
 		n.close()
@@ -188,30 +182,28 @@ func (n *Node) Run(ctx context.Context) error {
 	if n.settled != nil {
 		defer time.AfterFunc(firstPaths, n.settled).Stop()
 	}
-	err = n.serve(ctx, listener, api)
+	err = n.serve(ctx, held.tcp, held.control)
 	n.log.Info("node.stopped", "left", "device, addresses, routes and rules ('weft down' removes them)")
 	return err
 }
 
-// openWithEpoch is open, and stores the epoch meanwhile: a disk that is busy may take long, and packets wait.
-func (n *Node) openWithEpoch() (epoch uint64, listener net.Listener, err error) {
+// openWithEpoch is openRest, and stores the epoch meanwhile: a disk that is busy may take long, and packets wait.
+func (n *Node) openWithEpoch(listener net.Listener) (epoch uint64, err error) {
 	var storing errgroup.Group
 	storing.Go(func() (err error) {
 		epoch, err = n.nextEpoch()
 		return err
 	})
-	listener, err = n.open()
+	err = n.openRest(listener)
 	unstored := storing.Wait()
 	if err == nil && unstored != nil {
-		listener.Close()
 		n.close()
 	}
-	return epoch, listener, cmp.Or(err, unstored)
+	return epoch, cmp.Or(err, unstored)
 }
 
-// open takes the machine's parts: the port, then the unreachable route of the network, then the device. If somebody has the
-// port, nothing else is touched.
-func (n *Node) open() (net.Listener, error) {
+// openPorts takes the port, UDP and TCP.
+func (n *Node) openPorts() (net.Listener, error) {
 	if err := n.openPort(); err != nil {
 		return nil, err
 	}
@@ -220,20 +212,23 @@ func (n *Node) open() (net.Listener, error) {
 		n.port.Close()
 		return nil, err
 	}
+	return listener, nil
+}
+
+// openRest takes the machine's other parts: the unreachable route of the network, then the device. When it fails, the port is closed; the listener is the caller's.
+func (n *Node) openRest(listener net.Listener) error {
 	if err := n.openGuarded(); err != nil {
 		n.port.Close()
-		listener.Close()
-		return nil, err
+		return err
 	}
 	if err := n.fitPort(); err != nil {
 		n.device.Close()
-		listener.Close()
-		return nil, err
+		return err
 	}
 	n.noteLanes()
 	n.warnMissing("port", portFeatures(n.port))
 	n.handOver(listener)
-	return listener, nil
+	return nil
 }
 
 // openGuarded opens the device behind the unreachable route. Without a device only that is set: what a crashed run left
@@ -322,6 +317,8 @@ func (n *Node) serve(ctx context.Context, tcp, control net.Listener) error {
 	parts, stop := context.WithCancel(routing)
 	defer stop()
 	group, running := n.startParts(parts, tcp, control)
+	parted := make(chan error, 1)
+	go func() { parted <- group.Wait() }()
 	var err error
 	farewell := n.departFailed
 	select {
@@ -333,10 +330,10 @@ func (n *Node) serve(ctx context.Context, tcp, control net.Listener) error {
 		routed <- nil
 	}
 	stop()
-	err = errors.Join(err, group.Wait())
+	err = errors.Join(err, awaitEnd("a part", parted))
 	farewell(err)
 	stopRouting()
-	err = errors.Join(err, awaitRouter(routed))
+	err = errors.Join(err, awaitEnd("the router", routed))
 	if errors.Is(err, errStopAsked) {
 		n.handover.discard()
 	}

@@ -22,6 +22,7 @@ import (
 // Platform is the machine as a node sees it.
 type Platform struct {
 	OpenDevice  func(tun.Options) (tun.Device, *tun.Choice, error)
+	CheckDevice func(name string) error // says why OpenDevice would refuse, and changes nothing; nil: not known
 	ListenUDP   func(encap.UDPOptions) (encap.Port, error)
 	ListenTCP   func(listen string) (net.Listener, error)
 	Dialer      encap.Dialer
@@ -55,7 +56,8 @@ func realPlatform(log *slog.Logger) (*Platform, error) {
 		return nil, err
 	}
 	return &Platform{
-		OpenDevice: tun.Open,
+		OpenDevice:  tun.Open,
+		CheckDevice: tun.Usable,
 		ListenUDP: func(o encap.UDPOptions) (encap.Port, error) {
 			port, err := encap.ListenUDP(o)
 			if err != nil {

@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -19,15 +20,30 @@ type runDir struct {
 	dir     string
 	lock    *os.File
 	control *controlSocket // nil before listen
+	made    bool           // openRunDir made the directory
 }
+
+// lockName is the name of the lock in the run directory.
+const lockName = "weft.lock"
 
 // openRunDir makes the directory if it must, and takes its lock, which ends with the process or with close.
 func openRunDir(dir string) (*runDir, error) {
+	_, err := os.Lstat(dir)
+	made := errors.Is(err, fs.ErrNotExist)
 	lock, err := lockFile(dir)
 	if err != nil {
 		return nil, err
 	}
-	return &runDir{dir: dir, lock: lock}, nil
+	return &runDir{dir: dir, lock: lock, made: made}, nil
+}
+
+// forget removes a directory that openRunDir made, if nothing but the lock is in it. The lock must still be held.
+func (r *runDir) forget() {
+	if !r.made {
+		return
+	}
+	os.Remove(r.lock.Name())
+	os.Remove(r.dir) // a file of somebody else keeps it
 }
 
 // lockRunDir makes sure that no daemon uses the run directory until unlock.
@@ -81,7 +97,7 @@ func lockFile(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("node: make run_dir: %w", err)
 	}
-	path := filepath.Join(dir, "weft.lock")
+	path := filepath.Join(dir, lockName)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("node: lock run_dir: %w", err)

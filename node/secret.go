@@ -2,7 +2,6 @@ package node
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 
 	"github.com/weftnet/weft/trust"
@@ -40,7 +39,7 @@ func (n *Node) loadSecret() error {
 func (n *Node) noteSecret(file string, exposed bool) {
 	reason := ""
 	if exposed {
-		reason = fmt.Sprintf("others may read %s: chmod 600 it", file)
+		reason = exposedSecret(file)
 	}
 	if n.state.problem("secret", reason) && exposed {
 		n.log.Warn("node.secret.exposed", "file", file, "remedy", "chmod 600 "+file)

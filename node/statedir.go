@@ -14,22 +14,35 @@ import (
 	"github.com/weftnet/weft/trust"
 )
 
-// openStateDir keeps other daemons out of the state directory, whose key two nodes cannot share, until unlock or the end of
-// the process, and removes what a killed one left half written. A file system without locks is no reason not to run.
-func (n *Node) openStateDir() (unlock func(), err error) {
-	dir := n.config().StateDir
+// lockStateDir keeps other daemons out of the state directory, whose key two nodes cannot share, until unlock or the end of
+// the process. A file system without locks is no reason not to run.
+func lockStateDir(dir string) (unlock func(), err error) {
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("node: lock state_dir: %w", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
 		f.Close()
-		return nil, fmt.Errorf("%w: another daemon uses state_dir %s (stop it, or give this one a state_dir of its own)", ErrRunning, dir)
-	}
-	if err := atomicfile.RemoveLeftovers(dir, append(mesh.StateFiles(), versionFile, epochFile, trust.IdentityFile)...); err != nil {
-		n.log.Debug("node.state.leftovers", "error", err) // a read-only file system: they do no harm
+		return nil, stateInUse(dir, lockedBy(dir))
 	}
 	return func() { f.Close() }, nil
+}
+
+// stateInUse is the error of a state directory that another daemon uses: process pid; 0: not known.
+func stateInUse(dir string, pid int) error {
+	who := "another daemon"
+	if pid != 0 {
+		who = fmt.Sprintf("process %d", pid)
+	}
+	return fmt.Errorf("%w: %s uses state_dir %s (stop it, or give this one a state_dir of its own)", ErrRunning, who, dir)
+}
+
+// tidyLeftovers removes what a daemon that was killed left half written. The state directory is locked.
+func (n *Node) tidyLeftovers() {
+	files := append(mesh.StateFiles(), versionFile, epochFile, trust.IdentityFile)
+	if err := atomicfile.RemoveLeftovers(n.config().StateDir, files...); err != nil {
+		n.log.Debug("node.state.leftovers", "error", err) // a read-only file system: they do no harm
+	}
 }
 
 // nextEpoch is the epoch of this start. Where it cannot be stored the node runs all the same, and the keeper tries again: if

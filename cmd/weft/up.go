@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -47,11 +48,14 @@ func checkUp(cmd *cobra.Command, file string) error {
 	if err != nil {
 		return err
 	}
-	what, err := node.Check(cmd.Context(), cfg)
+	found, err := node.Check(cmd.Context(), cfg)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "ok: %s\n", what)
+	for _, warning := range found.Warnings {
+		fmt.Fprintf(cmd.ErrOrStderr(), "weft: warning: %s\n", oneLine(errors.New(warning)))
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "ok: %s\n", found.What)
 	return err
 }
 
