@@ -17,8 +17,8 @@ const (
 	leavePatience = time.Second
 	// pausePatience is how long a pause waits for an answer of the router's loops, which takes them microseconds.
 	pausePatience = 100 * time.Millisecond
-	// endPatience is how long a stop waits for the router to end; less than systemd waits (TimeoutStopSec=15s), since the next
-	// process starts when this one has ended.
+	// endPatience is how long a stop waits for the parts to end, and then for the router; together less than systemd waits
+	// (TimeoutStopSec=15s), since the next process starts when this one has ended.
 	endPatience = 5 * time.Second
 )
 
@@ -77,14 +77,15 @@ func (n *Node) noteSilent() {
 	}
 }
 
-// awaitRouter waits until the router has ended, and returns an error if it does not: one that hangs ends with the process.
-func awaitRouter(routed <-chan error) error {
+// awaitEnd waits until something of the node has ended, and returns what it ended with, or an error if it does not end: one
+// that hangs ends with the process.
+func awaitEnd(what string, ended <-chan error) error {
 	timer := time.NewTimer(endPatience)
 	defer timer.Stop()
 	select {
-	case <-routed:
-		return nil
+	case err := <-ended:
+		return err
 	case <-timer.C:
-		return fmt.Errorf("node: stop: the router has not ended after %v: a loop of it hangs", endPatience)
+		return fmt.Errorf("node: stop: %s has not ended after %v: something in it hangs", what, endPatience)
 	}
 }

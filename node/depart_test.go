@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/metrics"
@@ -186,5 +187,36 @@ func TestAPauseNamesALaneThatHangsAndTheStopEndsWithoutIt(t *testing.T) {
 			t.Errorf("it says %d times that a lane hangs:\n%s", n, log.text())
 		}
 		close(gate)
+	})
+}
+
+func TestAStopEndsAlsoWhereControlHangs(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		a := s.machine(1)
+		var port *shutPort
+		listen := a.listen
+		a.listen = func(o encap.UDPOptions) (encap.Port, error) {
+			inner, err := listen(o)
+			port = newShutPort(inner)
+			return port, err
+		}
+		b := s.machine(2)
+		a.start()
+		b.start()
+		within(t, 5*time.Second, "both route to both", joinedUp(a, b))
+		a.leaveDescriptors()
+		port.shut.Store(true)
+		time.Sleep(30 * time.Second) // control sends something within that, and the keeper asks it something
+		began := time.Now()
+		if err := a.interrupt(); err == nil || !strings.Contains(err.Error(), "a part has not ended") || !strings.Contains(err.Error(), "the router has not ended") {
+			t.Errorf("it ends with %v", err)
+		}
+		if took := time.Since(began); took > 12*time.Second {
+			t.Errorf("it ends after %v", took)
+		}
+		if n := a.problems(); len(n) != 1 || n[0].What != "pause" || !strings.Contains(n[0].Reason, "control") {
+			t.Errorf("degraded: %+v", n)
+		}
+		close(port.gate)
 	})
 }
