@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/inherit"
 	"github.com/weftnet/weft/inherit/inherittest"
 	"github.com/weftnet/weft/node/api"
@@ -192,6 +193,31 @@ func TestSocketsThatAStopWouldShutDownAreNotLeft(t *testing.T) {
 	if want := []string{"remove udp.0"}; !slices.Equal(store.log, want) || h.keeps() || !errors.Is(h.failure(), errFull) {
 		t.Errorf("the store was told %q, want %q; keeps %v, failure %v", store.log, want, h.keeps(), h.failure())
 	}
+}
+
+// kept is a port with sockets that can be left behind.
+type kept struct{ simPort }
+
+type simPort = encap.Port // a field of the name Port would hide the method
+
+func (kept) Keep() error        { return nil }
+func (kept) Descriptors() []int { return []int{0, 1, 2} }
+
+func TestAStoreThatIsTooSmallIsSaidInStatusAndTheStopIsNoPause(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		a, b := s.machine(1), s.machine(2)
+		b.listen = func(encap.UDPOptions) (encap.Port, error) { return kept{b.host.ListenUDP(DefaultPort)}, nil }
+		must(t, b.boot())
+		b.node.handover.store = &fakeStore{full: 2}
+		a.start()
+		b.run()
+		within(t, 5*time.Second, "joined", joinedUp(a, b))
+		if says := b.problem("handover"); !strings.Contains(says, "a restart loses packets: "+errFull.Error()) {
+			t.Errorf("status says %q", says)
+		}
+		b.stop()
+		within(t, 100*time.Millisecond, "away", func() bool { return a.peer("node-2").State == api.StateAway })
+	})
 }
 
 func TestAStoreThatTakesADeviceAgainHasNotFailedAnyMore(t *testing.T) {
