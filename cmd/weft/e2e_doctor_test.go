@@ -116,12 +116,14 @@ var breakages = []breakage{
 		"nft add rule inet in1 input ct state established,related accept; nft add rule inet in1 input tcp dport '{ 22, 9000-9400 }' accept; " +
 		"nft add rule inet in1 input ip protocol icmp accept", "firewall.udp"},
 	{"nft add table ip in2; nft add chain ip in2 input '{ type filter hook input priority 1; }'; nft add rule ip in2 input tcp dport 9338 ct state new reject", "firewall.tcp"},
+	{"iptables-legacy -A INPUT -p udp --dport 9000:9400 -j DROP", "firewall.udp"},
+	{"ip6tables-legacy -A INPUT -i lo -j ACCEPT; ip6tables-legacy -P INPUT DROP; ip6tables-legacy -A INPUT -p udp --dport 9338 -j ACCEPT", "firewall.tcp"},
 }
 
 // TestWhatTheDoctorFindsIsGoneOnceItsRemedyWasRun breaks a host in one way after the other, and mends it with the command that
 // the doctor names.
 func TestWhatTheDoctorFindsIsGoneOnceItsRemedyWasRun(t *testing.T) {
-	needProgram(t, "nft", "sysctl")
+	needProgram(t, "nft", "sysctl", "iptables-legacy", "ip6tables-legacy")
 	c := newCluster(t, 1, "--forwarding", "off", "--firewall", "off")
 	n := c.Nodes[0]
 	startAll(t, c)
