@@ -30,7 +30,8 @@ const canary = "weft-canary-5f1d0c7e-that-nobody-on-the-underlay-may-read"
 func capture(t *testing.T, n *cluster.Node) (stop func(text string) (packets, hits int)) {
 	t.Helper()
 	file := filepath.Join(n.Dir(), "capture.pcap")
-	p, err := n.Start("tcpdump", "-i", "eth0", "-w", file, "-U", "-s", "0", "-B", "16384", "--immediate-mode")
+	// Root, since the kernel forgets to end a process with its parent when that changes its user (PR_SET_PDEATHSIG).
+	p, err := n.Start("tcpdump", "-Z", "root", "-i", "eth0", "-w", file, "-U", "-s", "0", "-B", "16384", "--immediate-mode")
 	if err != nil {
 		t.Fatal(err)
 	}
