@@ -222,11 +222,20 @@ func TestTheScrapeExampleIsWhatTheDocumentSays(t *testing.T) {
 	}
 }
 
+func TestEachAlertIsExpectedOfItsCause(t *testing.T) {
+	cases := string(read(t, "deploy/prometheus/alerts_test.yaml"))
+	for _, a := range alerts(t) {
+		if !strings.Contains(cases, fmt.Sprintf("alertname=%q", a.Alert)) {
+			t.Errorf("alerts_test.yaml has no case of %s", a.Alert)
+		}
+	}
+}
+
 func TestPromtoolTakesAlertsAndScrapeExample(t *testing.T) {
 	if _, err := exec.LookPath("promtool"); err != nil {
-		t.Skip("promtool is not installed; the tests above read both files without it")
+		t.Skip("promtool is not installed (scripts/setup.sh --all); the tests above read the files without it")
 	}
-	for _, args := range [][]string{{"check", "rules", "alerts.yaml"}, {"check", "config", "prometheus.yaml"}} {
+	for _, args := range [][]string{{"check", "rules", "alerts.yaml"}, {"check", "config", "prometheus.yaml"}, {"test", "rules", "alerts_test.yaml"}} {
 		cmd := exec.CommandContext(t.Context(), "promtool", args...)
 		cmd.Dir = filepath.Join(root, "deploy/prometheus")
 		if out, err := cmd.CombinedOutput(); err != nil {
