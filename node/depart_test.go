@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/metrics"
@@ -192,15 +191,8 @@ func TestAPauseNamesALaneThatHangsAndTheStopEndsWithoutIt(t *testing.T) {
 
 func TestAStopEndsAlsoWhereControlHangs(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		a := s.machine(1)
-		var port *shutPort
-		listen := a.listen
-		a.listen = func(o encap.UDPOptions) (encap.Port, error) {
-			inner, err := listen(o)
-			port = newShutPort(inner)
-			return port, err
-		}
-		b := s.machine(2)
+		a, b := s.machine(1), s.machine(2)
+		port := a.shuttable()
 		a.start()
 		b.start()
 		within(t, 5*time.Second, "both route to both", joinedUp(a, b))

@@ -119,10 +119,19 @@ type shutConn struct {
 	port *shutPort
 }
 
-func newShutPort(port encap.Port) *shutPort {
-	p := &shutPort{anyPort: port, gate: make(chan struct{})}
-	for _, c := range port.Lanes() {
-		p.conns = append(p.conns, &shutConn{c, p})
+// shuttable makes the port that the node will open one that can be shut.
+func (m *machine) shuttable() *shutPort {
+	p, listen := &shutPort{gate: make(chan struct{})}, m.listen
+	m.listen = func(o encap.UDPOptions) (encap.Port, error) {
+		inner, err := listen(o)
+		if err != nil {
+			return nil, err
+		}
+		p.anyPort, p.conns = inner, nil
+		for _, c := range inner.Lanes() {
+			p.conns = append(p.conns, &shutConn{c, p})
+		}
+		return p, nil
 	}
 	return p
 }
@@ -142,13 +151,7 @@ func TestSignsOfLifeComeOnlyWhileControlAndLanesAnswer(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
 		const watchdog = 30 * time.Second
 		a, manager := s.managed(1, watchdog)
-		var port *shutPort
-		listen := a.listen
-		a.listen = func(o encap.UDPOptions) (encap.Port, error) {
-			inner, err := listen(o)
-			port = newShutPort(inner)
-			return port, err
-		}
+		port := a.shuttable()
 		a.start()
 		b := s.machine(2)
 		b.start()
