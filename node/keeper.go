@@ -9,6 +9,7 @@ import (
 	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/router"
 	"github.com/weftnet/weft/trust"
+	"github.com/weftnet/weft/tun"
 )
 
 // tidyPeriod is how often the keeper looks although nothing woke it: what somebody deleted by hand is back after that
@@ -125,8 +126,35 @@ func (n *Node) applyKernel(want kernel.State) {
 	}
 }
 
+// reclaimDevice gives the device back the name or alias that somebody changed: it works all the while, and another one beside it
+// would have its addresses and routes. It reports whether the device is there, also when its name cannot be given back yet.
+func (n *Node) reclaimDevice() bool {
+	present, _ := n.state.counted()
+	device, ok := present.(tun.Reclaimable)
+	if !ok || n.router.DeviceLost() {
+		return false
+	}
+	was, err := device.Reclaim()
+	switch {
+	case errors.Is(err, tun.ErrGone), err == nil && was == "":
+		return false
+	case err != nil:
+		if n.state.problem("device", err.Error()) {
+			n.log.Error("node.device.failed", "error", err)
+		}
+		return true
+	}
+	n.state.problem("device", "")
+	n.log.Warn("node.device.reclaimed", "device", present.Name(), "was", was)
+	n.changed()
+	return true
+}
+
 // reopenDevice replaces a device that somebody deleted or that broke.
 func (n *Node) reopenDevice() {
+	if n.reclaimDevice() {
+		return
+	}
 	device, choice, err := n.takeDevice()
 	if err != nil {
 		if n.state.problem("device", err.Error()) {
