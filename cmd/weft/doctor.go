@@ -23,7 +23,7 @@ func newDoctor() *cobra.Command {
 			"it says it has, from ports that no firewall on the way knows yet. Exit code 1: something must be mended before weft can run.",
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().StringVar(&o.Socket, "socket", node.DefaultSocket, "control socket of the daemon")
+	cmd.Flags().StringVar(&o.Socket, "socket", "", "control socket of the daemon (default: in run_dir of the configuration)")
 	cmd.Flags().StringVar(&o.Device, "device", node.DefaultDevice, "name of the overlay device, where neither a daemon nor a configuration names it")
 	cmd.Flags().StringVarP(&o.Config, "config", "c", node.DefaultConfigFile, "configuration file")
 	cmd.Flags().StringVar(&o.Peer, "peer", "", "have the peer of that name, or whose id begins so, call this node")

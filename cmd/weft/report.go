@@ -23,7 +23,7 @@ func newReport() *cobra.Command {
 			"contents.txt lists what it holds, and what could not be had. It works with and without a running daemon.",
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().StringVar(&o.Look.Socket, "socket", node.DefaultSocket, "control socket of the daemon")
+	cmd.Flags().StringVar(&o.Look.Socket, "socket", "", "control socket of the daemon (default: in run_dir of the configuration)")
 	cmd.Flags().StringVarP(&o.Look.Config, "config", "c", node.DefaultConfigFile, "configuration file")
 	cmd.Flags().StringVarP(&out, "out", "o", "", "file to write, or - for standard output (default weft-report-HOST-TIME.tar.gz)")
 	o.Look.Device = node.DefaultDevice

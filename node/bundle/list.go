@@ -18,7 +18,7 @@ func list(facts *doctor.Facts, o Options) []item {
 
 // ofWeft is what weft says of itself.
 func ofWeft(facts *doctor.Facts, o Options) []item {
-	daemon := api.NewClient(o.Look.Socket)
+	daemon := api.NewClient(o.Look.ControlSocket())
 	text := func(path string) func(context.Context) ([]byte, error) {
 		return func(ctx context.Context) ([]byte, error) { return daemon.Text(ctx, path) }
 	}

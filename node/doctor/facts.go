@@ -65,17 +65,30 @@ type Facts struct {
 
 // Options say where to look.
 type Options struct {
-	Socket string // of the daemon
+	Socket string // of the daemon; empty: see ControlSocket
 	Device string // the overlay device, where neither a daemon nor a configuration names it
 	Config string // file of the configuration
 	Peer   string // who is to call this node; empty: nobody
+}
+
+// ControlSocket is where the daemon is asked: at Socket, or else in run_dir of the configuration. A file that cannot be read
+// says nothing of that.
+func (o Options) ControlSocket() string {
+	if o.Socket != "" {
+		return o.Socket
+	}
+	cfg := node.DefaultConfig()
+	if err := cfg.ReadFile(o.Config); err != nil {
+		return node.DefaultSocket
+	}
+	return cfg.Socket()
 }
 
 // Look gathers the facts of this machine. It changes nothing that lasts. With Options.Peer the daemon has that peer call this
 // node, which takes some seconds at most.
 func Look(ctx context.Context, o Options) *Facts {
 	f := &Facts{Overlay: o.Device, CPU: cpu.Own(), Privileges: node.CheckPrivileges(), TUN: openTUN(), Limits: limits(), Kernel: release()}
-	client := api.NewClient(o.Socket)
+	client := api.NewClient(o.ControlSocket())
 	if status, err := client.Status(ctx); err != nil {
 		f.DaemonErr = err
 		f.configure(nil, o.Config)
