@@ -24,7 +24,7 @@ func (s *service) startNetworkManager() {
 // managed waits until NetworkManager says of a device what is wanted: a pattern of its state.
 func (s *service) managed(device, want string) {
 	s.t.Helper()
-	s.sh(fmt.Sprintf(`for i in $(seq 200); do
+	s.sh(fmt.Sprintf(`for i in $(seq 1000); do
 		state=$(nmcli --terse --get-values GENERAL.STATE device show %s) || true
 		case $state in %s) exit ;; esac
 		sleep 0.05

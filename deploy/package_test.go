@@ -145,8 +145,9 @@ func checkUpgrade(t *testing.T, v *vm, pid string) {
 }
 
 func TestTheRPMHoldsWhatTheDebHolds(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("rpm"); err != nil {
-		t.Skip("rpm is not installed")
+		t.Skip("rpm is not installed: scripts/setup.sh --all")
 	}
 	dir := t.TempDir()
 	packages(t, dir, "v1.0.0", "deb rpm")

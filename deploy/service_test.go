@@ -265,7 +265,7 @@ func TestNetworkdLeavesTheDeviceAloneWhateverElseItManages(t *testing.T) {
 	s.run("systemctl", "start", "systemd-networkd")
 	state := func(device, want string) {
 		t.Helper()
-		s.sh(fmt.Sprintf("for i in $(seq 200); do "+
+		s.sh(fmt.Sprintf("for i in $(seq 1000); do "+
 			"grep -q ^ADMIN_STATE=%s /run/systemd/netif/links/$(cat /sys/class/net/%s/ifindex) && exit; sleep 0.05; done; exit 1", want, device))
 	}
 	state("eth0", "configured") // so it does manage what it finds
