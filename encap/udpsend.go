@@ -44,10 +44,33 @@ func newUDPSender(to *socket, is6 bool, gso *segmentation) *udpSender {
 // sendmmsg is the system call. It does not wait for room, but it takes its time: the network stack runs inside it, over
 // veth as far as the receiver's socket, which is tens of microseconds for each long train. So it is not a RawSyscall: the
 // garbage collector and the scheduler would have to wait for it.
+//
+// One short datagram takes a few microseconds, and is what an idle node sends: probes and gossip. To announce that to the
+// scheduler would rouse its monitor (sysmon), which then looks around for longer than the datagram takes.
 func sendmmsg(fd int, heads []unix.Mmsghdr) (int, unix.Errno) {
+	if isBrief(heads) {
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&heads[0])), uintptr(len(heads)),
+			unix.MSG_DONTWAIT, 0, 0)
+		return int(n), errno
+	}
 	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&heads[0])), uintptr(len(heads)),
 		unix.MSG_DONTWAIT, 0, 0)
 	return int(n), errno
+}
+
+// briefSend is how long, in bytes, a message may be that is sent without word to the scheduler: a frame of an Ethernet MTU.
+const briefSend = 1500
+
+// isBrief reports whether heads are one message of at most briefSend bytes.
+func isBrief(heads []unix.Mmsghdr) bool {
+	if len(heads) != 1 {
+		return false
+	}
+	var bytes uint64
+	for _, piece := range unsafe.Slice(heads[0].Hdr.Iov, heads[0].Hdr.Iovlen) {
+		bytes += uint64(piece.Len)
+	}
+	return bytes <= briefSend
 }
 
 // send sends all trains.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
@@ -371,6 +372,33 @@ func TestEqualFramesArePaddedOnlyWhereTheKernelNeedsIt(t *testing.T) {
 		}
 		if len(k.frames[away(2).Addr]) != 4 || len(k.frames[away(3).Addr]) != 1 {
 			t.Errorf("Linux %s: frames that are not equally long are padded", c.release)
+		}
+	}
+}
+
+func TestOnlyOneShortMessageIsSentWithoutWordToTheScheduler(t *testing.T) {
+	message := func(pieces ...int) unix.Mmsghdr {
+		list := make([]unix.Iovec, len(pieces))
+		for i, n := range pieces {
+			list[i].SetLen(n)
+		}
+		head := unix.Mmsghdr{Hdr: unix.Msghdr{Iov: unsafe.SliceData(list)}}
+		head.Hdr.SetIovlen(len(list))
+		return head
+	}
+	for _, c := range []struct {
+		name  string
+		heads []unix.Mmsghdr
+		brief bool
+	}{
+		{"a probe", []unix.Mmsghdr{message(61)}, true},
+		{"a packet in pieces", []unix.Mmsghdr{message(8, briefSend-24, 16)}, true},
+		{"one byte more", []unix.Mmsghdr{message(8, briefSend-24, 17)}, false},
+		{"a train", []unix.Mmsghdr{message(20, 1400, 20, 1400)}, false},
+		{"two probes", []unix.Mmsghdr{message(61), message(61)}, false},
+	} {
+		if got := isBrief(c.heads); got != c.brief {
+			t.Errorf("%s: %v, want %v", c.name, got, c.brief)
 		}
 	}
 }

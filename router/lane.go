@@ -30,6 +30,7 @@ type lane struct {
 	portBeat, deviceBeat beat // of the loops
 
 	spin     spin
+	moved    bool // packets came since the last wait, or it has not waited yet
 	turns    turnCounters
 	mail     mailbox // frames of this lane that other lanes received
 	sender   sender
@@ -38,7 +39,8 @@ type lane struct {
 
 func newLane(r *Router, id int, conn encap.Conn) *lane {
 	l := &lane{
-		r: r, id: uint8(id), conn: conn, attached: make(chan struct{}, 1), spin: newSpin(r.cfg.Spin), mail: newMailbox(),
+		r: r, id: uint8(id), conn: conn, attached: make(chan struct{}, 1), spin: newSpin(r.cfg.Spin), moved: true,
+		mail: newMailbox(),
 	}
 	l.portBeat.pulses, l.deviceBeat.pulses = &r.pulses, &r.pulses
 	l.sender.init(l)
@@ -180,7 +182,7 @@ func (l *lane) serve(conn encap.PolledConn, dev *attachment) error {
 			return err
 		}
 		if read := l.read(dev, queue); received || read {
-			l.spin.worked()
+			l.worked()
 			continue
 		}
 		l.pause()
@@ -218,13 +220,22 @@ func (l *lane) read(dev *attachment, queue tun.PolledQueue) (moved bool) {
 	return len(batch) > 0
 }
 
-// pause gives up the core for a moment, or waits until there is work.
+// worked notes that packets came.
+func (l *lane) worked() {
+	l.moved = true
+	l.spin.worked()
+	l.poller.busy()
+}
+
+// pause gives up the core for a moment, or waits until there is work. What has ended the last wait without packets is no
+// reason to look again.
 func (l *lane) pause() {
-	if l.spin.again() {
+	if l.moved && l.spin.again() {
 		l.turns.spins.Add(1)
 		_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
 		return
 	}
+	l.moved = false
 	l.turns.waits.Add(1)
 	l.poller.wait()
 }

@@ -12,12 +12,13 @@ import (
 
 // nest lets a goroutine wait in Go's poller for descriptors that the poller is not to know, or it would be told of every
 // packet, also while the goroutine does not wait. It knows an epoll descriptor of ours instead, and in that each of ours is
-// armed for one event (EPOLLONESHOT), just before the goroutine parks. One goroutine uses it.
+// armed for one event (EPOLLONESHOT) just before the goroutine parks, until disarm. One goroutine uses it.
 type nest struct {
 	fd      int
 	file    *os.File // of fd
 	conn    syscall.RawConn
 	members []int32
+	waiting bool // members may be armed
 	ready   func(fd uintptr) bool
 	looks   int // since park began
 	events  [3]unix.EpollEvent
@@ -66,9 +67,14 @@ const armed = unix.EPOLLIN | unix.EPOLLONESHOT
 func (n *nest) arm() error { return n.control(unix.EPOLL_CTL_MOD, armed) }
 
 // disarm makes that packets at the members are no events, also at those that did not end park.
-func (n *nest) disarm() { _ = n.control(unix.EPOLL_CTL_MOD, 0) } // fails where a member was closed
+func (n *nest) disarm() {
+	if n.waiting {
+		_ = n.control(unix.EPOLL_CTL_MOD, 0) // fails where a member was closed
+	}
+}
 
 func (n *nest) control(operation int, events uint32) error {
+	n.waiting = events != 0
 	for _, fd := range n.members {
 		event := unix.EpollEvent{Events: events, Fd: fd}
 		if err := unix.EpollCtl(n.fd, operation, int(fd), &event); err != nil {
@@ -82,7 +88,6 @@ func (n *nest) control(operation int, events uint32) error {
 func (n *nest) park(that int32) bool {
 	n.looks, n.count = 0, 0
 	_ = n.conn.Read(n.ready) // fails only when n is closed
-	n.disarm()
 	for _, event := range n.events[:n.count] {
 		if event.Fd == that {
 			return true

@@ -67,6 +67,7 @@ func TestALaneThatDoesNotParkIsNotToldOfPackets(t *testing.T) {
 	p := quietPoller(t, first.fd(), second.fd())
 	first.write()
 	p.wait()
+	p.busy()
 	for range 3 {
 		first.write()
 		second.write()
@@ -100,8 +101,11 @@ func TestAPollerParksAfterAWaitInVain(t *testing.T) {
 		t.Error("it does not park after a wait in vain")
 	}
 	d.write()
-	if p.wait(); p.quiet {
-		t.Error("it goes on parking, though something was there at once")
+	if p.wait(); !p.quiet {
+		t.Error("it no longer parks, though no packets were told of")
+	}
+	if p.busy(); p.quiet {
+		t.Error("it goes on parking, though packets were there at once")
 	}
 }
 

@@ -13,11 +13,13 @@ import (
 //
 // A short wait is a poll(2) of the lane's own thread: nothing is woken faster. But each return from a system call that took
 // long rouses the monitor of Go's scheduler (sysmon), which then looks around for a millisecond or more: that was most of what
-// an idle daemon used. So after a wait in vain the goroutine parks, until packets come more often again.
+// an idle daemon used. So after a wait in vain the goroutine parks, until packets come more often again. Control frames are no
+// packets: an idle node has a few in a second.
 type poller struct {
 	fds   [3]unix.PollFd // the first is the eventfd
 	count int
-	quiet bool // the last wait was not a short one
+	quiet bool // the next wait parks
+	brief bool // the last wait, parked, was shorter than shortWait
 	nest  *nest
 	mu    sync.Mutex // guards open
 	open  bool
@@ -41,7 +43,7 @@ func newPoller() (*poller, error) {
 // watch replaces the descriptors that wait looks at: at most two.
 func (p *poller) watch(fds ...int) {
 	p.leaveNest()
-	p.count, p.quiet = 1, false
+	p.count, p.quiet, p.brief = 1, false, false
 	for _, fd := range fds {
 		p.fds[p.count] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
 		p.count++
@@ -57,13 +59,22 @@ func (p *poller) wait() {
 	case p.armed():
 		began := time.Now()
 		woken := p.nest.park(p.fds[0].Fd)
-		p.quiet = time.Since(began) >= shortWait
+		p.brief = time.Since(began) < shortWait
 		if woken {
 			p.takeWake()
 		}
 	default: // no more descriptors, or the like: it works without
 		p.poll(forEver)
 	}
+}
+
+// busy says that packets came since the last wait. They are no events then, and if that wait was a short one, neither is the
+// next.
+func (p *poller) busy() {
+	if p.nest != nil {
+		p.nest.disarm()
+	}
+	p.quiet = p.quiet && !p.brief
 }
 
 // poll waits for so long at most, in the system call.

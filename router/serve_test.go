@@ -88,10 +88,11 @@ func TestALaneDrainsBothSidesBeforeItPausesAndLooksAsOftenAsThatHelps(t *testing
 		{50, "-d---------", 0, 1, 9, 1},
 		{50, "-b---------", 1, 1, 9, 1},
 		{50, "-d-d-----------------", 0, 2, 18, 1}, // then sixteen
-		{50, "-d--------------", 0, 1, 13, 2},      // eight in vain: four again
+		{50, "-d--------------", 0, 1, 9, 6},       // a wait that ended without packets is followed by the next
+		{50, "-d---------d-----", 0, 2, 13, 2},     // eight in vain: four again
 		{3, "-d----", 0, 1, 4, 1},
 		{50, "-r---", 1, 0, 4, 1}, // a frame that is not for the device is no reason to look longer
-		{50, "r-----", 1, 0, 5, 1},
+		{50, "r-----", 1, 0, 4, 2},
 		{0, "r-", 1, 0, 0, 2},
 	} {
 		t.Run(fmt.Sprintf("%d %s", c.spin, c.turns), func(t *testing.T) {
