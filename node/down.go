@@ -55,7 +55,7 @@ func checkDown(ctx context.Context, cfg Config, host *kernel.Host) error {
 	}
 	conflict := new(kernel.ConflictError)
 	if errors.As(host.CheckNetwork(cfg.Network, cfg.Device, cfg.Subnet.Prefixes, cfg.Routes), &conflict) && conflict.Leftover {
-		return keyErrorf("device", "%w", conflict)
+		return keyErrorf("device", "%w", explainConflict(conflict))
 	}
 	return nil
 }

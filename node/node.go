@@ -134,7 +134,7 @@ func New(cfg Config, platform *Platform, log *slog.Logger) (*Node, error) {
 
 func asConfigError(err error) error {
 	if conflict := new(kernel.ConflictError); errors.As(err, &conflict) {
-		return keyErrorf("network", "%w", err)
+		return keyErrorf("network", "%w", explainConflict(conflict))
 	}
 	return err
 }

@@ -20,7 +20,7 @@ type runDir struct {
 	dir     string
 	lock    *os.File
 	control *controlSocket // nil before listen
-	made    bool           // openRunDir made the directory
+	made    []string       // the directories that openRunDir made, the lowest first
 }
 
 // lockName is the name of the lock in the run directory.
@@ -28,8 +28,7 @@ const lockName = "weft.lock"
 
 // openRunDir makes the directory if it must, and takes its lock, which ends with the process or with close.
 func openRunDir(dir string) (*runDir, error) {
-	_, err := os.Lstat(dir)
-	made := errors.Is(err, fs.ErrNotExist)
+	made := missingDirectories(dir)
 	lock, err := lockFile(dir)
 	if err != nil {
 		return nil, err
@@ -37,13 +36,25 @@ func openRunDir(dir string) (*runDir, error) {
 	return &runDir{dir: dir, lock: lock, made: made}, nil
 }
 
-// forget removes a directory that openRunDir made, if nothing but the lock is in it. The lock must still be held.
+// missingDirectories are the directory and those above it that are not there, the lowest first.
+func missingDirectories(dir string) (list []string) {
+	for dir = filepath.Clean(dir); ; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+			return list
+		}
+		list = append(list, dir)
+	}
+}
+
+// forget removes the directories that openRunDir made, if nothing but the lock is in them. The lock must still be held.
 func (r *runDir) forget() {
-	if !r.made {
+	if len(r.made) == 0 {
 		return
 	}
 	os.Remove(r.lock.Name())
-	os.Remove(r.dir) // a file of somebody else keeps it
+	for _, dir := range r.made {
+		os.Remove(dir) // a file of somebody else keeps it
+	}
 }
 
 // lockRunDir makes sure that no daemon uses the run directory until unlock.

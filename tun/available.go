@@ -2,14 +2,14 @@ package tun
 
 import "golang.org/x/sys/unix"
 
-// Usable reports why Open would refuse the interface name on this machine, as far as that shows without opening it: ErrNoDevice,
-// ErrForeign, or ErrBusy where the interface has several queues. It changes nothing.
+// Usable reports why Open would refuse the interface name on this machine: ErrNoDevice, ErrForeign or ErrBusy. It changes nothing.
+// That somebody has an interface with one queue open shows while it is up: it has a carrier then.
 func Usable(name string) error {
 	if err := Available(); err != nil {
 		return err
 	}
 	device, err := lookUp(name)
-	if err == nil && device != nil && device.Queues > 0 {
+	if err == nil && device != nil && (device.Queues > 0 || device.RawFlags&unix.IFF_LOWER_UP != 0) {
 		return busyError(name)
 	}
 	return err

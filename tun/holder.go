@@ -4,16 +4,27 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 )
 
-// holder says who has the interface open, as " (process 4711, weft)", or nothing where /proc does not tell: the process may
-// be in another PID namespace. Only processes of our own network namespace count, for others may have an interface of the
-// same name.
+// holder says who has the interface open, as " (process 4711, weft)", or nothing where /proc does not tell.
 func holder(name string) string {
+	pids := Holders(name)
+	if len(pids) == 0 {
+		return ""
+	}
+	command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pids[0]))
+	return fmt.Sprintf(" (process %d, %s)", pids[0], strings.TrimSpace(string(command)))
+}
+
+// Holders are the processes that have the interface open, as far as /proc tells: they may be in another PID namespace. Only
+// those of our own network namespace count, for others may have an interface of the same name.
+func Holders(name string) (pids []int) {
 	ours, err := os.Readlink("/proc/thread-self/ns/net")
 	if err != nil {
-		return ""
+		return nil
 	}
 	infos, _ := filepath.Glob("/proc/[0-9]*/fdinfo/*")
 	for _, info := range infos {
@@ -26,10 +37,11 @@ func holder(name string) string {
 		if namespace != ours || !strings.Contains(string(text), "iff:\t"+name+"\n") {
 			continue
 		}
-		command, _ := os.ReadFile(filepath.Join(process, "comm"))
-		return fmt.Sprintf(" (process %s, %s)", filepath.Base(process), strings.TrimSpace(string(command)))
+		if pid, err := strconv.Atoi(filepath.Base(process)); err == nil && !slices.Contains(pids, pid) {
+			pids = append(pids, pid)
+		}
 	}
-	return ""
+	return pids
 }
 
 func busyError(name string) error {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"syscall"
 	"time"
@@ -84,9 +85,19 @@ func (c *Client) do(ctx context.Context, method, path string) (*http.Response, e
 	return resp, nil
 }
 
+// maxSocketPath is the longest path of a unix socket: sun_path holds 108 bytes with the zero at the end, unix(7).
+const maxSocketPath = 107
+
 // explain turns a failed connection into what the user can do about it.
 func (c *Client) explain(err error) error {
+	if request := new(url.Error); errors.As(err, &request) { // it names an address that is nowhere
+		err = request.Err
+	}
 	switch {
+	case c.socket == "":
+		return errors.New("the path of the control socket is empty: name it with --socket")
+	case len(c.socket) > maxSocketPath:
+		return fmt.Errorf("--socket: a path of %d bytes is too long for a socket, the kernel takes %d", len(c.socket), maxSocketPath)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w: nothing listens on %s (start it with 'weft up', or name its socket with --socket)", ErrNotRunning, c.socket)
 	case errors.Is(err, fs.ErrPermission):
