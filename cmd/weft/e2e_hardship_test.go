@@ -125,8 +125,12 @@ func TestAStateDirectoryThatCannotBeWrittenStopsNoTraffic(t *testing.T) {
 	reason := map[*disk]string{full: "no space left on device (make room", locked: "read-only file system (mount it for writing"}
 
 	spoil()
-	for _, d := range disks { // without a key there is no node
-		refused(t, d.node, 1, []string{filepath.Join(d.node.StateDir(), "node.key"), reason[d]},
+	keyless := map[*disk][]string{ // without a key there is no node
+		full:   {filepath.Join(full.node.StateDir(), "node.key"), reason[full]},
+		locked: {locked.node.StateDir(), "read-only file system (name another directory"},
+	}
+	for _, d := range disks {
+		refused(t, d.node, 1, keyless[d],
 			d.inside(labtest.Weft(t), "up", "--config", d.node.Config())...)
 	}
 	mend()
