@@ -3,6 +3,7 @@ package impair
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
@@ -70,7 +71,33 @@ func (c cabling) insert(port, underlay netlink.Link) error {
 			return err
 		}
 	}
-	return move(port, own)
+	if err := move(port, own); err != nil {
+		return err
+	}
+	return c.awaitUp()
+}
+
+// settling is how long the kernel may take to carry frames over links that were set up.
+const settling = 10 * time.Second
+
+// awaitUp waits until all parts carry frames: the kernel notices the carrier of a link by and by (linkwatch), and drops what is
+// sent before (noop_qdisc).
+func (c cabling) awaitUp() error {
+	names := []string{c.port, c.bridge, c.ends[0].plug, c.ends[0].relay, c.ends[1].plug, c.ends[1].relay}
+	for end := time.Now().Add(settling); len(names) > 0; {
+		link, err := netlink.LinkByName(names[0])
+		switch {
+		case err != nil:
+			return fmt.Errorf("find %s: %w", names[0], err)
+		case link.Attrs().OperState == netlink.OperUp:
+			names = names[1:]
+		case time.Now().After(end):
+			return fmt.Errorf("%s is %v %v after it was set up", names[0], link.Attrs().OperState, settling)
+		default:
+			time.Sleep(time.Millisecond) // nothing else in the switch changes, and the change is a matter of milliseconds
+		}
+	}
+	return nil
 }
 
 func (c cabling) addBridge() (netlink.Link, error) {
