@@ -15,8 +15,8 @@ import (
 	"github.com/weftnet/weft/tun"
 )
 
-// Validate checks what can be checked without the machine; of that, only whether directories are files. Errors wrap ErrConfig and read as one line, which names the key
-// and, where it was given, its place.
+// Validate checks what can be checked without the machine; of that, only whether directories are files. Errors wrap ErrConfig and
+// read as one line, which names the key and, where it was given, its place.
 func (c *Config) Validate() error {
 	for _, check := range []func() error{c.checkName, c.checkNetwork, c.checkSubnet, c.checkRoutes, c.checkUnderlay, c.checkLanes, c.checkMetrics, c.checkPaths} {
 		if err := check(); err != nil {
