@@ -30,7 +30,7 @@ func FuzzReadInitiation(f *testing.F) {
 		if _, err := b.ReadInitiation(frame); err == nil {
 			t.Error("an initiation without MAC is taken")
 		}
-		m, err := b.ReadInitiation(appendMAC(b.macKey(), bytes.Clone(frame)))
+		m, err := b.ReadInitiation(markFor(b, bytes.Clone(frame)))
 		if err == nil && !bytes.Equal(frame, seed[:len(seed)-macLen]) {
 			t.Errorf("a forged initiation is taken as of %x", m.Static)
 		}
@@ -48,7 +48,7 @@ func FuzzComplete(f *testing.F) {
 		a, _ := pair(t)
 		a.initiation(t, start)
 		frame := append(handshakeFrame(Response, a.pending.index, 5), body...)
-		if err := a.Complete(appendMAC(a.local.macKey(), frame), start); err == nil || a.Current() != nil {
+		if err := a.Complete(markFor(a.local, frame), start); err == nil || a.Current() != nil {
 			t.Error("a forged response makes a session")
 		}
 	})
@@ -126,7 +126,7 @@ func FuzzStreamBeginning(f *testing.F) {
 	f.Add(appendPreface(nil, clusterID{1}))
 	f.Add(appendAnswer(nil, statusSecret, clusterID{1}))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		if p, err := parsePreface(raw); err == nil && p.judge(clusterID{1}) == statusGo &&
+		if p, err := parsePreface(raw); err == nil && p.judge(true) == statusGo &&
 			!bytes.Equal(raw[:prefaceLen], appendPreface(nil, clusterID{1})) {
 			t.Errorf("%x begins a stream", raw)
 		}

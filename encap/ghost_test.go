@@ -32,7 +32,7 @@ func haunted(t *testing.T) (a, b, ghost *node) {
 
 // forwarded is a handshake frame as a member of the cluster passes it on: with the mark of another receiver.
 func forwarded(frame []byte, to *node) []byte {
-	return appendMAC(to.local.macKey(), bytes.Clone(frame[:len(frame)-macLen]))
+	return markFor(to.local, bytes.Clone(frame[:len(frame)-macLen]))
 }
 
 func TestInitiationToAGhostWithTheVictimsKeyIsRefusedByTheVictim(t *testing.T) {
@@ -112,7 +112,7 @@ func TestStreamHelloMustNameTheKeyOfTheHandshake(t *testing.T) {
 func exchangeHello(t *testing.T, liar, reader *Local, dialer bool, keys trust.PublicKeys) (Hello, error) {
 	t.Helper()
 	from, to := NewStreams(StreamsConfig{Local: liar}), NewStreams(StreamsConfig{Local: reader})
-	mine, theirs := newState(t, from.noiseConfig(dialer)), newState(t, to.noiseConfig(!dialer))
+	mine, theirs := newState(t, from.noiseConfig(from.cfg.Local.Ring.First(), dialer)), newState(t, to.noiseConfig(to.cfg.Local.Ring.First(), !dialer))
 	hello := testHello()
 	hello.Keys = keys
 	raw, err := hello.encode()

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/flynn/noise"
+
+	"github.com/weftnet/weft/trust"
 )
 
 // Initiate makes an initiation. It replaces the one before, whose response is then no longer taken.
@@ -39,25 +41,25 @@ func (s *Session) initiationPayload() initiationPayload {
 }
 
 func (s *Session) initiate(index uint32, payload []byte) (frame []byte, a *attempt, err error) {
-	head := handshakeFrame(Initiation, 0, index)
-	state, msg, err := s.startNoise(s.cfg.Rand, head, payload)
+	keys, head := s.cfg.Local.Ring.First(), handshakeFrame(Initiation, 0, index)
+	state, msg, err := s.startNoise(keys, s.cfg.Rand, head, payload)
 	if err != nil {
 		return nil, nil, handshakeError("make initiation", err)
 	}
 	ephemeral := state.LocalEphemeral().Private
-	a = &attempt{index: index, state: state, again: func() (*noise.HandshakeState, error) {
-		state, _, err := s.startNoise(bytes.NewReader(ephemeral), head, payload)
+	a = &attempt{index: index, keys: keys, state: state, again: func() (*noise.HandshakeState, error) {
+		state, _, err := s.startNoise(keys, bytes.NewReader(ephemeral), head, payload)
 		return state, err
 	}}
 	frame = slices.Concat(head, msg)
 	if len(frame)+macLen > maxHandshake {
 		return nil, nil, fmt.Errorf("encap: make initiation: %d bytes do not fit one packet", len(frame)+macLen)
 	}
-	return appendMAC(&s.peerMAC, frame), a, nil
+	return s.mark(keys, frame), a, nil
 }
 
-func (s *Session) startNoise(random io.Reader, head, payload []byte) (*noise.HandshakeState, []byte, error) {
-	cfg := s.cfg.Local.sessionConfig(s.peer, head)
+func (s *Session) startNoise(keys *trust.Keys, random io.Reader, head, payload []byte) (*noise.HandshakeState, []byte, error) {
+	cfg := s.cfg.Local.sessionConfig(keys, s.peer, head)
 	cfg.Random, cfg.Initiator, cfg.PeerStatic = random, true, bytes.Clone(s.cfg.Peer.DH[:])
 	state, err := noise.NewHandshakeState(cfg)
 	if err != nil {
@@ -121,7 +123,13 @@ func (s *Session) respond(m *InitiationMessage, index uint32, generation uint64)
 	if err != nil {
 		return nil, nil, nil, handshakeError("make response", err)
 	}
-	return appendMAC(&s.peerMAC, frame), toUs, toPeer, nil
+	return s.mark(m.keys, frame), toUs, toPeer, nil
+}
+
+// mark appends the MAC of a frame to the peer.
+func (s *Session) mark(keys *trust.Keys, frame []byte) []byte {
+	key := macKey(keys, s.peer)
+	return appendMAC(&key, frame)
 }
 
 // adopt makes the keys of k and binds its index.
@@ -141,25 +149,25 @@ func (s *Session) adopt(k *Keypair, r roots) error {
 // peer's ranks higher. The error is ErrUnexpected, ErrMAC, ErrAuth (the initiation still waits), ErrPayload, ErrRefused or a
 // *MismatchError (the handshake is over).
 func (s *Session) Complete(frame []byte, now time.Time) error {
-	h, sender, msg, err := s.cfg.Local.handshakeBody(frame, Response)
+	b, err := s.cfg.Local.openHandshake(frame, Response)
 	if err != nil {
 		return err
 	}
-	if !s.Pending(h.Index) {
+	if !s.Pending(b.header.Index) || s.pending.keys.ClusterID != b.keys.ClusterID {
 		return ErrUnexpected
 	}
-	raw, toPeer, toUs, err := s.pending.state.ReadMessage(nil, msg)
+	raw, toPeer, toUs, err := s.pending.state.ReadMessage(nil, b.msg)
 	if err != nil {
 		return s.retryPending(err)
 	}
 	index := s.pending.index
 	s.pending = nil
-	k, err := s.readResponse(raw, sender)
+	k, err := s.readResponse(raw, b.sender)
 	if err != nil {
 		s.cfg.Local.indexes.release(index)
 		return err
 	}
-	k.LocalIndex, k.RemoteIndex, k.Born, k.initiator = index, sender, now, true
+	k.LocalIndex, k.RemoteIndex, k.Born, k.initiator = index, b.sender, now, true
 	if err := s.adopt(k, roots{send: toPeer.UnsafeKey(), receive: toUs.UnsafeKey()}); err != nil {
 		return err
 	}

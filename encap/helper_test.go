@@ -30,7 +30,7 @@ func testLocal(t testing.TB, seed byte) *Local {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Local{Identity: id, Keys: testKeys(1), Settings: testSettings(), Name: string('a' + rune(seed)), Rand: rand.Reader}
+	return &Local{Identity: id, Ring: trust.NewRing(testKeys(1)), Settings: testSettings(), Name: string('a' + rune(seed)), Rand: rand.Reader}
 }
 
 // testIndexes is what a router does with indexes.
@@ -147,4 +147,10 @@ func (n *node) open(frame []byte) ([]byte, error) {
 		return nil, errNoKeys
 	}
 	return k.OpenData(frame)
+}
+
+// markFor appends the MAC of a handshake frame to a node.
+func markFor(to *Local, frame []byte) []byte {
+	key := macKey(to.Ring.First(), to.Identity.Fingerprint())
+	return appendMAC(&key, frame)
 }

@@ -19,6 +19,7 @@ type InitiationMessage struct {
 
 	generation uint64
 	state      *noise.HandshakeState
+	keys       *trust.Keys // of the cluster, that the handshake is under
 }
 
 // initiationPayload travels encrypted in the first message.
@@ -51,15 +52,15 @@ type responsePayload struct {
 // key is this node's. The error is ErrShort, ErrVersion, ErrType, ErrReserved, ErrMAC,
 // ErrAuth or ErrPayload.
 func (l *Local) ReadInitiation(frame []byte) (*InitiationMessage, error) {
-	_, sender, msg, err := l.handshakeBody(frame, Initiation)
+	b, err := l.openHandshake(frame, Initiation)
 	if err != nil {
 		return nil, err
 	}
-	state, err := noise.NewHandshakeState(l.sessionConfig(l.Identity.Fingerprint(), frame[:handshakeHead]))
+	state, err := noise.NewHandshakeState(l.sessionConfig(b.keys, l.Identity.Fingerprint(), frame[:handshakeHead]))
 	if err != nil {
 		return nil, handshakeError("read initiation", err)
 	}
-	raw, _, _, err := state.ReadMessage(nil, msg)
+	raw, _, _, err := state.ReadMessage(nil, b.msg)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAuth, err)
 	}
@@ -70,19 +71,20 @@ func (l *Local) ReadInitiation(frame []byte) (*InitiationMessage, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	if sender == 0 { // it stands for a refusal
+	if b.sender == 0 { // it stands for a refusal
 		return nil, fmt.Errorf("%w: index 0", ErrPayload)
 	}
 	return &InitiationMessage{
 		Static: trust.PublicKeys{DH: [32]byte(state.PeerStatic()), Sign: [32]byte(p.Sign)},
-		Stamp:  p.Stamp, Settings: p.Settings, Name: printable(p.Name), SenderIndex: sender,
-		generation: p.Generation, state: state,
+		Stamp:  p.Stamp, Settings: p.Settings, Name: printable(p.Name), SenderIndex: b.sender,
+		generation: p.Generation, state: state, keys: b.keys,
 	}, nil
 }
 
 // attempt is an initiation of ours that waits for its response.
 type attempt struct {
 	index uint32
+	keys  *trust.Keys // of the cluster, that the handshake is under
 	state *noise.HandshakeState
 	again func() (*noise.HandshakeState, error) // makes state anew
 }

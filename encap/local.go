@@ -11,7 +11,7 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
 
@@ -25,13 +25,12 @@ import (
 // change after the first use.
 type Local struct {
 	Identity *trust.Identity
-	Keys     trust.Keys
+	Ring     *trust.Ring // the cluster's keys; they may change
 	Settings Settings
 	Name     string    // a label, for people; cut after MaxName bytes
 	Rand     io.Reader // nil: crypto/rand
 
-	once    sync.Once
-	ownMAC  [32]byte // key of the MAC on frames to this node
+	marks   atomic.Pointer[marks]
 	indexes indexSet
 }
 
@@ -47,7 +46,7 @@ const (
 var suite = noise.NewCipherSuite(noise.DH25519, noise.CipherChaChaPoly, noise.HashBLAKE2s)
 
 // macKey is the key of the MAC on handshake frames to that node.
-func macKey(k trust.Keys, to trust.Fingerprint) [32]byte {
+func macKey(k *trust.Keys, to trust.Fingerprint) [32]byte {
 	key, err := hkdf.Expand(sha256.New, k.MAC[:], "weft 1 mac1"+string(to[:]), 32)
 	if err != nil { // only for lengths over 255 hashes
 		panic("encap: hkdf: " + err.Error())
@@ -71,29 +70,63 @@ func appendMAC(key *[32]byte, frame []byte) []byte {
 	return append(frame, sum[:]...)
 }
 
-// handshakeBody checks type, length and MAC of a handshake frame to this node, and returns the sender's index and the
-// Noise message.
-func (l *Local) handshakeBody(frame []byte, want Type) (h Header, sender uint32, msg []byte, err error) {
-	h, err = ParseHeader(frame)
-	switch {
-	case err != nil:
-		return h, 0, nil, err
-	case h.Type != want:
-		return h, 0, nil, ErrType
-	case len(frame) < handshakeHead+macLen:
-		return h, 0, nil, ErrShort
-	}
-	end := len(frame) - macLen
-	sum := macOf(l.macKey(), frame[:end])
-	if subtle.ConstantTimeCompare(sum[:], frame[end:]) != 1 {
-		return h, 0, nil, ErrMAC
-	}
-	return h, binary.BigEndian.Uint32(frame[HeaderLen:]), frame[handshakeHead:end], nil
+// handshakeBody is a handshake frame to this node whose MAC is right.
+type handshakeBody struct {
+	header Header
+	sender uint32      // index of the frame's sender
+	msg    []byte      // of Noise; borrowed from the frame
+	keys   *trust.Keys // of the cluster, that the frame is under
 }
 
-func (l *Local) macKey() *[32]byte {
-	l.once.Do(func() { l.ownMAC = macKey(l.Keys, l.Identity.Fingerprint()) })
-	return &l.ownMAC
+// openHandshake checks type, length and MAC of a handshake frame to this node.
+func (l *Local) openHandshake(frame []byte, want Type) (b handshakeBody, err error) {
+	b.header, err = ParseHeader(frame)
+	switch {
+	case err != nil:
+		return b, err
+	case b.header.Type != want:
+		return b, ErrType
+	case len(frame) < handshakeHead+macLen:
+		return b, ErrShort
+	}
+	end := len(frame) - macLen
+	if b.keys = l.markedBy(frame[:end], frame[end:]); b.keys == nil {
+		return b, ErrMAC
+	}
+	b.sender, b.msg = binary.BigEndian.Uint32(frame[HeaderLen:]), frame[handshakeHead:end]
+	return b, nil
+}
+
+// markedBy finds the keys under which mac is the MAC of a frame to this node; nil: none.
+func (l *Local) markedBy(frame, mac []byte) *trust.Keys {
+	m := l.ownMarks()
+	for i := range m.held {
+		sum := macOf(&m.macs[i], frame)
+		if subtle.ConstantTimeCompare(sum[:], mac) == 1 {
+			return &m.held[i]
+		}
+	}
+	return nil
+}
+
+// marks are the keys of the MACs on frames to this node, one for each secret of the ring.
+type marks struct {
+	held []trust.Keys
+	macs [][32]byte
+}
+
+// ownMarks are those of the ring as it is now.
+func (l *Local) ownMarks() *marks {
+	held := l.Ring.All()
+	if m := l.marks.Load(); m != nil && &m.held[0] == &held[0] {
+		return m
+	}
+	m := &marks{held: held}
+	for i := range held {
+		m.macs = append(m.macs, macKey(&held[i], l.Identity.Fingerprint()))
+	}
+	l.marks.Store(m)
+	return m
 }
 
 func (l *Local) random() io.Reader {
@@ -123,17 +156,17 @@ func (l *Local) noiseConfig() noise.Config {
 	}
 }
 
-// sessionConfig is what all handshakes over UDP with that responder share: Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s with
+// sessionConfig is what all handshakes over UDP with that responder share, under the keys k of a cluster: Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s with
 // "weft 1", the cluster id and the responder's fingerprint in the prologue. The handshake itself proves only X25519 keys;
 // the fingerprint binds it to the responder's whole identity. Without it, whoever claims to be {X25519 key of a victim,
 // signing key of its own} would have all handshakes to that node completed by the victim, in the place of honest ones.
 // The initiator's whole identity is in its authenticated payload. The head of the initiation, header and sender's index, ends
 // the prologue: nothing in that frame can be altered without the responder's noticing.
-func (l *Local) sessionConfig(responder trust.Fingerprint, head []byte) noise.Config {
+func (l *Local) sessionConfig(k *trust.Keys, responder trust.Fingerprint, head []byte) noise.Config {
 	cfg := l.noiseConfig()
 	cfg.Pattern = noise.HandshakeIK
-	cfg.Prologue = slices.Concat([]byte("weft 1"), l.Keys.ClusterID[:], responder[:], head)
-	cfg.PresharedKey, cfg.PresharedKeyPlacement = l.Keys.PSK[:], 2
+	cfg.Prologue = slices.Concat([]byte("weft 1"), k.ClusterID[:], responder[:], head)
+	cfg.PresharedKey, cfg.PresharedKeyPlacement = k.PSK[:], 2
 	return cfg
 }
 

@@ -53,12 +53,12 @@ func parsePreface(b []byte) (preface, error) {
 	return preface{version: b[4], cluster: clusterID(b[5:prefaceLen])}, nil
 }
 
-// judge is the acceptor's answer.
-func (p preface) judge(own clusterID) status {
+// judge is the acceptor's answer. known: it is in the cluster that the dialer named.
+func (p preface) judge(known bool) status {
 	switch {
 	case p.version != streamVersion:
 		return statusVersion
-	case p.cluster != own:
+	case !known:
 		return statusSecret
 	default:
 		return statusGo

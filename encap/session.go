@@ -29,10 +29,9 @@ const (
 // as soon as the first authenticated frame has come under it (Confirmed), which proves that the initiator has it too.
 // Of several the one with the highest rank is current. A keypair that is replaced opens frames for a grace time.
 type Session struct {
-	cfg     SessionConfig
-	self    trust.Fingerprint
-	peer    trust.Fingerprint
-	peerMAC [32]byte // key of the MAC on frames to the peer
+	cfg  SessionConfig
+	self trust.Fingerprint
+	peer trust.Fingerprint
 
 	current    atomic.Pointer[Keypair]
 	next       *Keypair  // ours as responder, not confirmed
@@ -57,10 +56,7 @@ type retired struct {
 // NewSession makes the engine of one peer, without keys.
 func NewSession(cfg SessionConfig) *Session {
 	cfg = cfg.withDefaults()
-	peer := cfg.Peer.Fingerprint()
-	return &Session{
-		cfg: cfg, self: cfg.Local.Identity.Fingerprint(), peer: peer, peerMAC: macKey(cfg.Local.Keys, peer),
-	}
+	return &Session{cfg: cfg, self: cfg.Local.Identity.Fingerprint(), peer: cfg.Peer.Fingerprint()}
 }
 
 // Current is the keypair to send under, or nil. It may be called from any goroutine.

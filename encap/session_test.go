@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/weftnet/weft/trust"
 )
 
 var errNoKeys = errors.New("no keypair of that index")
@@ -167,14 +169,14 @@ func TestForgedResponseLeavesTheInitiationWaiting(t *testing.T) {
 	for name, at := range map[string]int{"ephemeral key": handshakeHead, "payload": len(response) - macLen - 1} {
 		forged := bytes.Clone(response)
 		forged[at] ^= 1
-		forged = appendMAC(&b.peerMAC, forged[:len(forged)-macLen])
+		forged = markFor(a.local, forged[:len(forged)-macLen])
 		if err := a.Complete(forged, start); !errors.Is(err, ErrAuth) {
 			t.Errorf("%s forged: %v", name, err)
 		}
 	}
 	lowOrder := bytes.Clone(response)
 	clear(lowOrder[handshakeHead : handshakeHead+32]) // the point of order 1: the library gives up halfway
-	if err := a.Complete(appendMAC(&b.peerMAC, lowOrder[:len(lowOrder)-macLen]), start); !errors.Is(err, ErrAuth) {
+	if err := a.Complete(markFor(a.local, lowOrder[:len(lowOrder)-macLen]), start); !errors.Is(err, ErrAuth) {
 		t.Errorf("low order point: %v", err)
 	}
 	if err := a.Complete(response, start); err != nil {
@@ -185,7 +187,7 @@ func TestForgedResponseLeavesTheInitiationWaiting(t *testing.T) {
 func TestStrangerIsStoppedByTheMAC(t *testing.T) {
 	a, b := pair(t)
 	stranger := testLocal(t, 1)
-	stranger.Keys = testKeys(2) // another secret
+	stranger.Ring = trust.NewRing(testKeys(2)) // another secret
 	s := newNode(stranger, b.local, 9)
 	if _, err := b.local.ReadInitiation(s.initiation(t, start)); !errors.Is(err, ErrMAC) {
 		t.Errorf("initiation of another cluster: %v", err)
@@ -475,7 +477,7 @@ func TestEveryByteOfAnInitiationIsAuthenticated(t *testing.T) {
 	for at := range frame[:len(frame)-macLen] {
 		forged := bytes.Clone(frame[:len(frame)-macLen])
 		forged[at] ^= 0x20 // of the version too; as a member of the cluster can, who knows the key of the MAC
-		if _, err := b.local.ReadInitiation(appendMAC(b.local.macKey(), forged)); err == nil {
+		if _, err := b.local.ReadInitiation(markFor(b.local, forged)); err == nil {
 			t.Errorf("byte %d may be altered", at)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/flynn/noise"
+
+	"github.com/weftnet/weft/trust"
 )
 
 // verdict is the acceptor's last word in the handshake, sealed. An empty one is a yes.
@@ -25,7 +27,8 @@ type verdict struct {
 //	-> s, se, hello
 //	<- verdict, sealed
 func (s *Streams) greet(conn net.Conn, addr netip.AddrPort) (*Stream, error) {
-	state, err := noise.NewHandshakeState(s.noiseConfig(true))
+	keys := s.cfg.Local.Ring.First()
+	state, err := noise.NewHandshakeState(s.noiseConfig(keys, true))
 	if err != nil {
 		return nil, err
 	}
@@ -33,11 +36,10 @@ func (s *Streams) greet(conn net.Conn, addr netip.AddrPort) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	own := s.cfg.Local.Keys.ClusterID
-	if _, err := conn.Write(appendRecord(appendPreface(nil, own), first)); err != nil {
+	if _, err := conn.Write(appendRecord(appendPreface(nil, keys.ClusterID), first)); err != nil {
 		return nil, err
 	}
-	if err := s.readAnswer(conn, addr); err != nil {
+	if err := readAnswer(conn, addr, keys.ClusterID); err != nil {
 		return nil, err
 	}
 	remote, _, _, err := s.readHello(conn, state)
@@ -55,8 +57,8 @@ func (s *Streams) greet(conn net.Conn, addr netip.AddrPort) (*Stream, error) {
 	return stream, s.hearVerdict(stream, addr)
 }
 
-// readAnswer reads the acceptor's clear answer.
-func (s *Streams) readAnswer(conn net.Conn, addr netip.AddrPort) error {
+// readAnswer reads the acceptor's clear answer to a preface of the cluster own.
+func readAnswer(conn net.Conn, addr netip.AddrPort, own clusterID) error {
 	var raw [answerLen]byte
 	if _, err := io.ReadFull(conn, raw[:]); err != nil {
 		return err
@@ -65,7 +67,6 @@ func (s *Streams) readAnswer(conn net.Conn, addr netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	own := s.cfg.Local.Keys.ClusterID
 	switch a.status {
 	case statusGo:
 		return nil
@@ -109,10 +110,11 @@ func (s *Stream) readVerdict() (v verdict, err error) {
 
 // receive does the acceptor's part of the handshake.
 func (s *Streams) receive(conn net.Conn, from netip.AddrPort) (*Stream, error) {
-	if err := s.readPreface(conn, from); err != nil {
+	keys, err := s.readPreface(conn, from)
+	if err != nil {
 		return nil, err
 	}
-	state, err := noise.NewHandshakeState(s.noiseConfig(false))
+	state, err := noise.NewHandshakeState(s.noiseConfig(keys, false))
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +125,7 @@ func (s *Streams) receive(conn net.Conn, from netip.AddrPort) (*Stream, error) {
 	if _, _, _, err := state.ReadMessage(nil, first); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAuth, err)
 	}
-	reply, _, _, err := s.writeHello(appendAnswer(nil, statusGo, s.cfg.Local.Keys.ClusterID), state, from)
+	reply, _, _, err := s.writeHello(appendAnswer(nil, statusGo, keys.ClusterID), state, from)
 	if err != nil {
 		return nil, err
 	}
@@ -138,37 +140,38 @@ func (s *Streams) receive(conn net.Conn, from netip.AddrPort) (*Stream, error) {
 	return stream, s.giveVerdict(stream, from)
 }
 
-// readPreface reads the dialer's clear beginning, and refuses what is not of this cluster.
-func (s *Streams) readPreface(conn net.Conn, from netip.AddrPort) error {
+// readPreface reads the dialer's clear beginning, and finds the keys that it is under; it refuses what is of no cluster of the
+// ring.
+func (s *Streams) readPreface(conn net.Conn, from netip.AddrPort) (*trust.Keys, error) {
 	var raw [prefaceLen]byte
 	if _, err := io.ReadFull(conn, raw[:len(magic)]); err != nil {
-		return err
+		return nil, err
 	}
 	if [4]byte(raw[:4]) != magic { // do not wait for more of it
-		return errGarbage
+		return nil, errGarbage
 	}
 	if _, err := io.ReadFull(conn, raw[len(magic):]); err != nil {
-		return err
+		return nil, err
 	}
 	p, err := parsePreface(raw[:])
 	if err != nil {
-		return err
+		return nil, err
 	}
-	own := s.cfg.Local.Keys.ClusterID
+	own, keys := s.cfg.Local.Ring.First().ClusterID, s.cfg.Local.Ring.Find(p.cluster)
 	refused := &RefusedError{Addr: from}
-	verdict := p.judge(own)
+	verdict := p.judge(keys != nil)
 	switch verdict {
 	case statusGo:
-		return nil
+		return keys, nil
 	case statusSecret:
 		refused.Reason, refused.Ours, refused.Theirs = RefusedSecret, clusterText(own), clusterText(p.cluster)
 	default:
 		refused.Reason, refused.Ours, refused.Theirs = RefusedVersion, fmt.Sprint(streamVersion), fmt.Sprint(p.version)
 	}
 	if _, err := conn.Write(appendAnswer(nil, verdict, own)); err != nil {
-		return err
+		return nil, err
 	}
-	return refused
+	return nil, refused
 }
 
 // giveVerdict compares settings and tells the dialer.
@@ -239,11 +242,11 @@ func (s *Streams) readHello(conn net.Conn, state *noise.HandshakeState) (h Hello
 	return h, a, b, nil
 }
 
-// noiseConfig is what all stream handshakes share: Noise_XXpsk0_25519_ChaChaPoly_BLAKE2s with the preface in the prologue.
-func (s *Streams) noiseConfig(dialer bool) noise.Config {
+// noiseConfig is what all stream handshakes under the keys k of a cluster share: Noise_XXpsk0_25519_ChaChaPoly_BLAKE2s with the preface in the prologue.
+func (s *Streams) noiseConfig(k *trust.Keys, dialer bool) noise.Config {
 	cfg := s.cfg.Local.noiseConfig()
 	cfg.Pattern, cfg.Initiator = noise.HandshakeXX, dialer
-	cfg.Prologue = appendPreface([]byte("weft 1 stream"), s.cfg.Local.Keys.ClusterID)
-	cfg.PresharedKey, cfg.PresharedKeyPlacement = s.cfg.Local.Keys.Stream[:], 0
+	cfg.Prologue = appendPreface([]byte("weft 1 stream"), k.ClusterID)
+	cfg.PresharedKey, cfg.PresharedKeyPlacement = k.Stream[:], 0
 	return cfg
 }

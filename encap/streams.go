@@ -176,7 +176,7 @@ func (s *Streams) admit(ctx context.Context, conn net.Conn, handle func(*Stream)
 func (s *Streams) turnAway(conn net.Conn) {
 	s.counts[streamBusy].Add(1)
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Millisecond))
-	_, _ = conn.Write(appendAnswer(nil, statusBusy, s.cfg.Local.Keys.ClusterID))
+	_, _ = conn.Write(appendAnswer(nil, statusBusy, s.cfg.Local.Ring.First().ClusterID))
 	conn.Close()
 }
 

@@ -45,7 +45,7 @@ func newEnd(t *testing.T, n *simnet.Network, seed byte, addr netip.Addr, change 
 	}
 	e := &end{host: n.Host(addr)}
 	e.local = &encap.Local{
-		Identity: id, Keys: secret(1), Name: fmt.Sprintf("node-%d", seed),
+		Identity: id, Ring: trust.NewRing(secret(1)), Name: fmt.Sprintf("node-%d", seed),
 		Settings: encap.Settings{
 			Network: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")}, Encryption: true,
 			MinVersion: 1, MaxVersion: 1, Lanes: 1, Ciphers: encap.PreferredCiphers(),
@@ -225,12 +225,31 @@ func TestCloseWakesAReader(t *testing.T) {
 
 func TestWrongSecretIsNamedOnBothSides(t *testing.T) {
 	bubble(t, func(t *testing.T, _ *simnet.Network, a, b *end) {
-		b.local.Keys = secret(2)
+		b.local.Ring = trust.NewRing(secret(2))
 		checkRefused(t, a, b, encap.RefusedSecret)
 		if name := b.lastRefused(t).Name; name != "" {
 			t.Errorf("a stranger is named %q", name)
 		}
 	})
+}
+
+func TestStreamsWhileSecretsChange(t *testing.T) {
+	for name, change := range map[string]func(a, b *end){
+		"the acceptor has the dialer's as second": func(a, b *end) { b.local.Ring = trust.NewRing(secret(2), secret(1)) },
+		"both have both": func(a, b *end) {
+			a.local.Ring, b.local.Ring = trust.NewRing(secret(2), secret(1)), trust.NewRing(secret(1), secret(2))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, _ *simnet.Network, a, b *end) {
+				change(a, b)
+				dialed, accepted := connected(t, a, b)
+				if dialed.Remote().Name != b.local.Name || accepted.Remote().Name != a.local.Name {
+					t.Error("a stream with somebody else")
+				}
+			})
+		})
+	}
 }
 
 func TestSettingsThatDifferAreNamedOnBothSides(t *testing.T) {
@@ -437,7 +456,7 @@ func TestStreamsOverRealTCP(t *testing.T) {
 	real := func(c *encap.StreamsConfig) { c.Dialer = nil }
 	a, b := newEnd(t, n, 1, addrA, real), newEnd(t, n, 2, addrB, real)
 	wrong := newEnd(t, n, 3, netip.MustParseAddr("192.0.2.3"), real)
-	wrong.local.Keys = secret(2)
+	wrong.local.Ring = trust.NewRing(secret(2))
 	ctx, cancel := context.WithCancel(t.Context())
 	accepted, done := make(chan *encap.Stream, 1), make(chan error, 1)
 	go func() { done <- b.streams.Serve(ctx, ln, func(s *encap.Stream) { accepted <- s }) }()

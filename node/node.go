@@ -281,7 +281,7 @@ func (n *Node) assemble(epoch uint64) (err error) {
 	spin, _ := spinFor(n.platform.CPU)
 	n.dialbacks = newDialbacks(n)
 	n.local = &encap.Local{
-		Identity: n.identity, Keys: n.keys, Settings: n.settings(), Name: n.config().Name, Rand: n.platform.Random,
+		Identity: n.identity, Ring: trust.NewRing(n.keys), Settings: n.settings(), Name: n.config().Name, Rand: n.platform.Random,
 	}
 	n.router = router.New(router.Config{
 		Local: n.local, Boot: n.boot, Device: n.device, Port: n.port, Log: n.log, Events: n.onEvent,

@@ -139,7 +139,7 @@ func newSide(t *testing.T, i int) *side {
 	}
 	s := &side{t: t, number: i, name: fmt.Sprint("node-", i)}
 	s.local = &encap.Local{
-		Identity: identity, Keys: trust.Secret(bytes.Repeat([]byte{7}, trust.SecretLen)).Derive(), Name: s.name,
+		Identity: identity, Ring: trust.NewRing(trust.Secret(bytes.Repeat([]byte{7}, trust.SecretLen)).Derive()), Name: s.name,
 		Rand: rand.NewChaCha8([32]byte{byte(i)}),
 		Settings: encap.Settings{
 			Network: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16"), netip.MustParsePrefix("fd00:244::/48")}, Encryption: true,

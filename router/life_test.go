@@ -392,7 +392,7 @@ func TestSettingsThatDifferAreNamedOnBothSidesAndNothingFlows(t *testing.T) {
 func TestAnotherSecretGetsNoSession(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, w *world) {
 		a := w.side(1)
-		b := w.side(2, func(s *side) { s.local.Keys = trust.Secret(bytes.Repeat([]byte{9}, trust.SecretLen)).Derive() })
+		b := w.side(2, func(s *side) { s.local.Ring = trust.NewRing(trust.Secret(bytes.Repeat([]byte{9}, trust.SecretLen)).Derive()) })
 		a.set(b)
 		b.set(a)
 		time.Sleep(5 * time.Second)
