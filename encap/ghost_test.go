@@ -75,7 +75,7 @@ func TestInitiationUnderAnotherSigningKeyIsNotTheHonestNodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	frame, _, err := a.initiate(7, raw)
+	frame, err := a.initiate(&attempt{index: 7, keys: a.local.Ring.First()}, raw, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,9 +2,9 @@ package encap
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/flynn/noise"
@@ -12,8 +12,22 @@ import (
 	"github.com/weftnet/weft/trust"
 )
 
-// Initiate makes an initiation. It replaces the one before, whose response is then no longer taken.
+// ErrAmplify says that an initiation is shorter than its answer would be, and therefore gets none: a forged source address
+// must not turn a node into an amplifier.
+var ErrAmplify = errors.New("encap: initiation is shorter than its response")
+
+// Initiate is StartInitiate with the curve work at once.
 func (s *Session) Initiate(now time.Time) (frame []byte, err error) {
+	j, err := s.StartInitiate(now)
+	if err != nil {
+		return nil, err
+	}
+	return j.do(now)
+}
+
+// StartInitiate begins an initiation, which the job finishes with. It replaces the one before, whose response is then no
+// longer taken.
+func (s *Session) StartInitiate(now time.Time) (*Job, error) {
 	payload, err := encode(s.initiationPayload())
 	if err != nil {
 		return nil, err
@@ -22,9 +36,25 @@ func (s *Session) Initiate(now time.Time) (frame []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	frame, a, err := s.initiate(index, payload)
+	a := &attempt{index: index, keys: s.cfg.Local.Ring.First()}
+	cookie := s.cookie.current(now)
+	s.making = a
+	var frame []byte
+	return &Job{
+		compute: func() { frame, err = s.initiate(a, payload, cookie) },
+		finish:  func(now time.Time) ([]byte, error) { return s.initiated(a, frame, err, now) },
+	}, nil
+}
+
+// initiated makes a finished initiation the one that waits for its response.
+func (s *Session) initiated(a *attempt, frame []byte, err error, now time.Time) ([]byte, error) {
+	if s.making != a {
+		err = ErrSuperseded
+	} else {
+		s.making = nil
+	}
 	if err != nil {
-		s.cfg.Local.indexes.release(index)
+		s.cfg.Local.indexes.release(a.index)
 		return nil, err
 	}
 	s.forget()
@@ -37,25 +67,40 @@ func (s *Session) initiationPayload() initiationPayload {
 	sign := l.Identity.Public().Sign
 	return initiationPayload{
 		Stamp: s.cfg.Stamp(), Settings: l.Settings, Name: l.name(), Sign: sign[:], Generation: s.generation,
+		Padding: make([]byte, initiationPadding),
 	}
 }
 
-func (s *Session) initiate(index uint32, payload []byte) (frame []byte, a *attempt, err error) {
-	keys, head := s.cfg.Local.Ring.First(), handshakeFrame(Initiation, 0, index)
-	state, msg, err := s.startNoise(keys, s.cfg.Rand, head, payload)
+// initiationPadding makes initiations longer than the responses to them: those lack the curve key, the signing key, the stamp
+// and the name, and have settings of another node, which may take this much more.
+const initiationPadding = 64
+
+// initiate makes an initiation. It reads nothing of the session that changes.
+func (s *Session) initiate(a *attempt, payload []byte, cookie *[32]byte) (frame []byte, err error) {
+	var flags uint8
+	if cookie != nil {
+		flags = FlagCookie
+	}
+	head := handshakeFrame(Initiation, flags, 0, a.index)
+	state, msg, err := s.startNoise(a.keys, s.cfg.Rand, head, payload)
 	if err != nil {
-		return nil, nil, handshakeError("make initiation", err)
+		return nil, handshakeError("make initiation", err)
 	}
 	ephemeral := state.LocalEphemeral().Private
-	a = &attempt{index: index, keys: keys, state: state, again: func() (*noise.HandshakeState, error) {
-		state, _, err := s.startNoise(keys, bytes.NewReader(ephemeral), head, payload)
+	a.state, a.again = state, func() (*noise.HandshakeState, error) {
+		state, _, err := s.startNoise(a.keys, bytes.NewReader(ephemeral), head, payload)
 		return state, err
-	}}
-	frame = slices.Concat(head, msg)
-	if len(frame)+macLen > maxHandshake {
-		return nil, nil, fmt.Errorf("encap: make initiation: %d bytes do not fit one packet", len(frame)+macLen)
 	}
-	return s.mark(keys, frame), a, nil
+	frame = append(head, msg...)
+	if len(frame)+2*macLen > maxHandshake {
+		return nil, fmt.Errorf("encap: make initiation: %d bytes do not fit one packet", len(frame)+2*macLen)
+	}
+	frame = s.mark(a.keys, frame)
+	a.mac = [macLen]byte(frame[len(frame)-macLen:])
+	if cookie != nil {
+		frame = appendMAC(cookie, frame)
+	}
+	return frame, nil
 }
 
 func (s *Session) startNoise(keys *trust.Keys, random io.Reader, head, payload []byte) (*noise.HandshakeState, []byte, error) {
@@ -69,10 +114,19 @@ func (s *Session) startNoise(keys *trust.Keys, random io.Reader, head, payload [
 	return state, msg, err
 }
 
-// Accept answers an initiation. The new keypair is bound, and used for sending after Confirmed.
-// With a *MismatchError there is a response all the same, so that the initiator learns of it too, but no keypair.
-// Other errors are ErrPeer and ErrReplayedStamp; then there is no response.
+// Accept is StartAccept with the curve work at once.
 func (s *Session) Accept(m *InitiationMessage, now time.Time) (response []byte, err error) {
+	j, err := s.StartAccept(m, now)
+	if err != nil {
+		return nil, err
+	}
+	return j.do(now)
+}
+
+// StartAccept begins the answer to an initiation. The job binds the new keypair, which is used for sending after Confirmed.
+// It may finish with a *MismatchError; then there is a response all the same, so that the initiator learns of it too, but no
+// keypair. The error is ErrPeer or ErrReplayedStamp, and of the job ErrAmplify or ErrSuperseded; then there is no response.
+func (s *Session) StartAccept(m *InitiationMessage, now time.Time) (*Job, error) {
 	switch {
 	case m.Static != s.cfg.Peer:
 		return nil, ErrPeer
@@ -82,34 +136,64 @@ func (s *Session) Accept(m *InitiationMessage, now time.Time) (response []byte, 
 	s.stamp, s.stamped = m.Stamp, true
 	agreement, mismatch := s.cfg.Local.Settings.Agree(m.Settings)
 	if mismatch != nil {
-		response, _, _, err = s.respond(m, 0, 0)
-		if err != nil {
-			return nil, err
-		}
-		return response, mismatch
+		return s.refuse(m, mismatch), nil
 	}
 	index, err := s.cfg.Local.indexes.draw(s.cfg.Rand)
 	if err != nil {
 		return nil, err
 	}
-	generation := nextGeneration(s.generation, m.generation)
-	response, toUs, toPeer, err := s.respond(m, index, generation)
-	if err != nil {
-		s.cfg.Local.indexes.release(index)
-		return nil, err
-	}
+	s.generation = nextGeneration(s.generation, m.generation)
 	k := &Keypair{
 		LocalIndex: index, RemoteIndex: m.SenderIndex, Born: now,
-		rank: rank{generation: generation, initiator: s.peer}, agreement: agreement, remote: m.Settings,
+		rank: rank{generation: s.generation, initiator: s.peer}, agreement: agreement, remote: m.Settings,
 	}
-	if err := s.adopt(k, roots{send: toPeer.UnsafeKey(), receive: toUs.UnsafeKey()}); err != nil {
+	life := s.life
+	var frame []byte
+	return &Job{
+		compute: func() { frame, err = s.answer(m, k) },
+		finish:  func(now time.Time) ([]byte, error) { return s.answered(k, life, frame, err, now) },
+	}, nil
+}
+
+// refuse tells an initiator what differs.
+func (s *Session) refuse(m *InitiationMessage, mismatch error) *Job {
+	var frame []byte
+	var err error
+	return &Job{
+		compute: func() { frame, _, _, err = s.respond(m, 0, 0) },
+		finish: func(time.Time) ([]byte, error) {
+			if err != nil {
+				return nil, err
+			}
+			return frame, mismatch
+		},
+	}
+}
+
+// answer makes the response to an initiation, and the keys of k.
+func (s *Session) answer(m *InitiationMessage, k *Keypair) (frame []byte, err error) {
+	frame, toUs, toPeer, err := s.respond(m, k.LocalIndex, k.rank.generation)
+	if err != nil {
 		return nil, err
 	}
+	return frame, k.expand(roots{send: toPeer.UnsafeKey(), receive: toUs.UnsafeKey()})
+}
+
+// answered binds a keypair whose response is made.
+func (s *Session) answered(k *Keypair, life int, frame []byte, err error, now time.Time) ([]byte, error) {
+	if s.life != life {
+		err = ErrSuperseded
+	}
+	if err != nil {
+		s.cfg.Local.indexes.release(k.LocalIndex)
+		return nil, err
+	}
+	s.adopt(k)
 	if s.next != nil {
 		s.retire(s.next, now, true)
 	}
 	s.next = k
-	return response, nil
+	return frame, nil
 }
 
 // respond makes the response and uses m up. With index 0 it is a refusal.
@@ -118,12 +202,15 @@ func (s *Session) respond(m *InitiationMessage, index uint32, generation uint64)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	frame, toUs, toPeer, err = m.state.WriteMessage(handshakeFrame(Response, m.SenderIndex, index), payload)
+	frame, toUs, toPeer, err = m.state.WriteMessage(handshakeFrame(Response, 0, m.SenderIndex, index), payload)
 	m.state = nil
 	if err != nil {
 		return nil, nil, nil, handshakeError("make response", err)
 	}
-	return s.mark(m.keys, frame), toUs, toPeer, nil
+	if frame = s.mark(m.keys, frame); len(frame) > m.size {
+		return nil, nil, nil, ErrAmplify
+	}
+	return frame, toUs, toPeer, nil
 }
 
 // mark appends the MAC of a frame to the peer.
@@ -132,58 +219,86 @@ func (s *Session) mark(keys *trust.Keys, frame []byte) []byte {
 	return appendMAC(&key, frame)
 }
 
-// adopt makes the keys of k and binds its index.
-func (s *Session) adopt(k *Keypair, r roots) error {
-	k.Sealed, k.Lanes, k.rekeyCount = k.agreement.Sealed, int(k.agreement.Lanes), s.cfg.RekeyCount
-	if err := k.expand(r, k.agreement.Cipher); err != nil {
-		s.cfg.Local.indexes.release(k.LocalIndex)
-		return err
-	}
+// adopt binds the index of k, whose keys are made.
+func (s *Session) adopt(k *Keypair) {
+	k.rekeyCount = s.cfg.RekeyCount
 	s.generation = max(s.generation, k.rank.generation)
 	s.agreement, s.remote = k.agreement, k.remote
 	s.cfg.Indexes.Bind(k.LocalIndex, k)
-	return nil
 }
 
-// Complete takes the response to our initiation. The new keypair is current, unless a simultaneous handshake of the
-// peer's ranks higher. The error is ErrUnexpected, ErrMAC, ErrAuth (the initiation still waits), ErrPayload, ErrRefused or a
-// *MismatchError (the handshake is over).
+// Complete is StartComplete with the curve work at once.
 func (s *Session) Complete(frame []byte, now time.Time) error {
+	j, err := s.StartComplete(frame)
+	if err == nil {
+		_, err = j.do(now)
+	}
+	return err
+}
+
+// StartComplete takes the response to our initiation. With the end of the job, which has no frame, the new keypair is current,
+// unless a simultaneous handshake of the peer's ranks higher. frame is kept until then. The error is ErrUnexpected or ErrMAC, and of the job ErrAuth (the
+// initiation still waits), ErrUnexpected, ErrPayload, ErrRefused or a *MismatchError (the handshake is over).
+func (s *Session) StartComplete(frame []byte) (*Job, error) {
 	b, err := s.cfg.Local.openHandshake(frame, Response)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !s.Pending(b.header.Index) || s.pending.keys.ClusterID != b.keys.ClusterID {
-		return ErrUnexpected
+		return nil, ErrUnexpected
 	}
-	raw, toPeer, toUs, err := s.pending.state.ReadMessage(nil, b.msg)
-	if err != nil {
-		return s.retryPending(err)
-	}
-	index := s.pending.index
-	s.pending = nil
-	k, err := s.readResponse(raw, b.sender)
-	if err != nil {
-		s.cfg.Local.indexes.release(index)
-		return err
-	}
-	k.LocalIndex, k.RemoteIndex, k.Born, k.initiator = index, b.sender, now, true
-	if err := s.adopt(k, roots{send: toPeer.UnsafeKey(), receive: toUs.UnsafeKey()}); err != nil {
-		return err
-	}
-	s.install(k, now)
-	return nil
+	a, c := s.pending, completion{sender: b.sender}
+	state := a.takeState()
+	return &Job{
+		compute: func() { c.read(a, state, b.msg, s) },
+		finish:  func(now time.Time) ([]byte, error) { return nil, s.completed(a, &c, now) },
+	}, nil
 }
 
-// retryPending makes the handshake state anew after a response that does not verify: a forged one may have changed it.
-func (s *Session) retryPending(cause error) error {
-	state, err := s.pending.again()
-	if err != nil {
-		s.forget()
-		return handshakeError("restore initiation", err)
+// completion is a response as it was read.
+type completion struct {
+	sender uint32
+	keys   *Keypair
+	forged error // it does not verify
+	err    error // it does, and is the end of the handshake
+}
+
+// read does the curve work of a response. It reads nothing of the session that changes.
+func (c *completion) read(a *attempt, state *noise.HandshakeState, msg []byte, s *Session) {
+	if state == nil {
+		if state, c.err = a.again(); c.err != nil {
+			c.err = handshakeError("restore initiation", c.err)
+			return
+		}
 	}
-	s.pending.state = state
-	return fmt.Errorf("%w: %w", ErrAuth, cause)
+	raw, toPeer, toUs, err := state.ReadMessage(nil, msg)
+	if err != nil {
+		c.forged = fmt.Errorf("%w: %w", ErrAuth, err)
+		return
+	}
+	if c.keys, c.err = s.readResponse(raw, c.sender); c.err == nil {
+		c.err = c.keys.expand(roots{send: toPeer.UnsafeKey(), receive: toUs.UnsafeKey()})
+	}
+}
+
+// completed makes the keypair of a response current.
+func (s *Session) completed(a *attempt, c *completion, now time.Time) error {
+	switch {
+	case c.forged != nil:
+		return c.forged
+	case s.pending != a: // another response, or another initiation, was faster
+		return ErrUnexpected
+	}
+	s.pending = nil
+	if c.err != nil {
+		s.cfg.Local.indexes.release(a.index)
+		return c.err
+	}
+	k := c.keys
+	k.LocalIndex, k.RemoteIndex, k.Born, k.initiator = a.index, c.sender, now, true
+	s.adopt(k)
+	s.install(k, now)
+	return nil
 }
 
 // readResponse reads the payload of a response and compares settings.

@@ -11,11 +11,11 @@ const Version = 1
 // Type says what a frame is. It is the low half of the first byte.
 type Type uint8
 
-// The frame types. Cookie and Relay are reserved: nothing sends them, and ParseHeader refuses them with ErrType.
+// The frame types. Relay is reserved: nothing sends it, and ParseHeader refuses it with ErrType.
 const (
 	Initiation Type = 1 // first message of a handshake
 	Response   Type = 2 // second message of a handshake
-	Cookie     Type = 3 // reserved for answers under load
+	Cookie     Type = 3 // answer to an initiation, under load
 	Data       Type = 4 // one packet
 	Control    Type = 5 // probes, gossip and goodbyes of a session
 	GossipType Type = 6 // gossip between nodes without a session
@@ -32,10 +32,11 @@ const (
 )
 
 // The flags of data frames. Others are for later versions, and refused with ErrFlags: what they would mean of the body is
-// not known. Frames of other types have none yet; theirs are ignored.
+// not known. Handshake frames have FlagCookie; their other flags, and those of other types, are ignored.
 const (
 	FlagClear   uint8 = 1 << 7 // the body is in clear
 	FlagPartial uint8 = 1 << 6 // the TCP or UDP checksum in the packet is partial; where it is packet.PartialChecksum says
+	FlagCookie  uint8 = 1 << 7 // of handshake frames: a MAC under a cookie stands behind the MAC under the cluster's key
 )
 
 // padding is a frame of type 0 without a header. It may end a train, and is for the receiving port alone, which throws it
@@ -85,7 +86,7 @@ func ParseHeader(frame []byte) (Header, error) {
 		return Header{}, ErrVersion
 	}
 	h := Header{Type: Type(frame[0] & 0x0f), Flags: frame[1], Lane: frame[2], Index: binary.BigEndian.Uint32(frame[4:])}
-	if h.Type < Initiation || h.Type > GossipType || h.Type == Cookie {
+	if h.Type < Initiation || h.Type > GossipType {
 		return Header{}, ErrType
 	}
 	if frame[3] != 0 {

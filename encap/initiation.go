@@ -20,6 +20,7 @@ type InitiationMessage struct {
 	generation uint64
 	state      *noise.HandshakeState
 	keys       *trust.Keys // of the cluster, that the handshake is under
+	size       int         // of the frame
 }
 
 // initiationPayload travels encrypted in the first message.
@@ -29,6 +30,7 @@ type initiationPayload struct {
 	Name       string   `cbor:"3,keyasint"`
 	Sign       []byte   `cbor:"4,keyasint"` // the initiator's Ed25519 public key
 	Generation uint64   `cbor:"5,keyasint"` // the highest that the initiator knows of this session
+	Padding    []byte   `cbor:"6,keyasint,omitempty"`
 }
 
 func (p *initiationPayload) check() error {
@@ -77,7 +79,7 @@ func (l *Local) ReadInitiation(frame []byte) (*InitiationMessage, error) {
 	return &InitiationMessage{
 		Static: trust.PublicKeys{DH: [32]byte(state.PeerStatic()), Sign: [32]byte(p.Sign)},
 		Stamp:  p.Stamp, Settings: p.Settings, Name: printable(p.Name), SenderIndex: b.sender,
-		generation: p.Generation, state: state, keys: b.keys,
+		generation: p.Generation, state: state, keys: b.keys, size: len(frame),
 	}, nil
 }
 
@@ -87,10 +89,19 @@ type attempt struct {
 	keys  *trust.Keys // of the cluster, that the handshake is under
 	state *noise.HandshakeState
 	again func() (*noise.HandshakeState, error) // makes state anew
+	mac   [macLen]byte                          // of the initiation
 }
 
-// handshakeFrame makes a frame of type t around a Noise message; the MAC is still missing.
-func handshakeFrame(t Type, receiver, sender uint32) []byte {
-	frame := Header{Type: t, Index: receiver}.Append(make([]byte, 0, 512))
+// takeState returns the state of the handshake for one response. There is none for further ones, which come after a forged
+// one: they make it anew, for the forged one may have changed it.
+func (a *attempt) takeState() *noise.HandshakeState {
+	state := a.state
+	a.state = nil
+	return state
+}
+
+// handshakeFrame begins a frame of type t, which a Noise message follows, and the MAC.
+func handshakeFrame(t Type, flags uint8, receiver, sender uint32) []byte {
+	frame := Header{Type: t, Flags: flags, Index: receiver}.Append(make([]byte, 0, 512))
 	return binary.BigEndian.AppendUint32(frame, sender)
 }

@@ -57,8 +57,10 @@ type lane struct {
 // roots are the two secrets of a handshake that all keys of a keypair are made from.
 type roots struct{ send, receive [32]byte }
 
-// expand makes the keys of all lanes. Without sealed there are none for data.
-func (k *Keypair) expand(r roots, c Cipher) error {
+// expand makes the keys of all lanes, as agreed. Without a seal there are none for data.
+func (k *Keypair) expand(r roots) error {
+	c := k.agreement.Cipher
+	k.Sealed, k.Lanes = k.agreement.Sealed, int(k.agreement.Lanes)
 	if k.Sealed {
 		k.data = make([]lane, k.Lanes)
 		for i := range k.data {

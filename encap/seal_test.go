@@ -15,9 +15,10 @@ import (
 func keypairs(t testing.TB, c Cipher, sealed bool, lanes int) (a, b *Keypair) {
 	t.Helper()
 	r := roots{send: [32]byte{1}, receive: [32]byte{2}}
-	a = &Keypair{LocalIndex: 0xa0a1a2a3, RemoteIndex: 0xb0b1b2b3, Sealed: sealed, Lanes: lanes}
-	b = &Keypair{LocalIndex: a.RemoteIndex, RemoteIndex: a.LocalIndex, Sealed: sealed, Lanes: lanes}
-	if err := errors.Join(a.expand(r, c), b.expand(roots{send: r.receive, receive: r.send}, c)); err != nil {
+	agreed := Agreement{Cipher: c, Sealed: sealed, Lanes: uint8(lanes)}
+	a = &Keypair{LocalIndex: 0xa0a1a2a3, RemoteIndex: 0xb0b1b2b3, agreement: agreed}
+	b = &Keypair{LocalIndex: a.RemoteIndex, RemoteIndex: a.LocalIndex, agreement: agreed}
+	if err := errors.Join(a.expand(r), b.expand(roots{send: r.receive, receive: r.send})); err != nil {
 		t.Fatal(err)
 	}
 	return a, b
@@ -105,7 +106,7 @@ func TestSealedPacketOpensOnceInAnyLane(t *testing.T) {
 
 func TestABitFlippedAnywhereIsRefusedAndMovesNoWindow(t *testing.T) {
 	for _, c := range bothCiphers {
-		a, b := keypairs(t, c, true, 256)
+		a, b := keypairs(t, c, true, 255)
 		data := sealed(t, a, 0, "packet")
 		control, err := a.SealControl(nil, Probe, []byte("body"))
 		if err != nil {

@@ -36,11 +36,14 @@ type Session struct {
 	current    atomic.Pointer[Keypair]
 	next       *Keypair  // ours as responder, not confirmed
 	old        []retired // in order of their end
+	making     *attempt  // our initiation, whose frame is being made
 	pending    *attempt  // our initiation, not answered
 	pendingEnd time.Time // of pending
 	generation uint64    // the highest known
 	stamp      Stamp     // of the last initiation taken
 	stamped    bool      // there was one
+	life       int       // grows with every Close
+	cookie     givenCookie
 	history    History
 	agreement  Agreement // of the newest keypair
 	remote     Settings  // likewise
@@ -191,6 +194,8 @@ func (s *Session) Close() {
 		s.release(r.keys)
 	}
 	s.old = nil
+	s.making = nil
+	s.life++
 	s.forget()
 }
 

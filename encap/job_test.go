@@ -1,0 +1,136 @@
+package encap
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+// step makes a job fail the test where it cannot begin.
+func step(t *testing.T) func(*Job, error) *Job {
+	return func(j *Job, err error) *Job {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Compute()
+		return j
+	}
+}
+
+func TestInitiationThatIsOvertakenIsNotSent(t *testing.T) {
+	a, b := pair(t)
+	do := step(t)
+	first, second := do(a.StartInitiate(start)), do(a.StartInitiate(start))
+	frame, err := second.Finish(start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if frame, err := first.Finish(start); !errors.Is(err, ErrSuperseded) || frame != nil {
+		t.Errorf("the first: %x, %v", frame, err)
+	}
+	response, err := b.answer(t, frame, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Complete(response, start); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStepsOfAClosedSessionComeToNothing(t *testing.T) {
+	a, b := pair(t)
+	do := step(t)
+	initiation := a.initiation(t, start)
+	m, err := b.local.ReadInitiation(initiation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accept := do(b.StartAccept(m, start))
+	b.Close()
+	if frame, err := accept.Finish(start); !errors.Is(err, ErrSuperseded) || frame != nil || len(b.indexes) != 0 {
+		t.Errorf("accept: %x, %v, indexes %v", frame, err, b.indexes)
+	}
+	response, err := b.answer(t, a.initiation(t, start), start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	complete := do(a.StartComplete(response))
+	a.Close()
+	if _, err := complete.Finish(start); !errors.Is(err, ErrUnexpected) || a.Current() != nil {
+		t.Errorf("complete: %v", err)
+	}
+	initiate := do(a.StartInitiate(start))
+	a.Close()
+	if frame, err := initiate.Finish(start); !errors.Is(err, ErrSuperseded) || frame != nil {
+		t.Errorf("initiate: %x, %v", frame, err)
+	}
+	b.Close()
+	for name, n := range map[string]*node{"a": a, "b": b} {
+		if used := len(n.local.indexes.used); used != 0 {
+			t.Errorf("%s: %d indexes are in use", name, used)
+		}
+	}
+}
+
+// TestAnswersThatAreMadeAtOnceHaveDifferentRanks answers two initiations of one peer before either answer is finished, in both
+// orders of their ends.
+func TestAnswersThatAreMadeAtOnceHaveDifferentRanks(t *testing.T) {
+	for _, swap := range []bool{false, true} {
+		a, b := pair(t)
+		do := step(t)
+		var jobs []*Job
+		for range 2 {
+			m, err := b.local.ReadInitiation(a.initiation(t, start))
+			if err != nil {
+				t.Fatal(err)
+			}
+			jobs = append(jobs, do(b.StartAccept(m, start)))
+		}
+		responses := make([][]byte, 2)
+		for i := range jobs {
+			if swap {
+				i = 1 - i
+			}
+			var err error
+			if responses[i], err = jobs[i].Finish(start); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := a.Complete(responses[0], start); !errors.Is(err, ErrUnexpected) {
+			t.Errorf("the response to the initiation that was replaced: %v", err)
+		}
+		if err := a.Complete(responses[1], start); err != nil {
+			t.Fatal(err)
+		}
+		a.probe(t, b, start)
+		carry(t, b, a, []byte("from b"))
+		carry(t, a, b, []byte("from a"))
+	}
+}
+
+func TestForgedResponseBesideTheTrueOne(t *testing.T) {
+	for _, forgedFirst := range []bool{false, true} {
+		a, b := pair(t)
+		do := step(t)
+		response, err := b.answer(t, a.initiation(t, start), start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged := markFor(a.local, flip(response[:len(response)-macLen], 8*(len(response)-macLen)-1))
+		frames := [][]byte{response, forged}
+		if forgedFirst {
+			frames = [][]byte{forged, response}
+		}
+		var jobs []*Job
+		for _, f := range frames {
+			jobs = append(jobs, do(a.StartComplete(f)))
+		}
+		for _, j := range jobs {
+			_, _ = j.Finish(start.Add(time.Second)) // one of them fails
+		}
+		if a.Current() == nil {
+			t.Errorf("forged first %v: no session", forgedFirst)
+		}
+	}
+}
