@@ -143,19 +143,19 @@ func (c givenCookie) current(now time.Time) *[32]byte {
 	return &c.key
 }
 
-// TakeCookie takes a peer's answer to the initiation that waits: the next one carries the cookie. The error is that of
-// ParseHeader, ErrType, ErrShort, ErrUnexpected or ErrCookie.
-func (s *Session) TakeCookie(frame []byte, now time.Time) error {
+// TakeCookie takes a peer's answer to the initiation that waits: the next one carries the cookie. again: that is worth doing at
+// once, for this one carried none. The error is that of ParseHeader, ErrType, ErrShort, ErrUnexpected or ErrCookie.
+func (s *Session) TakeCookie(frame []byte, now time.Time) (again bool, err error) {
 	h, err := ParseHeader(frame)
 	switch {
 	case err != nil:
-		return err
+		return false, err
 	case h.Type != Cookie:
-		return ErrType
+		return false, ErrType
 	case len(frame) != cookieFrameLen:
-		return ErrShort
+		return false, ErrShort
 	case !s.Pending(h.Index):
-		return ErrUnexpected
+		return false, ErrUnexpected
 	}
 	seal := cookieKey(s.pending.keys, s.peer)
 	aead, err := chacha20poly1305.NewX(seal[:])
@@ -165,9 +165,9 @@ func (s *Session) TakeCookie(frame []byte, now time.Time) error {
 	body := frame[HeaderLen:]
 	plain, err := aead.Open(nil, body[:chacha20poly1305.NonceSizeX], body[chacha20poly1305.NonceSizeX:], cookieData(frame, s.pending.mac[:]))
 	if err != nil {
-		return ErrCookie
+		return false, ErrCookie
 	}
 	s.cookie = givenCookie{until: now.Add(cookieLife - cookieMargin)}
 	copy(s.cookie.key[:], plain)
-	return nil
+	return !s.pending.proved, nil
 }

@@ -34,7 +34,7 @@ func TestCookieProvesTheAddressItWasSentTo(t *testing.T) {
 	a, b := pair(t)
 	c := NewCookies(b.local)
 	_, reply := ask(t, c, a, caller, start)
-	if err := a.TakeCookie(reply, start); err != nil {
+	if _, err := a.TakeCookie(reply, start); err != nil {
 		t.Fatal(err)
 	}
 	again := a.initiation(t, start)
@@ -57,7 +57,7 @@ func TestCookieEnds(t *testing.T) {
 	a, b := pair(t)
 	c := NewCookies(b.local)
 	_, reply := ask(t, c, a, caller, start)
-	if err := a.TakeCookie(reply, start); err != nil {
+	if _, err := a.TakeCookie(reply, start); err != nil {
 		t.Fatal(err)
 	}
 	frame := a.initiation(t, start.Add(cookieLife-cookieMargin-1))
@@ -82,22 +82,22 @@ func TestCookieIsForOneInitiationOfOneNode(t *testing.T) {
 	c := NewCookies(b.local)
 	_, reply := ask(t, c, a, caller, start)
 	stranger.initiation(t, start)
-	if err := stranger.TakeCookie(reply, start); !errors.Is(err, ErrUnexpected) {
+	if _, err := stranger.TakeCookie(reply, start); !errors.Is(err, ErrUnexpected) {
 		t.Errorf("a cookie for another node: %v", err)
 	}
 	for bit := range 8 * len(reply) {
-		if err := a.TakeCookie(flip(reply, bit), start); err == nil {
+		if _, err := a.TakeCookie(flip(reply, bit), start); err == nil {
 			t.Errorf("taken with bit %d flipped", bit)
 		}
 	}
 	for n := range len(reply) {
-		if err := a.TakeCookie(reply[:n], start); err == nil {
+		if _, err := a.TakeCookie(reply[:n], start); err == nil {
 			t.Errorf("taken with %d of %d bytes", n, len(reply))
 		}
 	}
 	if next := a.initiation(t, start); next[1]&FlagCookie != 0 { // the cookie answered the initiation before
 		t.Error("a forged cookie is used")
-	} else if err := a.TakeCookie(reply, start); !errors.Is(err, ErrUnexpected) {
+	} else if _, err := a.TakeCookie(reply, start); !errors.Is(err, ErrUnexpected) {
 		t.Errorf("a cookie for an earlier initiation: %v", err)
 	}
 }
@@ -106,7 +106,7 @@ func TestMarkOfTheCookieCannotBeTakenOffOrPutOn(t *testing.T) {
 	a, b := pair(t)
 	c := NewCookies(b.local)
 	plain, reply := ask(t, c, a, caller, start)
-	if err := a.TakeCookie(reply, start); err != nil {
+	if _, err := a.TakeCookie(reply, start); err != nil {
 		t.Fatal(err)
 	}
 	marked := a.initiation(t, start)

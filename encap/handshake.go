@@ -36,8 +36,8 @@ func (s *Session) StartInitiate(now time.Time) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &attempt{index: index, keys: s.cfg.Local.Ring.First()}
 	cookie := s.cookie.current(now)
+	a := &attempt{index: index, keys: s.cfg.Local.Ring.First(), proved: cookie != nil}
 	s.making = a
 	var frame []byte
 	return &Job{

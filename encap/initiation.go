@@ -85,11 +85,12 @@ func (l *Local) ReadInitiation(frame []byte) (*InitiationMessage, error) {
 
 // attempt is an initiation of ours that waits for its response.
 type attempt struct {
-	index uint32
-	keys  *trust.Keys // of the cluster, that the handshake is under
-	state *noise.HandshakeState
-	again func() (*noise.HandshakeState, error) // makes state anew
-	mac   [macLen]byte                          // of the initiation
+	index  uint32
+	keys   *trust.Keys // of the cluster, that the handshake is under
+	state  *noise.HandshakeState
+	again  func() (*noise.HandshakeState, error) // makes state anew
+	mac    [macLen]byte                          // of the initiation
+	proved bool                                  // it carries the MAC of a cookie
 }
 
 // takeState returns the state of the handshake for one response. There is none for further ones, which come after a forged

@@ -28,7 +28,7 @@ type Local struct {
 	Ring     *trust.Ring // the cluster's keys; they may change
 	Settings Settings
 	Name     string    // a label, for people; cut after MaxName bytes
-	Rand     io.Reader // nil: crypto/rand
+	Rand     io.Reader // read from any goroutine; nil: crypto/rand
 
 	marks   atomic.Pointer[marks]
 	indexes indexSet

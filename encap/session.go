@@ -84,6 +84,14 @@ func (s *Session) History() History { return s.history }
 // Pending reports whether index is that of an initiation of ours which waits for its response.
 func (s *Session) Pending(index uint32) bool { return s.pending != nil && s.pending.index == index }
 
+// Asked is the index of the initiation of ours that waits for its response; 0: there is none.
+func (s *Session) Asked() uint32 {
+	if s.pending == nil {
+		return 0
+	}
+	return s.pending.index
+}
+
 // Confirmed notes the first authenticated frame under k. If k waited for it, it is now used for sending.
 func (s *Session) Confirmed(k *Keypair, now time.Time) {
 	switch {

@@ -2,7 +2,6 @@ package router
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -36,6 +35,8 @@ func (r *Router) runControl(ctx context.Context, failed <-chan error) error {
 			r.handleControl(m)
 		case m := <-r.handshakes:
 			r.handleHandshake(m)
+		case f := <-r.curve.done:
+			f()
 		case m := <-r.hearsay:
 			r.handleHearsay(m)
 		case <-timer.C:
@@ -106,16 +107,6 @@ func (r *Router) declare(p *peer) {
 	r.down(p, fmt.Sprintf("%d probes in a row were not answered", r.timing.Burst+1))
 }
 
-func (r *Router) initiate(p *peer, to []encap.Endpoint, now time.Time) {
-	p.initiated = now
-	frame, err := p.session.Initiate(now)
-	if err != nil {
-		r.log.Warn("router.handshake.failed", "peer", p.config.Name, "error", err)
-		return
-	}
-	r.transmit(frame, to...)
-}
-
 // transmit sends one control frame to each endpoint, marked CS6. Loss is the link's business, not the caller's.
 func (r *Router) transmit(frame []byte, to ...encap.Endpoint) {
 	trains := make([]encap.Train, 0, maxCandidates)
@@ -129,84 +120,3 @@ func (r *Router) transmit(frame []byte, to ...encap.Endpoint) {
 }
 
 const dscpCS6 = 48 // RFC 2474: network control
-
-func (r *Router) handleHandshake(m message) {
-	if m.typ == encap.Initiation {
-		r.handleInitiation(m)
-		return
-	}
-	r.handleResponse(m)
-}
-
-func (r *Router) handleInitiation(m message) {
-	msg, err := r.cfg.Local.ReadInitiation(m.frame)
-	if err != nil {
-		r.ctl.drop(HandshakeRefused, 1)
-		return
-	}
-	p := r.peers[msg.Static.Fingerprint()]
-	if p == nil {
-		r.ctl.drop(UnknownPeer, 1)
-		return
-	}
-	response, err := p.session.Accept(msg, r.now())
-	if response != nil {
-		r.transmit(response, m.from)
-	}
-	var mismatch *encap.MismatchError
-	switch {
-	case errors.As(err, &mismatch):
-		r.refuse(p, mismatch)
-	case err != nil:
-		r.ctl.drop(HandshakeRefused, 1)
-	}
-}
-
-func (r *Router) handleResponse(m message) {
-	p := r.initiator(m)
-	if p == nil {
-		r.ctl.drop(HandshakeRefused, 1)
-		return
-	}
-	now := r.now()
-	err := p.session.Complete(m.frame, now)
-	var mismatch *encap.MismatchError
-	switch {
-	case errors.As(err, &mismatch):
-		r.refuse(p, mismatch)
-		return
-	case err != nil:
-		r.ctl.drop(HandshakeRefused, 1)
-		return
-	}
-	wasUp := p.link.up
-	r.heardFrom(p, m.from, true)
-	if wasUp { // a rekey: confirms the keys to the responder
-		r.sendProbe(p, encap.Probe, m.from, p.probes.next(now))
-	}
-}
-
-// initiator finds the peer whose initiation a response answers.
-func (r *Router) initiator(m message) *peer {
-	h, err := encap.ParseHeader(m.frame)
-	if err != nil {
-		return nil
-	}
-	for _, p := range r.peers {
-		if p.session.Pending(h.Index) {
-			return p
-		}
-	}
-	return nil
-}
-
-func (r *Router) refuse(p *peer, err error) {
-	if p.reason != err.Error() {
-		r.log.Warn("router.peer.refused", "peer", p.config.Name, "reason", err.Error())
-		r.emit(Event{Kind: Refused, Peer: p.id, Name: p.config.Name, Reason: err.Error()})
-	}
-	if p.link.up {
-		r.down(p, err.Error())
-	}
-	p.reason = err.Error()
-}

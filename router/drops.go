@@ -36,6 +36,7 @@ const (
 	DeviceRefused                  // the device did not take the packet
 	ControlFull                    // the control mailbox was full
 	HandshakeRefused               // a handshake frame that does not verify, or of an unknown key
+	HandshakeLimited               // an initiation under load: without proof of its sender's address, or one too many of it
 	GossipRefused                  // a gossip frame that does not verify
 	UnknownPeer                    // a handshake of a member whose claim is not here yet; it is called once it is
 	reasons                        // their number
@@ -50,7 +51,8 @@ var reasonNames = [reasons]string{
 	UnknownFlags: "unknown-flags", BadChecksum: "bad-checksum",
 	InnerMalformed: "inner-malformed", SpoofedSource: "spoofed-source", NotLocal: "not-local",
 	DeviceRefused: "device-refused", ControlFull: "control-full", HandshakeRefused: "handshake-refused", UnknownPeer: "unknown-peer",
-	GossipRefused: "gossip-refused",
+	HandshakeLimited: "handshake-limited",
+	GossipRefused:    "gossip-refused",
 }
 
 // String is the reason's name in status, metrics and docs.

@@ -2,6 +2,7 @@ package router
 
 import (
 	"maps"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -131,7 +132,7 @@ func frameDrops() []drop {
 		}),
 		inbound(UnknownVersion, "", func(*scene) []byte { return []byte{0x24, 0, 0, 0, 0, 0, 0, 1} }),
 		inbound(UnknownType, "", func(*scene) []byte { return []byte{0x1f, 0, 0, 0, 0, 0, 0, 1} }),
-		inbound(UnknownType, "reserved for cookies", func(*scene) []byte { return []byte{0x13, 0, 0, 0, 0, 0, 0, 1} }),
+		inbound(UnknownType, "reserved for relays", func(*scene) []byte { return []byte{0x17, 0, 0, 0, 0, 0, 0, 1} }),
 		inbound(UnknownType, "control kind", func(s *scene) []byte { return s.control(99) }),
 		inbound(UnknownIndex, "data", func(*scene) []byte { return encap.Header{Type: encap.Data, Index: 1}.Append(nil) }),
 		inbound(UnknownIndex, "control", func(*scene) []byte { return encap.Header{Type: encap.Control, Index: 1}.Append(nil) }),
@@ -234,6 +235,13 @@ func controlDrops() []drop {
 			s.send(f)
 			time.Sleep(10 * time.Millisecond)
 			s.send(f)
+		}},
+		inbound(HandshakeRefused, "cookie for nothing", func(*scene) []byte {
+			return append(encap.Header{Type: encap.Cookie, Index: 77}.Append(nil), make([]byte, 56)...)
+		}),
+		{name: "handshake-limited", reason: HandshakeLimited, provoke: func(s *scene) {
+			s.b.router.door.loaded.Store(math.MaxInt64)
+			s.send(s.initiation(s.a))
 		}},
 		{name: "unknown-peer", reason: UnknownPeer, provoke: func(s *scene) { s.c.sendRaw(s.b, 0, s.initiation(s.c)) }},
 		inbound(GossipRefused, "", func(*scene) []byte {

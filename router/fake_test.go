@@ -130,6 +130,18 @@ func (w *world) side(i int, changes ...change) *side {
 	return s
 }
 
+// lockedRandom is a source that may be read from any goroutine.
+type lockedRandom struct {
+	mu   sync.Mutex // guards from
+	from *rand.ChaCha8
+}
+
+func (r *lockedRandom) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.from.Read(p)
+}
+
 // newSide is node i, on no underlay yet. Its identity depends on i alone.
 func newSide(t *testing.T, i int) *side {
 	t.Helper()
@@ -140,7 +152,7 @@ func newSide(t *testing.T, i int) *side {
 	s := &side{t: t, number: i, name: fmt.Sprint("node-", i)}
 	s.local = &encap.Local{
 		Identity: identity, Ring: trust.NewRing(trust.Secret(bytes.Repeat([]byte{7}, trust.SecretLen)).Derive()), Name: s.name,
-		Rand: rand.NewChaCha8([32]byte{byte(i)}),
+		Rand: &lockedRandom{from: rand.NewChaCha8([32]byte{byte(i)})},
 		Settings: encap.Settings{
 			Network: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16"), netip.MustParsePrefix("fd00:244::/48")}, Encryption: true,
 			MinVersion: encap.Version, MaxVersion: encap.Version, Lanes: 1, Ciphers: encap.PreferredCiphers(), MTU: 1500,

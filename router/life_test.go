@@ -331,7 +331,7 @@ func TestNodesWithTwoAddressesEachSettleOnPathsThatStay(t *testing.T) {
 			there.end()
 			back.end()
 			for i, s := range []*side{a, b} {
-				if n := s.count(PathMoved); n != early[i] || n > 3 {
+				if n := s.count(PathMoved); n != early[i] || n > 6 { // some, while the handshakes of both ends settle
 					t.Errorf("seed %d: the path of %s moved %d times, %d of them early", seed, s.name, n, early[i])
 				}
 			}
@@ -392,7 +392,9 @@ func TestSettingsThatDifferAreNamedOnBothSidesAndNothingFlows(t *testing.T) {
 func TestAnotherSecretGetsNoSession(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, w *world) {
 		a := w.side(1)
-		b := w.side(2, func(s *side) { s.local.Ring = trust.NewRing(trust.Secret(bytes.Repeat([]byte{9}, trust.SecretLen)).Derive()) })
+		b := w.side(2, func(s *side) {
+			s.local.Ring = trust.NewRing(trust.Secret(bytes.Repeat([]byte{9}, trust.SecretLen)).Derive())
+		})
 		a.set(b)
 		b.set(a)
 		time.Sleep(5 * time.Second)

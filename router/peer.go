@@ -35,6 +35,7 @@ type peer struct {
 
 	pausing   bool      // it said that it pauses, and has not been heard since
 	initiated time.Time // last initiation to it
+	asked     uint32    // the index of that
 	resumed   time.Time // last one because of a frame of an unknown index
 
 	skewKnown bool // skew is: the peer's build says what its clock is
@@ -109,6 +110,7 @@ func (r *Router) forget(id trust.Fingerprint, p *peer) {
 		r.down(p, "no longer a member")
 	}
 	p.session.Close()
+	delete(r.asked, p.asked)
 	delete(r.peers, id)
 }
 

@@ -73,14 +73,17 @@ type Router struct {
 
 	calls      chan func()
 	control    chan message // control frames of known sessions
-	handshakes chan message // initiations and responses
+	handshakes chan message // answers to initiations of ours
 	hearsay    chan message // gossip frames without a session
+	curve      curve
+	door       door
 	pulses     pulses
 	done       chan struct{}
 	stopOnce   sync.Once
 	loops      sync.WaitGroup
 
 	peers map[trust.Fingerprint]*peer // owned by the control goroutine
+	asked map[uint32]*peer            // by the index of the last initiation to each; likewise
 	frame []byte                      // scratch of the control goroutine
 }
 
@@ -88,12 +91,13 @@ type Router struct {
 func New(cfg Config) *Router {
 	r := &Router{
 		cfg: cfg, self: cfg.Local.Identity.Fingerprint(), log: cfg.Log, timing: cfg.Timing.withDefaults(),
-		started: time.Now(), done: make(chan struct{}), pulses: newPulses(), peers: map[trust.Fingerprint]*peer{},
+		started: time.Now(), done: make(chan struct{}), pulses: newPulses(), peers: map[trust.Fingerprint]*peer{}, asked: map[uint32]*peer{},
 		calls: make(chan func(), 64), control: make(chan message, 512),
 		handshakes: make(chan message, 64), hearsay: make(chan message, 256),
 		frame:  make([]byte, 0, maxControlFrame),
 		gossip: encap.NewGossipSealer(cfg.Local.Ring.First().Gossip, cfg.Local.Identity.Fingerprint(), cfg.Boot, cfg.Local.Rand),
 	}
+	r.curve, r.door = newCurve(), newDoor(cfg.Local)
 	r.hold.begin(cfg.Hold)
 	r.table.Store(newSnapshot())
 	r.dev.Store(newAttachment(cfg.Device))
@@ -121,6 +125,9 @@ func (r *Router) Run(ctx context.Context) error {
 				failed <- err
 			}
 		})
+	}
+	for range curveWorkers() {
+		r.loops.Go(r.runCurve)
 	}
 	r.hold.until = r.now().Add(r.cfg.Hold)
 	err := r.runControl(ctx, failed)

@@ -1,0 +1,66 @@
+package router
+
+import (
+	"runtime"
+
+	"github.com/weftnet/weft/encap"
+)
+
+// curve does the curve operations of handshakes, some 100 us of a CPU for each step, in goroutines of its own: control only
+// begins a step and takes its result. What waits is bounded; what finds no room is dropped, and asked for again by its peer or by
+// the link.
+type curve struct {
+	steps chan step    // of our sessions, begun by control
+	heard chan message // initiations
+	done  chan func()  // results; each is for the control goroutine
+}
+
+// step is a job of a session, and who takes its result in the control goroutine.
+type step struct {
+	job  *encap.Job
+	take func(frame []byte, err error)
+}
+
+const (
+	maxSteps = 1024 // a node has at most one initiation and few answers under way for each peer
+	maxHeard = 512
+)
+
+func newCurve() curve {
+	return curve{steps: make(chan step, maxSteps), heard: make(chan message, maxHeard), done: make(chan func())}
+}
+
+// curveWorkers is how many goroutines do curve work: half of the CPUs, so that handshakes never take all of them from the lanes.
+func curveWorkers() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
+// runCurve does curve work until the router stops. Go chooses at random where both our steps and initiations wait, so that
+// neither keeps the other waiting.
+func (r *Router) runCurve() {
+	for {
+		select {
+		case s := <-r.curve.steps:
+			s.job.Compute()
+			r.result(func() { s.take(s.job.Finish(r.now())) })
+		case m := <-r.curve.heard:
+			r.readInitiation(m)
+		case <-r.done:
+			return
+		}
+	}
+}
+
+// result hands control what came of curve work.
+func (r *Router) result(f func()) {
+	select {
+	case r.curve.done <- f:
+	case <-r.done:
+	}
+}
+
+// full reports whether no further step may begin now. Only control begins any, so what has room keeps it.
+func (c *curve) full() bool { return len(c.steps) == cap(c.steps) }
+
+// begin gives a step to the workers; full has said that there is room.
+func (c *curve) begin(job *encap.Job, take func(frame []byte, err error)) {
+	c.steps <- step{job: job, take: take}
+}

@@ -1,0 +1,201 @@
+package router
+
+import (
+	"errors"
+	"time"
+
+	"github.com/weftnet/weft/encap"
+)
+
+// A handshake's steps begin and end in the control goroutine; the curve work between them is done by curve's goroutines.
+
+// handshake takes a frame of a handshake, in a lane: what does not carry the cluster's mark, or has to stay outside under load,
+// ends here.
+func (v *receiver) handshake(from encap.Endpoint, h encap.Header, b []byte) {
+	r := v.l.r
+	if len(b) > maxControlFrame {
+		v.l.in.drop(BadFrame, 1)
+		return
+	}
+	if !r.cfg.Local.Marked(b) {
+		v.l.in.drop(HandshakeRefused, 1)
+		return
+	}
+	m := message{typ: h.Type, from: from}
+	if h.Type == encap.Response {
+		v.hand(r.handshakes, m, b)
+		return
+	}
+	switch r.door.admit(b, from.Addr, len(r.curve.heard), v.now, r.now()) {
+	case turnAway:
+		v.l.in.drop(HandshakeLimited, 1)
+		return
+	case giveCookie:
+		m.typ = encap.Cookie
+	}
+	v.hand(r.curve.heard, m, b)
+}
+
+// readInitiation reads an initiation, or answers it with a cookie, in a goroutine of curve.
+func (r *Router) readInitiation(m message) {
+	if m.typ == encap.Cookie {
+		frame, err := r.door.cookies.Reply(nil, m.frame, m.from.Addr, r.now())
+		r.result(func() { r.sendCookie(m.from, frame, err) })
+		return
+	}
+	msg, err := r.cfg.Local.ReadInitiation(m.frame)
+	r.result(func() { r.takeInitiation(m.from, msg, err) })
+}
+
+func (r *Router) sendCookie(to encap.Endpoint, frame []byte, err error) {
+	r.ctl.drop(HandshakeLimited, 1) // the initiation
+	if err == nil {
+		r.transmit(frame, to)
+	}
+}
+
+// takeInitiation begins the answer to an initiation.
+func (r *Router) takeInitiation(from encap.Endpoint, msg *encap.InitiationMessage, err error) {
+	if err != nil {
+		r.ctl.drop(HandshakeRefused, 1)
+		return
+	}
+	p := r.peers[msg.Static.Fingerprint()]
+	switch {
+	case p == nil:
+		r.ctl.drop(UnknownPeer, 1)
+		return
+	case r.curve.full():
+		r.ctl.drop(ControlFull, 1)
+		return
+	}
+	job, err := p.session.StartAccept(msg, r.now())
+	if err != nil {
+		r.ctl.drop(HandshakeRefused, 1)
+		return
+	}
+	r.curve.begin(job, func(response []byte, err error) { r.answered(p, from, response, err) })
+}
+
+// answered sends the answer to an initiation.
+func (r *Router) answered(p *peer, to encap.Endpoint, response []byte, err error) {
+	if response != nil {
+		r.transmit(response, to)
+	}
+	var mismatch *encap.MismatchError
+	switch {
+	case errors.Is(err, encap.ErrSuperseded):
+	case errors.As(err, &mismatch):
+		r.refuse(p, mismatch)
+	case err != nil:
+		r.ctl.drop(HandshakeRefused, 1)
+	}
+}
+
+// initiate calls a peer at those endpoints.
+func (r *Router) initiate(p *peer, to []encap.Endpoint, now time.Time) {
+	p.initiated = now
+	if r.curve.full() {
+		r.ctl.drop(ControlFull, 1)
+		return
+	}
+	job, err := p.session.StartInitiate(now)
+	if err != nil {
+		r.initiateFailed(p, err)
+		return
+	}
+	r.curve.begin(job, func(frame []byte, err error) {
+		if err != nil {
+			r.initiateFailed(p, err)
+			return
+		}
+		r.noteAsked(p)
+		r.transmit(frame, to...)
+	})
+}
+
+func (r *Router) initiateFailed(p *peer, err error) {
+	if !errors.Is(err, encap.ErrSuperseded) {
+		r.log.Warn("router.handshake.failed", "peer", p.config.Name, "error", err)
+	}
+}
+
+// handleHandshake takes an answer to an initiation of ours.
+func (r *Router) handleHandshake(m message) {
+	p := r.initiator(m)
+	if p == nil {
+		r.ctl.drop(HandshakeRefused, 1)
+		return
+	}
+	if m.typ == encap.Cookie {
+		r.takeCookie(p, m)
+		return
+	}
+	if r.curve.full() {
+		r.ctl.drop(ControlFull, 1)
+		return
+	}
+	job, err := p.session.StartComplete(m.frame)
+	if err != nil {
+		r.ctl.drop(HandshakeRefused, 1)
+		return
+	}
+	r.curve.begin(job, func(_ []byte, err error) { r.completed(p, m.from, err) })
+}
+
+// initiator finds the peer whose initiation a frame answers.
+func (r *Router) initiator(m message) *peer {
+	h, err := encap.ParseHeader(m.frame)
+	if err != nil {
+		return nil
+	}
+	return r.asked[h.Index]
+}
+
+// noteAsked lets initiator find a peer by the initiation that waits now.
+func (r *Router) noteAsked(p *peer) {
+	delete(r.asked, p.asked)
+	p.asked = p.session.Asked()
+	r.asked[p.asked] = p
+}
+
+// takeCookie calls a peer again that asked for a proof of our address.
+func (r *Router) takeCookie(p *peer, m message) {
+	again, err := p.session.TakeCookie(m.frame, r.now())
+	if err != nil {
+		r.ctl.drop(HandshakeRefused, 1)
+		return
+	}
+	if again {
+		r.initiate(p, []encap.Endpoint{m.from}, r.now())
+	}
+}
+
+// completed takes the end of a handshake that we began.
+func (r *Router) completed(p *peer, from encap.Endpoint, err error) {
+	var mismatch *encap.MismatchError
+	switch {
+	case errors.As(err, &mismatch):
+		r.refuse(p, mismatch)
+		return
+	case err != nil:
+		r.ctl.drop(HandshakeRefused, 1)
+		return
+	}
+	wasUp := p.link.up
+	r.heardFrom(p, from, true)
+	if wasUp { // a rekey: confirms the keys to the responder
+		r.sendProbe(p, encap.Probe, from, p.probes.next(r.now()))
+	}
+}
+
+func (r *Router) refuse(p *peer, err error) {
+	if p.reason != err.Error() {
+		r.log.Warn("router.peer.refused", "peer", p.config.Name, "reason", err.Error())
+		r.emit(Event{Kind: Refused, Peer: p.id, Name: p.config.Name, Reason: err.Error()})
+	}
+	if p.link.up {
+		r.down(p, err.Error())
+	}
+	p.reason = err.Error()
+}
