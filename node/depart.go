@@ -32,7 +32,7 @@ const (
 // later, when nobody answers. 'weft down', and a stop without such descriptors, say goodbye at once.
 func (n *Node) depart() {
 	n.service.notify(daemon.SdNotifyStopping)
-	if !n.handover.keeps() {
+	if !n.handover.Keeps() {
 		n.leave()
 		return
 	}
@@ -45,7 +45,7 @@ func (n *Node) depart() {
 // at once. A node that was asked to stop, or that is a clone, does not come back.
 func (n *Node) departFailed(err error) {
 	clone := new(mesh.CloneError)
-	if err == nil || errors.Is(err, errStopAsked) || errors.As(err, &clone) || !n.handover.keeps() {
+	if err == nil || errors.Is(err, errStopAsked) || errors.As(err, &clone) || !n.handover.Keeps() {
 		return
 	}
 	n.noteSilent()

@@ -3,16 +3,20 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/handover"
 	"github.com/weftnet/weft/node/metrics"
 	"github.com/weftnet/weft/packet"
 	"github.com/weftnet/weft/tun"
@@ -28,11 +32,31 @@ func (m *machine) logged() *logTail {
 // count is how many lines have the event.
 func (t *logTail) count(event string) int { return strings.Count(string(t.text()), "msg="+event+" ") }
 
+// memoryStore is a store that keeps what it is given.
+type memoryStore struct {
+	room   int // how many it takes; 0: all
+	stored int
+}
+
+var errFull = errors.New("the store is full")
+
+func (*memoryStore) Inherited() []*os.File  { return nil }
+func (*memoryStore) Remove(...string) error { return nil }
+func (*memoryStore) Keeps() bool            { return true }
+
+func (s *memoryStore) Store(string, int) error {
+	if s.room > 0 && s.stored >= s.room {
+		return errFull
+	}
+	s.stored++
+	return nil
+}
+
 // leaveDescriptors makes the next start of m go on with its port.
 func (m *machine) leaveDescriptors() {
-	m.node.handover.store = &fakeStore{}
-	m.node.handover.keep(keptPort, []int{1})
-	m.node.handover.keep(keptTCP, []int{1})
+	m.node.handover = handover.New(&memoryStore{}, testLogger(m.t))
+	m.node.handover.Keep(handover.Port, []int{1})
+	m.node.handover.Keep(handover.TCP, []int{1})
 }
 
 // interrupt asks the node to stop, and returns what it ends with.
@@ -210,5 +234,55 @@ func TestAStopEndsAlsoWhereControlHangs(t *testing.T) {
 			t.Errorf("degraded: %+v", n)
 		}
 		close(port.gate)
+	})
+}
+
+func TestAStopThatLeavesDescriptorsIsAPauseForThePeers(t *testing.T) {
+	for kept, want := range map[bool]string{true: api.StateUp, false: api.StateAway} {
+		t.Run(fmt.Sprintf("kept %v", kept), func(t *testing.T) {
+			bubble(t, lan, func(t *testing.T, s *site) {
+				a, b := s.machine(1), s.machine(2)
+				a.start()
+				b.start()
+				within(t, 5*time.Second, "joined", joinedUp(a, b))
+				if kept {
+					b.leaveDescriptors()
+				}
+				b.stop()
+				time.Sleep(100 * time.Millisecond)
+				if got := a.peer("node-2").State; got != want {
+					t.Errorf("a has it %s, want %s", got, want)
+				}
+				if n := len(a.kernel.state().Routes); (n > 0) != kept {
+					t.Errorf("a has %d routes to it", n)
+				}
+				within(t, 5*time.Second, "away", func() bool { return a.peer("node-2").State == api.StateAway })
+			})
+		})
+	}
+}
+
+// kept is a port with sockets that can be left behind.
+type kept struct{ simPort }
+
+type simPort = encap.Port // a field of the name Port would hide the method
+
+func (kept) Keep() error        { return nil }
+func (kept) Descriptors() []int { return []int{0, 1, 2} }
+
+func TestAStoreThatIsTooSmallIsSaidInStatusAndTheStopIsNoPause(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		a, b := s.machine(1), s.machine(2)
+		b.listen = func(encap.UDPOptions) (encap.Port, error) { return kept{b.host.ListenUDP(DefaultPort)}, nil }
+		must(t, b.boot())
+		b.node.handover = handover.New(&memoryStore{room: 2}, testLogger(t))
+		a.start()
+		b.run()
+		within(t, 5*time.Second, "joined", joinedUp(a, b))
+		if says := b.problem("handover"); !strings.Contains(says, "a restart loses packets: "+errFull.Error()) {
+			t.Errorf("status says %q", says)
+		}
+		b.stop()
+		within(t, 100*time.Millisecond, "away", func() bool { return a.peer("node-2").State == api.StateAway })
 	})
 }

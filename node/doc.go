@@ -4,8 +4,9 @@
 //
 // Words. The keeper is the goroutine that owns this translation: whatever changes (a claim, a path, a route that
 // somebody deleted) wakes it, and it makes router and kernel match again. The platform is the machine as the node sees
-// it: device, sockets, kernel; tests give a simulated one. The handover passes the descriptors of device and port on to the
-// process of the next start.
+// it: device, sockets, kernel; tests give a simulated one.
+//
+// Rooms. handover passes the descriptors of device and port on to the process of the next start.
 //
 // Always. The whole network is unreachable in the kernel before anything else is set up, so that nothing for the overlay
 // leaks to the default route. A prefix is routed to a peer only while the peer's path is up. A stop leaves device,

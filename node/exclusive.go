@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"net"
 	"slices"
+
+	"github.com/weftnet/weft/node/handover"
 )
 
 // exclusive is what one process of the host can have at a time: the locks of run directory and state directory, the port and
@@ -84,7 +86,7 @@ func (n *Node) takeControl(e *exclusive) (err error) {
 
 // checkDevice refuses a device that another process or program has. One that was inherited is ours.
 func (n *Node) checkDevice(*exclusive) error {
-	if n.platform.CheckDevice == nil || len(n.handover.inherited[keptDevice]) > 0 {
+	if n.platform.CheckDevice == nil || n.handover.Inherited(handover.Device) {
 		return nil
 	}
 	return n.platform.CheckDevice(n.config().Device)

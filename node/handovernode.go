@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/node/handover"
 	"github.com/weftnet/weft/tun"
 )
 
@@ -15,7 +16,7 @@ const firstPaths = 100 * time.Millisecond
 
 // listenUDP opens the port with so many lanes, or goes on with that of an earlier process.
 func (n *Node) listenUDP(o encap.UDPOptions) (encap.Port, error) {
-	return goOn(n.handover, keptPort, func(files []*os.File) (encap.Port, error) {
+	return handover.GoOn(n.handover, handover.Port, func(files []*os.File) (encap.Port, error) {
 		o.Inherited = files
 		return n.platform.ListenUDP(o)
 	})
@@ -23,7 +24,7 @@ func (n *Node) listenUDP(o encap.UDPOptions) (encap.Port, error) {
 
 // listenTCP opens the listener of streams, or goes on with that of an earlier process.
 func (n *Node) listenTCP(listen string) (net.Listener, error) {
-	return goOn(n.handover, keptTCP, func(files []*os.File) (net.Listener, error) {
+	return handover.GoOn(n.handover, handover.TCP, func(files []*os.File) (net.Listener, error) {
 		if len(files) == 0 {
 			return n.platform.ListenTCP(listen)
 		}
@@ -34,7 +35,7 @@ func (n *Node) listenTCP(listen string) (net.Listener, error) {
 // takeDevice opens the device, or goes on with that of an earlier process.
 func (n *Node) takeDevice() (tun.Device, *tun.Choice, error) {
 	var choice *tun.Choice
-	device, err := goOn(n.handover, keptDevice, func(files []*os.File) (device tun.Device, err error) {
+	device, err := handover.GoOn(n.handover, handover.Device, func(files []*os.File) (device tun.Device, err error) {
 		o := n.deviceOptions()
 		o.Inherited = files
 		device, choice, err = n.platform.OpenDevice(o)
@@ -47,33 +48,22 @@ func (n *Node) takeDevice() (tun.Device, *tun.Choice, error) {
 // used.
 func (n *Node) handOver(listener net.Listener) {
 	h := n.handover
-	if h.store == nil {
+	if !h.Stores() {
 		return
 	}
-	if len(h.used) > 0 {
-		n.log.Info("node.handover.inherited", "what", h.used)
+	if used := h.Used(); len(used) > 0 {
+		n.log.Info("node.handover.inherited", "what", used)
 	}
-	n.keepDevice(n.device)
-	h.keepPort(n.port)
-	h.keep(keptTCP, descriptorOf(listener))
+	h.KeepDevice(n.device)
+	h.KeepPort(n.port)
+	h.Keep(handover.TCP, handover.DescriptorOf(listener))
 	n.noteHandover()
-}
-
-// keepDevice stores the queues of a device, if others can go on with them.
-func (n *Node) keepDevice(device tun.Device) {
-	d, ok := device.(tun.Inheritable)
-	n.handover.devices = ok
-	if !ok {
-		n.handover.count()
-		return
-	}
-	n.handover.keep(keptDevice, d.Descriptors())
 }
 
 // noteHandover says where a restart will lose packets although a service manager could prevent it.
 func (n *Node) noteHandover() {
 	reason := ""
-	err := n.handover.failure()
+	err := n.handover.Failure()
 	if err != nil {
 		reason = "a restart loses packets: " + err.Error()
 	}

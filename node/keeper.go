@@ -170,7 +170,7 @@ func (n *Node) reopenDevice() {
 		return
 	}
 	n.state.problem("device", "")
-	n.keepDevice(device)
+	n.handover.KeepDevice(device)
 	n.noteHandover()
 	n.tookDevice(device, choice)
 	n.log.Warn("node.device.reopened", "device", device.Name())

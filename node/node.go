@@ -20,6 +20,7 @@ import (
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/handover"
 	"github.com/weftnet/weft/node/version"
 	"github.com/weftnet/weft/router"
 	"github.com/weftnet/weft/trust"
@@ -54,7 +55,7 @@ type Node struct {
 	refused   *refusals
 	metrics   metricsPlace
 
-	handover *handover
+	handover *handover.Handover
 
 	protected *protected
 	repairs   repairs // only the keeper uses it
@@ -99,7 +100,7 @@ func newHere(cfg Config, manager ServiceManager, log *slog.Logger) (*Node, error
 	if err != nil {
 		return nil, err
 	}
-	platform.Service, platform.Descriptors = manager, serviceStore()
+	platform.Service, platform.Descriptors = manager, handover.ServiceStore()
 	return New(cfg, platform, log)
 }
 
@@ -112,7 +113,7 @@ func New(cfg Config, platform *Platform, log *slog.Logger) (*Node, error) {
 	n := &Node{
 		platform: platform, log: log, started: started, clock: clockWatch{started},
 		wake: make(chan struct{}, 1), refused: newRefusals(), metrics: newMetricsPlace(), service: newService(platform.Service, log),
-		handover: newHandover(platform.Descriptors, log), protected: newProtected(cfg.Join),
+		handover: handover.New(platform.Descriptors, log), protected: newProtected(cfg.Join),
 		alive: map[trust.Fingerprint]bool{}, lanes: chooseLanes(&cfg, platform.CPU),
 	}
 	n.live.Store(&cfg)
@@ -335,7 +336,7 @@ func (n *Node) serve(ctx context.Context, tcp, control net.Listener) error {
 	stopRouting()
 	err = errors.Join(err, awaitEnd("the router", routed))
 	if errors.Is(err, errStopAsked) {
-		n.handover.discard()
+		n.handover.Discard()
 	}
 	return n.explain(err)
 }

@@ -1,4 +1,4 @@
-package node
+package handover
 
 import (
 	"errors"
@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DescriptorStore holds descriptors over the end of the process. It is used by one goroutine at a time.
-type DescriptorStore interface {
+// Store holds descriptors over the end of the process. It is used by one goroutine at a time.
+type Store interface {
 	// Inherited returns, once, what an earlier process stored; their names are those of Store. They are the caller's.
 	Inherited() []*os.File
 	// Store adds a duplicate of fd under a name: up to 255 ASCII characters without a colon.
@@ -38,12 +38,12 @@ type fdStore struct {
 	held   map[string]int // how many it has, by name
 }
 
-// serviceStore is the store of the service manager that started this process; nil: there is none. It takes the variables of
+// ServiceStore is the store of the service manager that started this process; nil: there is none. It takes the variables of
 // sd_listen_fds(3) out of the environment.
 //
 // That the manager does keep descriptors, and how many, it says in $FDSTORE (systemd 254); an older one shows it by giving some
 // back.
-func serviceStore() DescriptorStore {
+func ServiceStore() Store {
 	files := activation.Files(true)
 	socket := os.Getenv("NOTIFY_SOCKET")
 	if socket == "" {
@@ -73,18 +73,18 @@ func (s *fdStore) count() (n int) {
 	return n
 }
 
-// Inherited implements DescriptorStore.
+// Inherited implements Store.
 func (s *fdStore) Inherited() []*os.File {
 	files := s.files
 	s.files = nil
 	return files
 }
 
-// Store implements DescriptorStore. The manager need not watch the descriptor (FDPOLL=0, systemd 246): it would be told of
+// Store implements Store. The manager need not watch the descriptor (FDPOLL=0, systemd 246): it would be told of
 // every packet.
 func (s *fdStore) Store(name string, fd int) error {
 	if s.most > 0 && s.count() >= s.most {
-		return fmt.Errorf("node: store %s: the service manager keeps %d descriptors: raise FileDescriptorStoreMax= of the unit", name, s.most)
+		return fmt.Errorf("handover: store %s: the service manager keeps %d descriptors: raise FileDescriptorStoreMax= of the unit", name, s.most)
 	}
 	if err := s.send("FDSTORE=1\nFDPOLL=0\nFDNAME="+name, fd); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (s *fdStore) Store(name string, fd int) error {
 	return nil
 }
 
-// Remove implements DescriptorStore.
+// Remove implements Store.
 func (s *fdStore) Remove(names ...string) error {
 	var failed error
 	for _, name := range names {
@@ -108,14 +108,14 @@ func (s *fdStore) Remove(names ...string) error {
 	return failed
 }
 
-// Keeps implements DescriptorStore.
+// Keeps implements Store.
 func (s *fdStore) Keeps() bool { return s.keeps }
 
 // send sends assignments in the form of sd_notify(3), with descriptors.
 func (s *fdStore) send(state string, fds ...int) error {
 	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("node: open a socket: %w", err)
+		return fmt.Errorf("handover: open a socket: %w", err)
 	}
 	defer unix.Close(socket)
 	var rights []byte
@@ -123,7 +123,7 @@ func (s *fdStore) send(state string, fds ...int) error {
 		rights = unix.UnixRights(fds...)
 	}
 	if err := unix.Sendmsg(socket, []byte(state), rights, &unix.SockaddrUnix{Name: s.socket}, unix.MSG_NOSIGNAL); err != nil {
-		return fmt.Errorf("node: tell the service manager at %s: %w", s.socket, err)
+		return fmt.Errorf("handover: tell the service manager at %s: %w", s.socket, err)
 	}
 	return nil
 }
@@ -133,7 +133,7 @@ func (s *fdStore) send(state string, fds ...int) error {
 func (s *fdStore) barrier() error {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
-		return fmt.Errorf("node: make a pipe: %w", err)
+		return fmt.Errorf("handover: make a pipe: %w", err)
 	}
 	defer unix.Close(pipe[0])
 	err := s.send("BARRIER=1", pipe[1])
@@ -152,9 +152,9 @@ func awaitHangup(fd int, most time.Duration) error {
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
-			return fmt.Errorf("node: wait for the service manager: %w", err)
+			return fmt.Errorf("handover: wait for the service manager: %w", err)
 		case n == 0:
-			return fmt.Errorf("node: no answer from the service manager within %v", most)
+			return fmt.Errorf("handover: no answer from the service manager within %v", most)
 		default:
 			return nil
 		}

@@ -1,4 +1,6 @@
-package node
+// Package handover passes the descriptors of device and port on to the process of the next start, through the store of a service
+// manager.
+package handover
 
 import (
 	"errors"
@@ -11,32 +13,33 @@ import (
 	"syscall"
 
 	"github.com/weftnet/weft/inherit"
+	"github.com/weftnet/weft/tun"
 )
 
 // The kinds of descriptors that outlive a process. Each is stored under its inherit.Name, with its number in the order of
 // Descriptors.
 const (
-	keptDevice = "tun" // the queues of the device
-	keptPort   = "udp" // the sockets of the port, of all lanes
-	keptTCP    = "tcp" // the listener of streams
+	Device = "tun" // the queues of the device
+	Port   = "udp" // the sockets of the port, of all lanes
+	TCP    = "tcp" // the listener of streams
 )
 
-// handover lets device and port outlive the process: a service manager holds their descriptors, and the next start goes on
+// Handover lets device and port outlive the process: a service manager holds their descriptors, and the next start goes on
 // with them. Meanwhile the device keeps its carrier, packets wait in its queues, and frames and connections in the sockets.
 //
 // What is inherited is checked before it is used. Where it is not what this start would open, it is refused with a reason,
 // removed from the store, and opened anew.
 //
 // Run uses it until the keeper starts and after that has ended, the keeper in between.
-type handover struct {
-	store     DescriptorStore // nil: none
+type Handover struct {
+	store     Store // nil: none
 	log       *slog.Logger
 	inherited map[string][]inherited // by kind; not taken yet
 	stored    map[string][]string    // by kind: names that the store has
 	used      []string               // kinds that this process goes on with
 	failed    map[string]error       // by kind: why it is not stored
 	devices   bool                   // another process could go on with the device, too
-	whole     atomic.Bool            // what keeps returns; anybody reads it
+	whole     atomic.Bool            // what Keeps returns; anybody reads it
 }
 
 // inherited is a descriptor of an earlier process.
@@ -45,8 +48,10 @@ type inherited struct {
 	file   *os.File
 }
 
-func newHandover(store DescriptorStore, log *slog.Logger) *handover {
-	h := &handover{store: store, log: log, inherited: map[string][]inherited{}, stored: map[string][]string{}, failed: map[string]error{}}
+// New goes on with what the store gives back of an earlier process; without a store (nil) all is opened anew. What is unknown
+// there is removed.
+func New(store Store, log *slog.Logger) *Handover {
+	h := &Handover{store: store, log: log, inherited: map[string][]inherited{}, stored: map[string][]string{}, failed: map[string]error{}}
 	if store == nil {
 		return h
 	}
@@ -57,9 +62,9 @@ func newHandover(store DescriptorStore, log *slog.Logger) *handover {
 }
 
 // sort notes a descriptor under its kind. One that this version does not know is removed.
-func (h *handover) sort(f *os.File) {
+func (h *Handover) sort(f *os.File) {
 	kind, number, ok := inherit.ParseName(f.Name())
-	if !ok || !slices.Contains([]string{keptDevice, keptPort, keptTCP}, kind) {
+	if !ok || !slices.Contains([]string{Device, Port, TCP}, kind) {
 		h.log.Warn("node.handover.unknown", "name", f.Name())
 		f.Close()
 		h.remove([]string{f.Name()})
@@ -71,7 +76,7 @@ func (h *handover) sort(f *os.File) {
 
 // take returns what was inherited of a kind, in order; the error says why it is of no use as a whole. What the store has of it
 // otherwise is of no more use, and removed.
-func (h *handover) take(kind string) ([]*os.File, error) {
+func (h *Handover) take(kind string) ([]*os.File, error) {
 	list := h.inherited[kind]
 	delete(h.inherited, kind)
 	if len(list) == 0 {
@@ -89,7 +94,7 @@ func (h *handover) take(kind string) ([]*os.File, error) {
 // checkSet says why a set of descriptors is not a whole one of its kind, as far as their numbers tell.
 func checkSet(kind string, numbers []int) error {
 	err := inherit.CheckNumbers(numbers)
-	if err == nil && kind == keptTCP && len(numbers) > 1 {
+	if err == nil && kind == TCP && len(numbers) > 1 {
 		err = fmt.Errorf("%d listeners came, one is wanted", len(numbers))
 	}
 	if err != nil {
@@ -98,8 +103,8 @@ func checkSet(kind string, numbers []int) error {
 	return nil
 }
 
-// goOn opens something with what was inherited of its kind or, where there is nothing or it is refused, anew.
-func goOn[T any](h *handover, kind string, open func([]*os.File) (T, error)) (v T, err error) {
+// GoOn opens something with what was inherited of its kind or, where there is nothing or it is refused, anew.
+func GoOn[T any](h *Handover, kind string, open func([]*os.File) (T, error)) (v T, err error) {
 	files, err := h.take(kind)
 	if err == nil {
 		v, err = open(files)
@@ -120,7 +125,7 @@ func goOn[T any](h *handover, kind string, open func([]*os.File) (T, error)) (v 
 }
 
 // drop removes what the store has of a kind, and returns when it is closed.
-func (h *handover) drop(kind string) {
+func (h *Handover) drop(kind string) {
 	names := h.stored[kind]
 	delete(h.stored, kind)
 	h.used = slices.DeleteFunc(h.used, func(k string) bool { return k == kind })
@@ -129,7 +134,7 @@ func (h *handover) drop(kind string) {
 }
 
 // remove removes names from the store. Without them, what stays open there makes the next opening fail, which says so.
-func (h *handover) remove(names []string) {
+func (h *Handover) remove(names []string) {
 	if h.store == nil || len(names) == 0 {
 		return
 	}
@@ -138,8 +143,8 @@ func (h *handover) remove(names []string) {
 	}
 }
 
-// keep stores the descriptors of a kind, unless they came from there.
-func (h *handover) keep(kind string, fds []int) {
+// Keep stores the descriptors of a kind, unless they came from there.
+func (h *Handover) Keep(kind string, fds []int) {
 	defer h.count()
 	if h.store == nil || len(h.stored[kind]) > 0 {
 		return
@@ -156,43 +161,63 @@ func (h *handover) keep(kind string, fds []int) {
 }
 
 // fail notes why a kind is not stored, and removes what the store has of it: a part is of no use.
-func (h *handover) fail(kind string, err error) {
+func (h *Handover) fail(kind string, err error) {
 	h.failed[kind] = err
 	h.drop(kind)
 }
 
-// keepPort stores the sockets of a port, if others can go on with them. Where their closing cannot be made to spare them, they
+// KeepDevice stores the queues of a device, if others can go on with them.
+func (h *Handover) KeepDevice(device tun.Device) {
+	d, ok := device.(tun.Inheritable)
+	h.devices = ok
+	if !ok {
+		h.count()
+		return
+	}
+	h.Keep(Device, d.Descriptors())
+}
+
+// KeepPort stores the sockets of a port, if others can go on with them. Where their closing cannot be made to spare them, they
 // must not be in the store.
-func (h *handover) keepPort(port any) {
+func (h *Handover) KeepPort(port any) {
 	sockets, ok := port.(keptSockets)
 	if !ok {
 		return
 	}
 	if err := sockets.Keep(); err != nil {
-		h.fail(keptPort, err)
+		h.fail(Port, err)
 		return
 	}
-	h.keep(keptPort, sockets.Descriptors())
+	h.Keep(Port, sockets.Descriptors())
 }
 
-// failure says why something is not stored; nil: all is.
-func (h *handover) failure() error {
-	return errors.Join(h.failed[keptDevice], h.failed[keptPort], h.failed[keptTCP])
+// Stores reports whether there is a store at all.
+func (h *Handover) Stores() bool { return h.store != nil }
+
+// Inherited reports whether something of a kind was inherited and is not taken yet.
+func (h *Handover) Inherited(kind string) bool { return len(h.inherited[kind]) > 0 }
+
+// Used are the kinds that this process goes on with.
+func (h *Handover) Used() []string { return h.used }
+
+// Failure says why something is not stored; nil: all is.
+func (h *Handover) Failure() error {
+	return errors.Join(h.failed[Device], h.failed[Port], h.failed[TCP])
 }
 
-// keeps reports whether another process can go on where this one ends: port and listener, and a device that can be
+// Keeps reports whether another process can go on where this one ends: port and listener, and a device that can be
 // inherited, are in a store that is known to keep them. It may be called from any goroutine.
-func (h *handover) keeps() bool { return h.whole.Load() }
+func (h *Handover) Keeps() bool { return h.whole.Load() }
 
-// count finds out what keeps returns.
-func (h *handover) count() {
+// count finds out what Keeps returns.
+func (h *Handover) count() {
 	has := func(kind string) bool { return len(h.stored[kind]) > 0 }
-	h.whole.Store(h.store != nil && h.store.Keeps() && has(keptPort) && has(keptTCP) && (has(keptDevice) || !h.devices))
+	h.whole.Store(h.store != nil && h.store.Keeps() && has(Port) && has(TCP) && (has(Device) || !h.devices))
 }
 
-// discard removes all from the store: there is no next process.
-func (h *handover) discard() {
-	for _, kind := range []string{keptDevice, keptPort, keptTCP} {
+// Discard removes all from the store: there is no next process.
+func (h *Handover) Discard() {
+	for _, kind := range []string{Device, Port, TCP} {
 		h.drop(kind)
 	}
 }
@@ -203,8 +228,8 @@ type keptSockets interface {
 	Keep() error
 }
 
-// descriptorOf is the descriptor of a listener; none: it has none.
-func descriptorOf(listener any) (fds []int) {
+// DescriptorOf is the descriptor of a listener; none: it has none.
+func DescriptorOf(listener any) (fds []int) {
 	conn, ok := listener.(syscall.Conn)
 	if !ok {
 		return nil
