@@ -34,10 +34,13 @@ func (r *Ring) First() *Keys { return &r.All()[0] }
 func (r *Ring) All() []Keys { return *r.held.Load() }
 
 // Find returns the keys of the cluster of that id, or nil.
-func (r *Ring) Find(id [16]byte) *Keys {
+func (r *Ring) Find(id SecretID) *Keys {
 	held := r.All()
 	if i := slices.IndexFunc(held, func(k Keys) bool { return k.ClusterID == id }); i >= 0 {
 		return &held[i]
 	}
 	return nil
 }
+
+// Holds reports whether the secret of that id is one of them.
+func (r *Ring) Holds(id SecretID) bool { return r.Find(id) != nil }

@@ -4,12 +4,11 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
-
-	"github.com/weftnet/weft/atomicfile"
 )
 
 // SecretLen is the length of the cluster secret in bytes.
@@ -63,28 +62,25 @@ func whyNoSecret(text string) string {
 	return "it is not base64"
 }
 
+// ID is the public name of the secret: the id of the cluster that it makes.
+func (s Secret) ID() SecretID {
+	var id SecretID
+	s.expand("weft 1 cluster id", id[:])
+	return id
+}
+
 // Text is the form that ParseSecret reads.
 func (s Secret) Text() string { return base64.StdEncoding.EncodeToString(s[:]) }
 
-// maxSecretFile is far more than a secret with white space around it has.
-const maxSecretFile = 4 << 10
+// SecretID names a secret, and the cluster that it makes, without telling anything of it: 16 bytes of HKDF.
+type SecretID [16]byte
 
-// ReadSecretFile reads a secret from a file, which must be a regular one. Errors name the file. exposed says that others than the owner may read it.
-func ReadSecretFile(path string) (s Secret, exposed bool, err error) {
-	text, info, err := atomicfile.Read(path, maxSecretFile)
-	if err != nil {
-		return Secret{}, false, fmt.Errorf("trust: %w", err)
-	}
-	s, err = ParseSecret(string(text))
-	if err != nil {
-		return Secret{}, false, fmt.Errorf("trust: %s: %w", path, err)
-	}
-	return s, info.Mode().Perm()&0o077 != 0, nil
-}
+// Short is the first 4 bytes in hexadecimal, for people.
+func (id SecretID) Short() string { return hex.EncodeToString(id[:4]) }
 
 // Keys are the keys made from the secret by HKDF-SHA256, one for each purpose.
 type Keys struct {
-	ClusterID [16]byte // names the cluster; public
+	ClusterID SecretID // names the cluster; public
 	Gossip    [32]byte // seals gossip frames
 	Stream    [32]byte // psk of gossip streams (Noise XXpsk0)
 	PSK       [32]byte // psk of session handshakes (Noise IKpsk2)
@@ -95,7 +91,7 @@ type Keys struct {
 // Derive makes the keys. The labels are part of the wire format.
 func (s Secret) Derive() Keys {
 	var k Keys
-	s.expand("weft 1 cluster id", k.ClusterID[:])
+	k.ClusterID = s.ID()
 	s.expand("weft 1 gossip", k.Gossip[:])
 	s.expand("weft 1 stream", k.Stream[:])
 	s.expand("weft 1 handshake psk", k.PSK[:])
