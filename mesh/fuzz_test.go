@@ -1,0 +1,169 @@
+package mesh
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+
+	"github.com/weftnet/weft/trust"
+)
+
+// fuzzOwner is the state of a mesh that does not run: what it hears changes it, and nothing is sent.
+func fuzzOwner(t testing.TB) *owner {
+	t.Helper()
+	m, err := New(Config{
+		Identity: testIdentity("me"), Boot: trust.BootNonce{1}, Name: "me", Network: testContent().Network,
+		Subnet: Subnet{Kind: KindAuto}, Underlay: noUnderlay{}, Timing: Timing{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.owner
+}
+
+type noUnderlay struct{ Underlay }
+
+// FuzzHeard gives a node messages as gossip brings them, and the state of a push/pull. Signed claims are among the seeds: what
+// is made of them does not verify, and changes nothing.
+func FuzzHeard(f *testing.F) {
+	c := mustSign(f, "a", testContent())
+	d := signDeparture(testIdentity("a"), trust.BootNonce{2}, 5)
+	n := notice{id: c.id, digest: c.digest, by: memberName{c.id, trust.BootNonce{2}}}.append(nil)
+	f.Add(message(messageClaim, c.raw))
+	f.Add(message(messageDeparture, d.raw))
+	f.Add(message(messageAnnounce, n))
+	f.Add(message(messageFetch, n))
+	f.Add(message(messageGreeting, append(c.id[:], message(messageClaim, c.raw)...)))
+	f.Add(message(messageGreeting, append(c.id[:], message(messageGreeting, c.id[:])...)))
+	f.Add((&state{claims: []*Claim{c}, departures: []departure{d}}).encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		o := fuzzOwner(t)
+		o.message(b)
+		o.mergeState(b)
+		o.refresh(time.Now())
+		for _, heard := range o.set.Claims() {
+			if heard.id != c.id || !bytes.Equal(heard.raw, c.raw) {
+				t.Errorf("a claim of %s is taken", heard.id)
+			}
+		}
+	})
+}
+
+// FuzzSignedClaim signs what it is given: members may say anything of themselves. What is wrong in it must cost nobody else
+// anything.
+func FuzzSignedClaim(f *testing.F) {
+	body := mustSign(f, "a", testContent()).raw[signatureLen:]
+	f.Add(body)
+	f.Add(append(bytes.Clone(body), 0xff))
+	id := testIdentity("a")
+	other := testContent()
+	other.Subnets, other.Routes, other.Cut = []netip.Prefix{subnetOf(2)}, nil, nil
+	b := mustSign(f, "b", other)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		c, err := DecodeClaim(append(id.Sign(signedBytes(body)), body...))
+		if err != nil {
+			return
+		}
+		if c.Keys != id.Public() {
+			t.Fatal("the claim is of another key than it is signed with")
+		}
+		rules := Rules{Network: other.Network}
+		reach := func(trust.Fingerprint) Reach { return Reached }
+		for _, set := range [][]*Claim{{b, c}, {c, b}} {
+			a, _ := Assign(Assignment{subnetOf(2): b.id}, set, rules, reach)
+			if a[subnetOf(2)] != b.id {
+				t.Errorf("a reachable owner lost its subnet to %+v", c)
+			}
+		}
+	})
+}
+
+func FuzzMeta(f *testing.F) {
+	f.Add(encodeMeta(testContent().Endpoints))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		for _, e := range decodeMeta(raw) {
+			if checkEndpoint(e) != nil {
+				t.Errorf("%x has nodes called at %v", raw, e)
+			}
+		}
+	})
+}
+
+// FuzzMember gives memberlist's names and addresses of nodes to what lets them in.
+func FuzzMember(f *testing.F) {
+	n := memberName{testIdentity("a").Fingerprint(), trust.BootNonce{1}}
+	f.Add(n.String(), []byte(syntheticIP(n.id)), encodeMeta(testContent().Endpoints))
+	f.Add("", []byte{}, []byte{})
+	d := newDelegate(memberName{}, newMailbox())
+	f.Fuzz(func(t *testing.T, name string, addr, meta []byte) {
+		node := &memberlist.Node{Name: name, Addr: net.IP(addr), Meta: meta}
+		if d.NotifyAlive(node) != nil {
+			return
+		}
+		n, ok := parseMemberName(name)
+		if !ok || !syntheticIP(n.id).Equal(node.Addr) {
+			t.Errorf("%q at %x is let in", name, addr)
+		}
+		d.NotifyJoin(node)
+		d.NotifyLeave(node)
+		d.mail.take()
+	})
+}
+
+func FuzzSeed(f *testing.F) {
+	for _, s := range []string{"192.0.2.1", "[2001:db8::1]:9338", "host:1", "2001:db8::1", "a b", ":9338", "host:99999"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, seed string) {
+		host, port, err := SplitSeed(seed, DefaultPort)
+		if err == nil && (host == "" || port == 0) {
+			t.Errorf("%q is host %q, port %d", seed, host, port)
+		}
+	})
+}
+
+// FuzzStateFiles gives a node its state files in any condition: it starts, or says which one is of a newer weft; never from
+// half of a file.
+func FuzzStateFiles(f *testing.F) {
+	c := mustSign(f, "a", testContent())
+	peers, err := json.Marshal(peersRecord{Version: fileVersion, Peers: []peerRecord{
+		{ID: c.id.String(), Name: c.Name, Observed: c.Endpoints, Claim: c.raw}, {ID: testIdentity("b").Fingerprint().String()},
+	}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(encodeClaimFile(c), peers)
+	f.Add([]byte(`{"version":2}`), []byte(`{"version":1,"peers":null}`))
+	f.Add([]byte{}, []byte("null"))
+	f.Fuzz(func(t *testing.T, claim, peers []byte) {
+		dir, err := os.MkdirTemp("", "weft-fuzz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		for name, raw := range map[string][]byte{claimFile: claim, peersFile: peers} {
+			if err := os.WriteFile(filepath.Join(dir, name), raw, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := store{dir, slog.New(slog.NewTextHandler(io.Discard, nil)), time.Now()}
+		own, records, err := s.load(c.id)
+		if err != nil {
+			return
+		}
+		if own != nil && (own.id != c.id || !slices.Equal(own.raw, c.raw)) {
+			t.Errorf("the own claim is of %s", own.id)
+		}
+		fuzzOwner(t).restorePeers(records)
+	})
+}
