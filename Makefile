@@ -4,14 +4,14 @@
 # make bench   overlays side by side on this machine; BENCH=--quick or --full, OUT=where the report goes (needs root)
 # make test    all tests; those in network namespaces run as root only: sudo env PATH="$PATH" make test
 # make lint    gofmt, go vet, staticcheck
-# make fuzz    every fuzz target for FUZZTIME
+# make fuzz    every fuzz target: an hour in all, or FUZZTIME=10s or FUZZTIME=2000x for each
 # make install    what 'make build' made, with the systemd service: PREFIX=/usr/local, DESTDIR= for an image (needs root)
 # make uninstall  remove that again; configuration and keys stay
 # make packages   dist/weft_VERSION_ARCH.deb and .rpm
 # make clean   remove what was built
 
 GO       ?= go
-FUZZTIME ?= 10s
+FUZZTIME ?=
 BENCH    ?=
 OUT      ?= weft-bench
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
