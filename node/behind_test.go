@@ -9,6 +9,7 @@ import (
 
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 )
 
 var (
@@ -17,7 +18,7 @@ var (
 )
 
 // gateway makes a node lead to 172.20.0.0/24.
-func gateway(c *Config) { c.Routes = []netip.Prefix{siteLAN} }
+func gateway(c *config.Config) { c.Routes = []netip.Prefix{siteLAN} }
 
 // routesOf is what 'weft routes' says of 172.20.0.0/24, the active one first.
 func (m *machine) routesOf(lan netip.Prefix) []api.Route {
@@ -231,7 +232,7 @@ func TestAWayThatComesAndGoesIsCutUntilItWasThereForAWhile(t *testing.T) {
 func TestASiteMayLieInsideTheNetwork(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
 		inside := netip.MustParsePrefix("10.244.200.0/24")
-		user, gw := s.machine(1), s.machine(2, func(c *Config) { c.Routes = []netip.Prefix{inside} })
+		user, gw := s.machine(1), s.machine(2, func(c *config.Config) { c.Routes = []netip.Prefix{inside} })
 		user.start()
 		gw.start()
 		host := netip.MustParseAddr("10.244.200.7")
@@ -252,7 +253,7 @@ func TestASiteMayLieInsideTheNetwork(t *testing.T) {
 // Two gateways may be reached in the very network that they lead to, by each other; a third node there is in the way.
 func TestARouteOverTheGatewaysOwnUnderlayIsAllowedUntilItCoversAnotherNode(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		underlay := func(c *Config) { c.Routes = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/28")} }
+		underlay := func(c *config.Config) { c.Routes = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/28")} }
 		first, second := s.machine(1, underlay), s.machine(2, underlay)
 		first.start()
 		second.start()
@@ -285,7 +286,7 @@ func TestARouteThatAReloadTakesAwayLeavesNothingBehind(t *testing.T) {
 		must(t, err)
 		awaitActive(t, 2*time.Second, user, gw) // the only one, although it is cut off
 		within(t, time.Second, "it says so", func() bool { return len(gw.status().Node.Degraded) == 1 })
-		_, err = gw.reload(func(c *Config) { c.Routes = nil })
+		_, err = gw.reload(func(c *config.Config) { c.Routes = nil })
 		must(t, err)
 		within(t, 2*time.Second, "the route is gone", func() bool { return joinedUp(user, gw)() && len(user.routesOf(siteLAN)) == 0 })
 		if n := gw.status().Node; len(n.Degraded) != 0 || len(n.Routes) != 0 || len(gw.kernel.state().LANs) != 0 {

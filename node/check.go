@@ -18,6 +18,7 @@ import (
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/cpu"
 	"github.com/weftnet/weft/trust"
 	"github.com/weftnet/weft/tun"
@@ -32,7 +33,7 @@ type Prospect struct {
 // Check looks whether Run with cfg could start on this machine, and says what would run. It changes nothing; the ports are
 // opened for a moment, unless a daemon of the same run_dir has them: then cfg is for a reload or a restart. Errors are those of
 // Run.
-func Check(ctx context.Context, cfg Config) (*Prospect, error) {
+func Check(ctx context.Context, cfg config.Config) (*Prospect, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -58,7 +59,7 @@ func Check(ctx context.Context, cfg Config) (*Prospect, error) {
 }
 
 // checkLocks refuses directories that another daemon uses: another than running, which cfg is for.
-func checkLocks(cfg *Config, running *api.Status) error {
+func checkLocks(cfg *config.Config, running *api.Status) error {
 	lock := filepath.Join(cfg.RunDir, lockName)
 	if pid := lockedBy(lock); pid != 0 && running == nil {
 		return fmt.Errorf("%w: process %d holds %s and does not answer (stop it, or give this one another run_dir)", ErrRunning, pid, lock)
@@ -70,13 +71,13 @@ func checkLocks(cfg *Config, running *api.Status) error {
 }
 
 // checkMachine looks at network, device and port. running is the daemon that cfg is for; nil: none runs.
-func checkMachine(cfg *Config, platform *Platform, running *api.Status) error {
+func checkMachine(cfg *config.Config, platform *Platform, running *api.Status) error {
 	device := cfg.Device
 	if running != nil {
 		device = running.Node.Device.Name
 	}
 	if err := platform.Kernel.CheckNetwork(cfg.Network, device, cfg.Subnet.Prefixes, cfg.Routes); err != nil {
-		return cfg.placed(asConfigError(err))
+		return cfg.Placed(asConfigError(err))
 	}
 	if err := tun.Available(); err != nil {
 		return err
@@ -94,7 +95,7 @@ func checkMachine(cfg *Config, platform *Platform, running *api.Status) error {
 }
 
 // checkPort opens the port, UDP and TCP, and closes it again.
-func checkPort(cfg *Config, platform *Platform) error {
+func checkPort(cfg *config.Config, platform *Platform) error {
 	port, err := platform.ListenUDP(encap.UDPOptions{Listen: cfg.Listen, Lanes: 1, GSO: cfg.Offload.GSO, GRO: cfg.Offload.GRO})
 	if err != nil {
 		return err
@@ -109,7 +110,7 @@ func checkPort(cfg *Config, platform *Platform) error {
 
 // checkStateDir looks whether the state directory is of our version, and holds the node's key or can take one. With a key, a
 // node runs although it can write nothing there.
-func checkStateDir(cfg *Config) error {
+func checkStateDir(cfg *config.Config) error {
 	if err := checkStateVersion(cfg); err != nil {
 		return err
 	}
@@ -129,7 +130,7 @@ func checkStateDir(cfg *Config) error {
 }
 
 // checkRunDir looks whether lock and control socket can be made in the run directory, and who has the lock.
-func checkRunDir(cfg *Config) error {
+func checkRunDir(cfg *config.Config) error {
 	if err := canWrite(cfg.RunDir); err != nil {
 		return fmt.Errorf("node: run_dir %s: %w", cfg.RunDir, err)
 	}
@@ -177,13 +178,13 @@ func errnoOf(err error) error {
 }
 
 // prospect says what would run.
-func prospect(cfg *Config, running *api.Status) string {
+func prospect(cfg *config.Config, running *api.Status) string {
 	lanes := chooseLanes(cfg, cpu.Own())
 	parts := []string{
-		"node " + cfg.Name, "network " + joined(cfg.Network), "subnet " + strings.Join(cfg.Subnet.values(), ","),
+		"node " + cfg.Name, "network " + config.Joined(cfg.Network), "subnet " + strings.Join(cfg.Subnet.Values(), ","),
 		fmt.Sprintf("device %s (driver %s)", cfg.Device, cfg.Driver),
 		fmt.Sprintf("%s (%s)", counted(lanes.wanted, "lane"), lanes.why),
-		"listen " + cfg.Listen, "encryption " + onOff(cfg.Encryption),
+		"listen " + cfg.Listen, "encryption " + config.OnOff(cfg.Encryption),
 	}
 	text := strings.Join(parts, ", ")
 	if running != nil {

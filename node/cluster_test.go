@@ -7,13 +7,14 @@ import (
 
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 )
 
 func TestTwoNodesFindEachOtherWithinASecondAndCarryPackets(t *testing.T) {
 	for name, encryption := range map[string]bool{"sealed": true, "clear": false} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, lan, func(t *testing.T, s *site) {
-				mode := func(c *Config) { c.Encryption = encryption }
+				mode := func(c *config.Config) { c.Encryption = encryption }
 				a, b := s.machine(1, mode), s.machine(2, mode)
 				a.start()
 				b.start()
@@ -194,7 +195,7 @@ func TestANodeWhoseAddressChangesStaysRouted(t *testing.T) {
 		a, b, c := s.trio()
 		c.host.Readdress(addrOf(33))
 		c.kernel.notify()
-		want := netip.AddrPortFrom(addrOf(33), DefaultPort).String()
+		want := netip.AddrPortFrom(addrOf(33), config.DefaultPort).String()
 		within(t, time.Second, "a and b have the new address", func() bool {
 			return a.peer("node-3").Endpoint == want && b.peer("node-3").Endpoint == want
 		})

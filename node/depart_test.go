@@ -16,6 +16,7 @@ import (
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/handover"
 	"github.com/weftnet/weft/node/metrics"
 	"github.com/weftnet/weft/packet"
@@ -273,7 +274,7 @@ func (kept) Descriptors() []int { return []int{0, 1, 2} }
 func TestAStoreThatIsTooSmallIsSaidInStatusAndTheStopIsNoPause(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
 		a, b := s.machine(1), s.machine(2)
-		b.listen = func(encap.UDPOptions) (encap.Port, error) { return kept{b.host.ListenUDP(DefaultPort)}, nil }
+		b.listen = func(encap.UDPOptions) (encap.Port, error) { return kept{b.host.ListenUDP(config.DefaultPort)}, nil }
 		must(t, b.boot())
 		b.node.handover = handover.New(&memoryStore{room: 2}, testLogger(t))
 		a.start()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/router"
 )
 
@@ -58,11 +59,11 @@ func dialBack(t *testing.T, edit func(a, b *machine), check func(a *machine, r *
 
 func TestAPeerCallsUsWhereWeSayThatWeAre(t *testing.T) {
 	dialBack(t, func(*machine, *machine) {}, func(a *machine, r *api.DialBack) {
-		want := api.DialedEndpoint{Endpoint: netip.AddrPortFrom(addrOf(1), DefaultPort), UDP: "ok", TCP: "ok"}
+		want := api.DialedEndpoint{Endpoint: netip.AddrPortFrom(addrOf(1), config.DefaultPort), UDP: "ok", TCP: "ok"}
 		if r.By != api.DialedByPeer || r.Why != "" || len(r.Endpoints) != 1 || r.Endpoints[0] != want {
 			t.Errorf("%+v", r)
 		}
-		if p := a.peer("node-2"); p.State != api.StateUp || p.Endpoint != netip.AddrPortFrom(addrOf(2), DefaultPort).String() {
+		if p := a.peer("node-2"); p.State != api.StateUp || p.Endpoint != netip.AddrPortFrom(addrOf(2), config.DefaultPort).String() {
 			t.Errorf("the calls moved the path: %+v", p)
 		}
 	})
@@ -84,7 +85,7 @@ func TestAFirewallThatStopsNewFlowsIsFound(t *testing.T) {
 			pass.closed.Store(true)
 			got, err := a.node.DialBack(t.Context(), "node-2")
 			must(t, err)
-			want.Endpoint = netip.AddrPortFrom(addrOf(1), DefaultPort)
+			want.Endpoint = netip.AddrPortFrom(addrOf(1), config.DefaultPort)
 			if len(got.Endpoints) != 1 || got.Endpoints[0] != want {
 				t.Errorf("%+v, want %+v", got, want)
 			}
@@ -117,7 +118,7 @@ func TestWithoutAPathOnlyThisSideCalls(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := api.DialedEndpoint{Endpoint: netip.AddrPortFrom(addrOf(2), DefaultPort), UDP: api.DialLost, TCP: "refused"}
+		want := api.DialedEndpoint{Endpoint: netip.AddrPortFrom(addrOf(2), config.DefaultPort), UDP: api.DialLost, TCP: "refused"}
 		if r.By != api.DialedBySelf || !strings.Contains(r.Why, "no path") || len(r.Endpoints) != 1 || r.Endpoints[0] != want {
 			t.Errorf("%+v", r)
 		}
@@ -234,7 +235,7 @@ func TestAnswersOfOthersThanWhoWasAskedAreIgnored(t *testing.T) {
 		d := newDialbacks(a.node)
 		id, waiting, err := d.begin([32]byte{1})
 		must(t, err)
-		at := netip.AddrPortFrom(addrOf(1), DefaultPort)
+		at := netip.AddrPortFrom(addrOf(1), config.DefaultPort)
 		for _, kind := range []encap.ControlKind{encap.DialBack, encap.DialResponse} {
 			d.hear(router.DialMessage{Kind: kind, From: [32]byte{2}, Body: encap.DialBody{ID: id, To: at}})
 			d.hear(router.DialMessage{Kind: kind, From: [32]byte{1}, Body: encap.DialBody{ID: id + 1, To: at}})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/tun"
 )
 
@@ -17,8 +18,8 @@ const stopPatience = 10 * time.Second
 
 // Down stops the daemon of cfg, if one runs, and removes everything that weft put into this host's network: routes,
 // addresses, the device and the firewall's rules; sysctls become what they were. It is idempotent. Keys and configuration stay.
-func Down(ctx context.Context, cfg Config, log *slog.Logger) error {
-	if err := CheckPrivileges(); err != nil {
+func Down(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	if err := kernel.CheckPrivileges(); err != nil {
 		return err
 	}
 	host, err := kernel.New(log)
@@ -45,24 +46,24 @@ func Down(ctx context.Context, cfg Config, log *slog.Logger) error {
 
 // checkDown refuses what would stop a daemon or take the guard of the network away for a device that is not the one meant:
 // one that is not weft's, another than the daemon's, or another than the one that an earlier run left.
-func checkDown(ctx context.Context, cfg Config, host *kernel.Host) error {
+func checkDown(ctx context.Context, cfg config.Config, host *kernel.Host) error {
 	if err := tun.Removable(cfg.Device); errors.Is(err, tun.ErrForeign) {
 		return err
 	}
 	s, err := api.NewClient(cfg.Socket()).Status(ctx)
 	if err == nil && s.Node.Device.Name != cfg.Device {
-		return keyErrorf("device", "the daemon here runs %s, not %s: use --device %s", s.Node.Device.Name, cfg.Device, s.Node.Device.Name)
+		return config.KeyErrorf("device", "the daemon here runs %s, not %s: use --device %s", s.Node.Device.Name, cfg.Device, s.Node.Device.Name)
 	}
 	conflict := new(kernel.ConflictError)
 	if errors.As(host.CheckNetwork(cfg.Network, cfg.Device, cfg.Subnet.Prefixes, cfg.Routes), &conflict) && conflict.Leftover {
-		return keyErrorf("device", "%w", explainConflict(conflict))
+		return config.KeyErrorf("device", "%w", explainConflict(conflict))
 	}
 	return nil
 }
 
 // stopDaemon stops the daemon and waits for its end. None can start until unlock, nor can another Down remove anything: what
 // one makes, the other would take away.
-func stopDaemon(ctx context.Context, cfg Config) (unlock func(), err error) {
+func stopDaemon(ctx context.Context, cfg config.Config) (unlock func(), err error) {
 	err = api.NewClient(cfg.Socket()).Stop(ctx)
 	if err != nil && !errors.Is(err, api.ErrNotRunning) {
 		return nil, err

@@ -3,10 +3,12 @@ package node
 import (
 	"errors"
 	"testing"
+
+	"github.com/weftnet/weft/node/config"
 )
 
 func TestNoDaemonStartsWhileDownRemovesWhatTheLastOneMade(t *testing.T) {
-	cfg := DefaultConfig()
+	cfg := config.Default()
 	cfg.RunDir = t.TempDir()
 	unlock, err := stopDaemon(t.Context(), cfg)
 	if err != nil {

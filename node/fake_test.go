@@ -22,6 +22,7 @@ import (
 	"github.com/weftnet/weft/encap/simnet"
 	"github.com/weftnet/weft/kernel/firewall"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/cpu"
 	"github.com/weftnet/weft/packet"
 	"github.com/weftnet/weft/packet/packettest"
@@ -43,7 +44,7 @@ type machine struct {
 	number  int
 	host    *simnet.Host
 	kernel  *fakeKernel
-	cfg     Config
+	cfg     config.Config
 	random  io.Reader
 	cpu     cpu.Share
 	listen  func(encap.UDPOptions) (encap.Port, error)
@@ -98,15 +99,15 @@ func own(i int) netip.Addr { return subnetOf(i).Addr().Next() }
 
 // machine adds host i, whose node will have the subnet 10.244.i.0/24 and call the first machine. edit may change its
 // configuration.
-func (s *site) machine(i int, edit ...func(*Config)) *machine {
+func (s *site) machine(i int, edit ...func(*config.Config)) *machine {
 	s.t.Helper()
 	m := &machine{t: s.t, number: i, host: s.net.Host(addrOf(i)), random: &lockedRandom{from: rand.NewChaCha8([32]byte{byte(i)})}}
 	m.kernel, m.cpu = &fakeKernel{host: m.host, mtu: 1500}, cpu.Share{CPUs: 2}
-	m.listen = func(encap.UDPOptions) (encap.Port, error) { return m.host.ListenUDP(DefaultPort), nil }
+	m.listen = func(encap.UDPOptions) (encap.Port, error) { return m.host.ListenUDP(config.DefaultPort), nil }
 	m.dialer = m.host
 	dir := filepath.Join(s.dir, fmt.Sprint("host-", i))
-	m.cfg = DefaultConfig()
-	m.cfg.Name, m.cfg.Subnet = fmt.Sprint("node-", i), Subnet{Prefixes: []netip.Prefix{subnetOf(i)}}
+	m.cfg = config.Default()
+	m.cfg.Name, m.cfg.Subnet = fmt.Sprint("node-", i), config.Subnet{Prefixes: []netip.Prefix{subnetOf(i)}}
 	m.cfg.StateDir, m.cfg.RunDir, m.cfg.SecretFile = filepath.Join(dir, "state"), filepath.Join(dir, "run"), filepath.Join(dir, "secret")
 	m.cfg.Metrics = "" // a real socket has no place in virtual time
 	if i != 1 {
@@ -179,7 +180,7 @@ func (m *machine) platform() *Platform {
 	return &Platform{
 		OpenDevice: m.openDevice,
 		ListenUDP:  m.listen,
-		ListenTCP:  func(string) (net.Listener, error) { return m.host.ListenTCP(DefaultPort), nil },
+		ListenTCP:  func(string) (net.Listener, error) { return m.host.ListenTCP(config.DefaultPort), nil },
 		Dialer:     m.dialer, Kernel: m.kernel, Random: m.random, CPU: m.cpu, Service: m.service,
 		Firewall: &m.firewall, Forwarding: &m.forwarding,
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/cpu"
 	"github.com/weftnet/weft/router"
 	"github.com/weftnet/weft/tun"
@@ -20,7 +21,7 @@ import (
 
 func TestStatusSaysHowPacketsMove(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		a, b := s.machine(1, func(c *Config) { c.Offload.Partial = encap.KnobOff }), s.machine(2)
+		a, b := s.machine(1, func(c *config.Config) { c.Offload.Partial = encap.KnobOff }), s.machine(2)
 		b.cpu = cpu.Share{CPUs: 1}
 		a.start()
 		b.start()
@@ -139,13 +140,13 @@ func TestAPeerThatIsRefusedTrainsIsNamedUntilLinksChange(t *testing.T) {
 		a, b := s.machine(1), s.machine(2)
 		port := &refuser{}
 		a.listen = func(encap.UDPOptions) (encap.Port, error) {
-			port.basePort = a.host.ListenUDP(DefaultPort)
+			port.basePort = a.host.ListenUDP(config.DefaultPort)
 			return port, nil
 		}
 		a.start()
 		b.start()
 		within(t, 2*time.Second, "both route to both", joinedUp(a, b))
-		port.refuse(netip.AddrPortFrom(addrOf(2), DefaultPort))
+		port.refuse(netip.AddrPortFrom(addrOf(2), config.DefaultPort))
 		said := func() bool {
 			n := a.status().Node
 			return slices.ContainsFunc(n.Degraded, func(d api.Note) bool { return d.What == "gso" && strings.Contains(d.Reason, "node-2") }) &&
@@ -169,7 +170,7 @@ func TestARefusalOfTrainsIsLoggedOnceUntilLinksChange(t *testing.T) {
 	var log bytes.Buffer
 	port := &refuser{basePort: &lanePort{}}
 	n := &Node{port: port, log: slog.New(slog.NewTextHandler(&log, nil))}
-	at := netip.AddrPortFrom(addrOf(2), DefaultPort)
+	at := netip.AddrPortFrom(addrOf(2), config.DefaultPort)
 	assertLogged := func(times int) {
 		t.Helper()
 		if got := strings.Count(log.String(), "node.gso.refused"); got != times {

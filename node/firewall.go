@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/kernel/firewall"
+	"github.com/weftnet/weft/node/config"
 )
 
 // Firewall is what a node asks of the host's packet filter; *firewall.Rules is the real one.
@@ -27,27 +27,7 @@ type Forwarding interface {
 // forwardingFile remembers, in run_dir, what the host's sysctls were: a reboot forgets both.
 const forwardingFile = "sysctls.json"
 
-func (c *Config) forwardingRecord() string { return filepath.Join(c.RunDir, forwardingFile) }
-
-// autoOff is a key of something that weft does by itself, or leaves to others.
-func autoOff(name, usage string, field func(*Config) *bool) *Key {
-	return single(name, usage, func(c *Config, v []string) error {
-		switch v[0] {
-		case "auto":
-			*field(c) = true
-		case "off":
-			*field(c) = false
-		default:
-			return fmt.Errorf("%q is not auto or off", v[0])
-		}
-		return nil
-	}, func(c *Config) string {
-		if *field(c) {
-			return "auto"
-		}
-		return "off"
-	}).propose("auto", "off")
-}
+func forwardingRecord(c *config.Config) string { return filepath.Join(c.RunDir, forwardingFile) }
 
 // applyForwarding asks for forwarding of the families that the overlay has, or puts back what was before. What the kernel
 // refuses is said once, and tried again.
@@ -56,7 +36,7 @@ func (n *Node) applyForwarding() {
 		return
 	}
 	cfg := n.config()
-	want := firewall.Switches{Device: cfg.Device, Record: cfg.forwardingRecord()}
+	want := firewall.Switches{Device: cfg.Device, Record: forwardingRecord(cfg)}
 	if cfg.Forwarding {
 		for _, p := range append(cfg.Network[:len(cfg.Network):len(cfg.Network)], cfg.Routes...) {
 			want.IPv4 = want.IPv4 || p.Addr().Is4()
@@ -118,6 +98,6 @@ func (n *Node) watchFirewall(ctx context.Context) error {
 
 // removeFirewall takes away the rules for the device of cfg, and puts the host's switches back unless somebody else on this
 // host appears to need them, which is logged.
-func removeFirewall(cfg *Config, log *slog.Logger) error {
-	return errors.Join(firewall.NewRules(log).Remove(cfg.Device), firewall.NewForwarding(log).Undo(cfg.Device, cfg.forwardingRecord()))
+func removeFirewall(cfg *config.Config, log *slog.Logger) error {
+	return errors.Join(firewall.NewRules(log).Remove(cfg.Device), firewall.NewForwarding(log).Undo(cfg.Device, forwardingRecord(cfg)))
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/kernel/firewall"
+	"github.com/weftnet/weft/node/config"
 )
 
 // fakeFilter is the packet filter of a host, or its switches for forwarding: it remembers what was asked for, across runs of
@@ -72,7 +73,7 @@ func (f *fakeFilter[State]) refuse(err error) {
 func TestTheFirewallIsToldOfTheOverlayOfOurPartOfItAndOfWhatLiesBehindUs(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
 		lans := []netip.Prefix{netip.MustParsePrefix("172.20.0.0/16")}
-		m := s.machine(1, dual(1), func(c *Config) { c.Routes = lans })
+		m := s.machine(1, dual(1), func(c *config.Config) { c.Routes = lans })
 		m.start()
 		want := firewall.State{
 			Device: "weft0", Network: m.cfg.Network, Routes: lans,
@@ -105,7 +106,7 @@ func TestIPv6IsForwardedOnlyIfTheOverlayHasIt(t *testing.T) {
 
 func TestNothingIsAskedForWhileTheSubnetIsNotKnown(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		m := s.machine(2, func(c *Config) { c.Subnet = Subnet{Auto: true} }) // its seed does not answer
+		m := s.machine(2, func(c *config.Config) { c.Subnet = config.Subnet{Auto: true} }) // its seed does not answer
 		m.start()
 		time.Sleep(2 * tidyPeriod)
 		if m.firewall.asked != 0 {
@@ -161,8 +162,8 @@ func TestWhatTheHostRefusesIsInStatusAndTheNodeGoesOn(t *testing.T) {
 
 func TestAutoAndOffAreAllThatTheKeysTake(t *testing.T) {
 	for _, name := range []string{"firewall", "forwarding"} {
-		k := Keys()[slices.IndexFunc(Keys(), func(k *Key) bool { return k.Name == name })]
-		c := DefaultConfig()
+		k := config.Keys()[slices.IndexFunc(config.Keys(), func(k *config.Key) bool { return k.Name == name })]
+		c := config.Default()
 		if got := k.Get(&c); got != "auto" {
 			t.Errorf("%s defaults to %s", name, got)
 		}

@@ -6,6 +6,7 @@ import (
 	"runtime/pprof"
 
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 )
 
 // inspection adds what 'weft doctor' and 'weft report' ask for to the control API.
@@ -42,13 +43,4 @@ func (n *Node) replyDialBack(w http.ResponseWriter, r *http.Request) {
 
 // settingsInForce is the configuration, by the names of its keys. The secret and the node's key are not in it: they lie in
 // files that it names.
-func (n *Node) settingsInForce() ([]api.Setting, error) { return Settings(n.config()), nil }
-
-// Settings are the keys of a configuration with their values.
-func Settings(cfg *Config) []api.Setting {
-	list := make([]api.Setting, 0, len(keys))
-	for _, k := range keys {
-		list = append(list, api.Setting{Key: k.Name, Values: some(k.Values(cfg))})
-	}
-	return list
-}
+func (n *Node) settingsInForce() ([]api.Setting, error) { return config.Settings(n.config()), nil }

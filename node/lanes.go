@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/cpu"
 )
 
@@ -20,11 +21,11 @@ const maxAutoLanes = 8
 
 // chooseLanes settles how many lanes are wanted. A lane is worth having beyond one CPU for it and one for those who send and
 // receive through it.
-func chooseLanes(c *Config, share cpu.Share) lanes {
+func chooseLanes(c *config.Config, share cpu.Share) lanes {
 	switch cpus := share.Whole(); {
 	case c.Lanes > 0:
 		return lanes{wanted: c.Lanes, why: "configured"}
-	case c.oneQueue():
+	case c.OneQueue():
 		return lanes{wanted: 1, why: fmt.Sprintf("auto: driver %s has one queue", c.Driver)}
 	case cpus <= 3:
 		return lanes{wanted: 1, why: fmt.Sprintf("auto: %v", share)}

@@ -12,13 +12,14 @@ import (
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/encap/simnet"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/cpu"
 	"github.com/weftnet/weft/tun"
 )
 
 func TestAutoTakesOneLaneUpToThreeCPUsAndThenOneForEveryTwo(t *testing.T) {
 	for cpus, want := range map[int]int{1: 1, 2: 1, 3: 1, 4: 2, 5: 2, 8: 4, 16: 8, 128: 8} {
-		cfg := DefaultConfig()
+		cfg := config.Default()
 		if got := chooseLanes(&cfg, cpu.Share{CPUs: cpus}); got.wanted != want || !strings.HasPrefix(got.why, "auto: ") {
 			t.Errorf("%d CPUs: %+v, want %d", cpus, got, want)
 		}
@@ -29,15 +30,15 @@ func TestLanesAreChosenByQuotaDriverAndConfiguration(t *testing.T) {
 	many := cpu.Share{CPUs: 16}
 	for name, test := range map[string]struct {
 		share cpu.Share
-		edit  func(*Config)
+		edit  func(*config.Config)
 		want  int
 		why   string
 	}{
-		"quota":      {cpu.Share{CPUs: 16, Quota: 4.5}, func(*Config) {}, 2, "grants 4.5"},
-		"one queue":  {many, func(c *Config) { c.Driver = tun.DriverBatch }, 1, "driver batch"},
-		"configured": {cpu.Share{CPUs: 1}, func(c *Config) { c.Lanes = 5 }, 5, "configured"},
+		"quota":      {cpu.Share{CPUs: 16, Quota: 4.5}, func(*config.Config) {}, 2, "grants 4.5"},
+		"one queue":  {many, func(c *config.Config) { c.Driver = tun.DriverBatch }, 1, "driver batch"},
+		"configured": {cpu.Share{CPUs: 1}, func(c *config.Config) { c.Lanes = 5 }, 5, "configured"},
 	} {
-		cfg := DefaultConfig()
+		cfg := config.Default()
 		test.edit(&cfg)
 		if got := chooseLanes(&cfg, test.share); got.wanted != test.want || !strings.Contains(got.why, test.why) {
 			t.Errorf("%s: %+v, want %d, %q", name, got, test.want, test.why)
@@ -79,7 +80,7 @@ func (p *lanePort) Close() error {
 
 // opened opens port and device of a node with 8 CPUs, on a kernel that shares a port between most lanes at most. The fake device
 // has one queue. It returns the node, what opening it said, and the ports that were opened.
-func opened(t *testing.T, most int, edit ...func(*Config)) (n *Node, ports []*lanePort, err error) {
+func opened(t *testing.T, most int, edit ...func(*config.Config)) (n *Node, ports []*lanePort, err error) {
 	t.Helper()
 	s := &site{t: t, net: simnet.New(simnet.Options{}), dir: t.TempDir()}
 	m := s.machine(1, edit...)
@@ -88,7 +89,7 @@ func opened(t *testing.T, most int, edit ...func(*Config)) (n *Node, ports []*la
 		if o.Lanes > most {
 			return nil, errors.New("no such option")
 		}
-		p := &lanePort{basePort: m.host.ListenUDP(DefaultPort), lanes: o.Lanes}
+		p := &lanePort{basePort: m.host.ListenUDP(config.DefaultPort), lanes: o.Lanes}
 		ports = append(ports, p)
 		return p, nil
 	}
@@ -126,7 +127,7 @@ func TestAKernelThatCannotShareThePortGetsOneLane(t *testing.T) {
 }
 
 func TestConfiguredLanesThatTheKernelCannotGiveAreAnError(t *testing.T) {
-	_, ports, err := opened(t, 1, func(c *Config) { c.Lanes = 2 })
+	_, ports, err := opened(t, 1, func(c *config.Config) { c.Lanes = 2 })
 	if err == nil || err.Error() != "no such option" || len(ports) != 0 {
 		t.Errorf("%v, ports %+v", err, ports)
 	}
@@ -135,15 +136,15 @@ func TestConfiguredLanesThatTheKernelCannotGiveAreAnError(t *testing.T) {
 func TestTheKnobsReachDeviceAndPort(t *testing.T) {
 	var asked encap.UDPOptions
 	s := &site{t: t, net: simnet.New(simnet.Options{}), dir: t.TempDir()}
-	m := s.machine(1, func(c *Config) {
+	m := s.machine(1, func(c *config.Config) {
 		for key, value := range map[string]string{"tso": "on", "uso": "off", "join_tcp": "off", "join_udp": "on", "gso": "off", "gro": "on"} {
-			i := slices.IndexFunc(Keys(), func(k *Key) bool { return k.Name == "offload."+key })
-			must(t, Keys()[i].Set(c, []string{value}))
+			i := slices.IndexFunc(config.Keys(), func(k *config.Key) bool { return k.Name == "offload."+key })
+			must(t, config.Keys()[i].Set(c, []string{value}))
 		}
 	})
 	m.listen = func(o encap.UDPOptions) (encap.Port, error) {
 		asked = o
-		return m.host.ListenUDP(DefaultPort), nil
+		return m.host.ListenUDP(config.DefaultPort), nil
 	}
 	must(t, m.boot())
 	tcp, err := m.open()

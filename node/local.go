@@ -11,6 +11,7 @@ import (
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/tun"
 )
 
@@ -90,7 +91,7 @@ func (n *Node) deviceMTU() int {
 	}
 	e := n.egress(netip.Addr{})
 	is4 := !e.Source.IsValid() || e.Source.Is4()
-	return min(max(int(e.MTU)-encap.Overhead(cfg.Encryption, is4), minMTU), maxMTU)
+	return min(max(int(e.MTU)-encap.Overhead(cfg.Encryption, is4), config.MinMTU), config.MaxMTU)
 }
 
 // deviceOptions asks for a queue for each of the port's lanes.
@@ -108,7 +109,7 @@ func (n *Node) advertised() []api.Advertised {
 	add := func(a netip.Addr, why string) {
 		at := netip.AddrPortFrom(a.Unmap(), port)
 		known := slices.ContainsFunc(list, func(x api.Advertised) bool { return x.Endpoint == at })
-		if a.IsValid() && !known && !n.config().inNetwork(a) {
+		if a.IsValid() && !known && !n.config().InNetwork(a) {
 			list = append(list, api.Advertised{Endpoint: at, Why: why})
 		}
 	}

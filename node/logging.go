@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+
+	"github.com/weftnet/weft/node/config"
 )
 
 // newLogger makes a logger whose level and format apply may change.
-func newLogger(cfg Config, to io.Writer) *slog.Logger {
+func newLogger(cfg config.Config, to io.Writer) *slog.Logger {
 	h := &logHandler{now: new(atomic.Pointer[slog.Handler]), to: &lineWriter{to: to}}
 	h.set(&cfg)
 	return slog.New(h)
@@ -24,7 +26,7 @@ type logHandler struct {
 }
 
 // set takes level and format of cfg.
-func (h *logHandler) set(cfg *Config) {
+func (h *logHandler) set(cfg *config.Config) {
 	options := &slog.HandlerOptions{Level: cfg.LogLevel}
 	var handler slog.Handler = slog.NewTextHandler(h.to, options)
 	if cfg.LogFormat == "json" {

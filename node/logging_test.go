@@ -7,11 +7,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/weftnet/weft/node/config"
 )
 
 func TestLevelAndFormatOfTheLogChangeForLoggersThatWereMadeBeforeToo(t *testing.T) {
 	var out bytes.Buffer
-	cfg := DefaultConfig()
+	cfg := config.Default()
 	log := newLogger(cfg, &out)
 	derived := log.With("lane", 3).WithGroup("peer").With("name", "vm-2")
 	derived.Debug("test.unheard")
@@ -41,7 +43,7 @@ func TestLevelAndFormatOfTheLogChangeForLoggersThatWereMadeBeforeToo(t *testing.
 
 func TestLinesAreWholeWhileTheFormatChanges(t *testing.T) {
 	var out bytes.Buffer
-	cfg := DefaultConfig()
+	cfg := config.Default()
 	log := newLogger(cfg, &out)
 	var writers sync.WaitGroup
 	for range 4 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -22,7 +23,7 @@ func (n *Node) meshConfig() mesh.Config {
 	}
 }
 
-func meshSubnet(cfg *Config) mesh.Subnet {
+func meshSubnet(cfg *config.Config) mesh.Subnet {
 	if cfg.Subnet.Auto {
 		return mesh.Subnet{Kind: mesh.KindAuto, Bits4: cfg.SubnetSize[0], Bits6: cfg.SubnetSize[1]}
 	}
@@ -121,5 +122,5 @@ func closeRest(results <-chan dialed, left int) {
 
 // underlayOnly leaves out addresses of the overlay: calling a peer through itself would go in circles.
 func (n *Node) underlayOnly(at []netip.AddrPort) []netip.AddrPort {
-	return slices.DeleteFunc(slices.Clone(at), func(a netip.AddrPort) bool { return n.config().inNetwork(a.Addr()) })
+	return slices.DeleteFunc(slices.Clone(at), func(a netip.AddrPort) bool { return n.config().InNetwork(a.Addr()) })
 }

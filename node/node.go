@@ -20,6 +20,7 @@ import (
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/handover"
 	"github.com/weftnet/weft/node/version"
 	"github.com/weftnet/weft/router"
@@ -29,7 +30,7 @@ import (
 
 // Node is one running node.
 type Node struct {
-	live     atomic.Pointer[Config] // in force; see config and apply
+	live     atomic.Pointer[config.Config] // in force; see config and apply
 	reloads  reloader
 	platform *Platform
 	log      *slog.Logger
@@ -75,10 +76,10 @@ type Node struct {
 
 // config is the configuration in force: that of the start, with what reloads have changed since. It is shared: nobody
 // changes it. Its value for a key that needs a restart is always that of the start.
-func (n *Node) config() *Config { return n.live.Load() }
+func (n *Node) config() *config.Config { return n.live.Load() }
 
 // Run runs a node with cfg until ctx ends; it takes new configurations from source. Log lines go to logs.
-func Run(ctx context.Context, cfg Config, source Source, logs io.Writer) error {
+func Run(ctx context.Context, cfg config.Config, source Source, logs io.Writer) error {
 	resume := postponeCollection()
 	recent := newLogTail(logs)
 	log := newLogger(cfg, recent)
@@ -95,7 +96,7 @@ func Run(ctx context.Context, cfg Config, source Source, logs io.Writer) error {
 }
 
 // newHere makes a node of this machine.
-func newHere(cfg Config, manager ServiceManager, log *slog.Logger) (*Node, error) {
+func newHere(cfg config.Config, manager ServiceManager, log *slog.Logger) (*Node, error) {
 	platform, err := realPlatform(log)
 	if err != nil {
 		return nil, err
@@ -105,7 +106,7 @@ func newHere(cfg Config, manager ServiceManager, log *slog.Logger) (*Node, error
 }
 
 // New checks cfg against the machine and loads the secret. It changes nothing.
-func New(cfg Config, platform *Platform, log *slog.Logger) (*Node, error) {
+func New(cfg config.Config, platform *Platform, log *slog.Logger) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -122,7 +123,7 @@ func New(cfg Config, platform *Platform, log *slog.Logger) (*Node, error) {
 		return nil, err
 	}
 	if err := platform.Kernel.CheckNetwork(cfg.Network, cfg.Device, cfg.Subnet.Prefixes, cfg.Routes); err != nil {
-		return nil, cfg.placed(asConfigError(err))
+		return nil, cfg.Placed(asConfigError(err))
 	}
 	if err := checkStateDir(&cfg); err != nil {
 		return nil, err
@@ -135,7 +136,7 @@ func New(cfg Config, platform *Platform, log *slog.Logger) (*Node, error) {
 
 func asConfigError(err error) error {
 	if conflict := new(kernel.ConflictError); errors.As(err, &conflict) {
-		return keyErrorf("network", "%w", explainConflict(conflict))
+		return config.KeyErrorf("network", "%w", explainConflict(conflict))
 	}
 	return err
 }
@@ -179,7 +180,7 @@ func (n *Node) Run(ctx context.Context) error {
 		return err
 	}
 	n.log.Info("node.started", "name", n.config().Name, "id", n.identity.Fingerprint().Short(), "version", version.Get().Version,
-		"device", n.device.Name(), "driver", n.choice.Driver, "lanes", len(n.port.Lanes()), "listen", n.config().Listen, "encryption", onOff(n.config().Encryption))
+		"device", n.device.Name(), "driver", n.choice.Driver, "lanes", len(n.port.Lanes()), "listen", n.config().Listen, "encryption", config.OnOff(n.config().Encryption))
 	if n.settled != nil {
 		defer time.AfterFunc(firstPaths, n.settled).Stop()
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/weftnet/weft/kernel"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/tun"
 )
 
@@ -45,7 +46,7 @@ func controlSocketOf(pid int) string {
 	for _, fd := range descriptors {
 		link, _ := os.Readlink(fd)
 		inode := strings.TrimSuffix(strings.TrimPrefix(link, "socket:["), "]")
-		if path := paths[inode]; filepath.Base(path) == SocketName {
+		if path := paths[inode]; filepath.Base(path) == config.SocketName {
 			return path
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/router"
 	"github.com/weftnet/weft/trust"
 )
@@ -116,7 +117,7 @@ func (n *Node) pathMTU(to netip.Addr, theirs int) int {
 	if cfg.MTU > 0 {
 		mtu = min(mtu, cfg.MTU)
 	}
-	return min(max(mtu, leastPathMTU), maxMTU)
+	return min(max(mtu, leastPathMTU), config.MaxMTU)
 }
 
 const (

@@ -12,6 +12,7 @@ import (
 
 	"github.com/weftnet/weft/encap/simnet"
 	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/router"
 	"github.com/weftnet/weft/trust"
 )
@@ -20,7 +21,7 @@ import (
 // together with its neighbour.
 func crowd(tb testing.TB, peers int) (*Node, mesh.View, map[trust.Fingerprint]router.PeerStatus) {
 	tb.Helper()
-	cfg := DefaultConfig()
+	cfg := config.Default()
 	cfg.Network = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	host := simnet.New(simnet.Options{}).Host(netip.MustParseAddr("192.0.2.1"))
 	n := &Node{
@@ -63,7 +64,7 @@ func claimOf(tb testing.TB, i int) *mesh.Claim {
 		Network:   []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		Subnets:   []netip.Prefix{netip.PrefixFrom(within(10, 0, i), 24)},
 		Routes:    []netip.Prefix{netip.PrefixFrom(within(172, 16, i/2), 24)},
-		Endpoints: []netip.AddrPort{netip.AddrPortFrom(within(198, 18, i).Next(), DefaultPort)}, UnderlayMTU: 1500,
+		Endpoints: []netip.AddrPort{netip.AddrPortFrom(within(198, 18, i).Next(), config.DefaultPort)}, UnderlayMTU: 1500,
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -93,7 +94,7 @@ func TestEndpointsInNetworksThatTheOverlayLeadsToAreNotCalled(t *testing.T) {
 	plan := n.plan(view, up)
 	at := func(addrs ...string) (list []netip.AddrPort) {
 		for _, a := range addrs {
-			list = append(list, netip.AddrPortFrom(netip.MustParseAddr(a), DefaultPort))
+			list = append(list, netip.AddrPortFrom(netip.MustParseAddr(a), config.DefaultPort))
 		}
 		return list
 	}
@@ -112,7 +113,7 @@ func TestAnAddressCountsAsCoveredUnlessAllPeersThatAreReachedThereClaimIt(t *tes
 	p, site := newProtected(nil), netip.MustParsePrefix("172.16.0.0/24")
 	claims := []*mesh.Claim{claimOf(t, 1)} // it claims the site
 	at := func(id trust.Fingerprint, addr string) router.PeerStatus {
-		return router.PeerStatus{ID: id, Last: netip.AddrPortFrom(netip.MustParseAddr(addr), DefaultPort)}
+		return router.PeerStatus{ID: id, Last: netip.AddrPortFrom(netip.MustParseAddr(addr), config.DefaultPort)}
 	}
 	gateway, other := claims[0].ID(), trust.Fingerprint{9}
 	around := []router.PeerStatus{at(other, "172.15.255.255"), at(other, "172.16.1.0"), at(other, "2001:db8::1"), at(gateway, "172.16.0.7")}

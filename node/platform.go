@@ -3,14 +3,10 @@ package node
 import (
 	"context"
 	"crypto/rand"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/kernel"
@@ -49,7 +45,7 @@ type Kernel interface {
 
 // realPlatform is this machine.
 func realPlatform(log *slog.Logger) (*Platform, error) {
-	if err := CheckPrivileges(); err != nil {
+	if err := kernel.CheckPrivileges(); err != nil {
 		return nil, err
 	}
 	host, err := kernel.New(log)
@@ -74,20 +70,4 @@ func realPlatform(log *slog.Logger) (*Platform, error) {
 		Random:     rand.Reader,
 		CPU:        cpu.Own(),
 	}, nil
-}
-
-// ErrPrivileges says that the process may not change the network.
-var ErrPrivileges = errors.New("not permitted: weft needs root, or the capability CAP_NET_ADMIN (run it with sudo, or as a service)")
-
-// CheckPrivileges looks for CAP_NET_ADMIN among the effective capabilities.
-func CheckPrivileges() error {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&header, &data[0]); err != nil {
-		return fmt.Errorf("node: read capabilities: %w", err)
-	}
-	if data[0].Effective&(1<<unix.CAP_NET_ADMIN) == 0 {
-		return ErrPrivileges
-	}
-	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/router"
 	"github.com/weftnet/weft/trust"
 )
@@ -40,7 +41,7 @@ func newProtected(seeds []string) *protected {
 func (p *protected) keep(seeds []string) {
 	list := []netip.Addr{}
 	for _, s := range seeds {
-		host, _, err := mesh.SplitSeed(s, DefaultPort)
+		host, _, err := mesh.SplitSeed(s, config.DefaultPort)
 		if a, parseErr := netip.ParseAddr(host); err == nil && parseErr == nil {
 			list = append(list, a.Unmap())
 		}

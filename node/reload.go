@@ -10,12 +10,13 @@ import (
 
 	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 )
 
 // Source is where a running node gets a new configuration from. The zero value has none.
 type Source struct {
 	// Read reads the configuration again: the same file, and the same flags over it. It validates what it returns.
-	Read func() (Config, error)
+	Read func() (config.Config, error)
 	// Asked delivers that somebody wants a reload and does not wait for its outcome, as with a hangup.
 	Asked <-chan struct{}
 }
@@ -69,19 +70,19 @@ func (n *Node) reload() (*api.Reload, error) {
 }
 
 // checkReload refuses what a start with want would refuse, and what would take the subnet from under those who live in it.
-func (n *Node) checkReload(want *Config) error {
+func (n *Node) checkReload(want *config.Config) error {
 	if err := want.Validate(); err != nil {
 		return err
 	}
 	device := n.config().Device // the present one also where another is wanted: that one comes with the restart
 	if lost := n.givenUp(want); len(lost) > 0 && n.platform.Kernel.InUse(lost, device) {
-		return want.placed(keyErrorf("subnet", "an interface of this host has an address in %s, which would be given up: move it first, or put the key back", joined(lost)))
+		return want.Placed(config.KeyErrorf("subnet", "an interface of this host has an address in %s, which would be given up: move it first, or put the key back", config.Joined(lost)))
 	}
-	return want.placed(asConfigError(n.platform.Kernel.CheckNetwork(want.Network, device, want.Subnet.Prefixes, want.Routes)))
+	return want.Placed(asConfigError(n.platform.Kernel.CheckNetwork(want.Network, device, want.Subnet.Prefixes, want.Routes)))
 }
 
 // givenUp are the subnets of ours that would not surely be ours any more with want.
-func (n *Node) givenUp(want *Config) []netip.Prefix {
+func (n *Node) givenUp(want *config.Config) []netip.Prefix {
 	n.state.mu.Lock()
 	current := n.state.plan
 	n.state.mu.Unlock()
@@ -94,12 +95,12 @@ func (n *Node) givenUp(want *Config) []netip.Prefix {
 
 // merge is the configuration in force with all values of want that a reload can change, and what changed. Where these do not
 // go together with what needs a restart (another network, and a subnet in it), all of them wait.
-func (n *Node) merge(want *Config) (next *Config, done *api.Reload) {
+func (n *Node) merge(want *config.Config) (next *config.Config, done *api.Reload) {
 	now := n.config()
 	merged := *now
-	merged.places = want.places
+	merged.PlacesOf(want)
 	done = &api.Reload{Changed: []api.Change{}, Waiting: []api.Change{}}
-	for _, k := range keys {
+	for _, k := range config.Keys() {
 		change := api.Change{Key: k.Name, Old: k.Get(now), New: k.Get(want)}
 		switch {
 		case change.Old == change.New:
@@ -117,7 +118,7 @@ func (n *Node) merge(want *Config) (next *Config, done *api.Reload) {
 }
 
 // rereadSecret reports a secret that is not the one in use any more, whatever file it is in.
-func (n *Node) rereadSecret(want *Config) ([]api.Change, error) {
+func (n *Node) rereadSecret(want *config.Config) ([]api.Change, error) {
 	keys, exposed, err := readSecret(want)
 	if err != nil {
 		return nil, err
@@ -131,9 +132,9 @@ func (n *Node) rereadSecret(want *Config) ([]api.Change, error) {
 
 // apply brings a checked configuration into force; nothing else changes that of a running node. Parts that can refuse it come
 // first: after an error all is as before. What the keeper looks up in config() each time needs nothing here.
-func (n *Node) apply(next *Config) error {
+func (n *Node) apply(next *config.Config) error {
 	if err := n.mesh.Check(meshSettings(next)); err != nil {
-		return configErrorf("%w", err)
+		return config.Errorf("%w", err)
 	}
 	old := n.live.Swap(next)
 	n.protected.keep(next.Join)
@@ -147,7 +148,7 @@ func (n *Node) apply(next *Config) error {
 	return n.mesh.Set(meshSettings(next)) // last: it asks us what is forbidden now; it was checked above
 }
 
-func meshSettings(cfg *Config) mesh.Settings {
+func meshSettings(cfg *config.Config) mesh.Settings {
 	return mesh.Settings{Subnet: meshSubnet(cfg), Bootstrap: cfg.Bootstrap, Routes: cfg.Routes, Seeds: cfg.Join}
 }
 
@@ -182,7 +183,7 @@ func (n *Node) hearReloads(ctx context.Context) error {
 // serveReload answers 'weft reload'.
 func (n *Node) serveReload(w http.ResponseWriter, r *http.Request) {
 	done, err := n.Reload()
-	if errors.Is(err, ErrConfig) {
+	if errors.Is(err, config.ErrConfig) {
 		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 		return
 	}

@@ -14,12 +14,13 @@ import (
 	"github.com/weftnet/weft/encap/simnet"
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/trust"
 )
 
 // reloads makes the node read the machine's configuration again, edited.
-func (m *machine) reload(edit func(*Config)) (*api.Reload, error) {
-	m.node.reloads.source.Read = func() (Config, error) {
+func (m *machine) reload(edit func(*config.Config)) (*api.Reload, error) {
+	m.node.reloads.source.Read = func() (config.Config, error) {
 		cfg := m.cfg
 		edit(&cfg)
 		return cfg, nil
@@ -28,16 +29,16 @@ func (m *machine) reload(edit func(*Config)) (*api.Reload, error) {
 }
 
 // set gives a key values that it takes.
-func set(t *testing.T, c *Config, key string, values ...string) {
+func set(t *testing.T, c *config.Config, key string, values ...string) {
 	t.Helper()
-	i := slices.IndexFunc(keys, func(k *Key) bool { return k.Name == key })
+	i := slices.IndexFunc(config.Keys(), func(k *config.Key) bool { return k.Name == key })
 	if i < 0 {
 		t.Fatalf("no key %s", key)
 	}
-	must(t, keys[i].Set(c, values))
+	must(t, config.Keys()[i].Set(c, values))
 }
 
-func unchanged(*Config) {}
+func unchanged(*config.Config) {}
 
 // problem is what status says about a subject; empty: nothing.
 func (m *machine) problem(what string) string {
@@ -63,12 +64,12 @@ func (m *machine) claimedRoutes(name string) []netip.Prefix {
 // reloadable has a new value for every key that a reload can change, and how its effect shows on the second of two machines.
 // Without an effect, what reads the configuration each time has tests of its own.
 var reloadable = map[string]struct {
-	before func(*Config) // at the start
+	before func(*config.Config) // at the start
 	values []string
 	effect func(a, b *machine) bool
 }{
 	"join": {
-		func(c *Config) { c.Join = nil }, []string{"192.0.2.1"},
+		func(c *config.Config) { c.Join = nil }, []string{"192.0.2.1"},
 		func(a, b *machine) bool { return b.routes(a) && a.routes(b) }},
 	"advertise": {
 		nil, []string{"198.51.100.7"},
@@ -84,10 +85,10 @@ var reloadable = map[string]struct {
 			return slices.Equal(b.subnets(), []netip.Prefix{subnetOf(77)}) && a.routes(b)
 		}},
 	"subnet_size": {
-		func(c *Config) { c.Subnet = Subnet{Auto: true} }, []string{"26", "64"},
+		func(c *config.Config) { c.Subnet = config.Subnet{Auto: true} }, []string{"26", "64"},
 		func(_, b *machine) bool { return len(b.subnets()) == 1 && b.subnets()[0].Bits() == 26 }},
 	"bootstrap": {
-		func(c *Config) { c.Subnet, c.Join = Subnet{Auto: true}, nil }, []string{"true"},
+		func(c *config.Config) { c.Subnet, c.Join = config.Subnet{Auto: true}, nil }, []string{"true"},
 		func(_, b *machine) bool { return len(b.subnets()) == 1 }},
 	"routes": {
 		nil, []string{"192.168.7.0/24"},
@@ -100,7 +101,7 @@ var reloadable = map[string]struct {
 }
 
 func TestEveryKeyThatAReloadCanChangeTakesEffect(t *testing.T) {
-	for _, k := range Keys() {
+	for _, k := range config.Keys() {
 		test, known := reloadable[k.Name]
 		if known != k.Reload {
 			t.Errorf("%s: Reload is %v, and the table of this test has it: %v", k.Name, k.Reload, known)
@@ -118,7 +119,7 @@ func TestEveryKeyThatAReloadCanChangeTakesEffect(t *testing.T) {
 				b.start()
 				time.Sleep(6 * time.Second)
 				old := k.Get(&b.cfg)
-				done, err := b.reload(func(c *Config) { set(t, c, k.Name, test.values...) })
+				done, err := b.reload(func(c *config.Config) { set(t, c, k.Name, test.values...) })
 				must(t, err)
 				want := api.Change{Key: k.Name, Old: old, New: strings.Join(test.values, ",")}
 				if !slices.Equal(done.Changed, []api.Change{want}) || len(done.Waiting) > 0 {
@@ -149,7 +150,7 @@ func TestEveryKeyThatNeedsARestartIsNamedAndShownUntilItIsPutBack(t *testing.T) 
 	bubble(t, lan, func(t *testing.T, s *site) {
 		m := s.machine(1)
 		m.start()
-		for _, k := range Keys() {
+		for _, k := range config.Keys() {
 			value, known := waiting[k.Name]
 			if known == k.Reload {
 				t.Errorf("%s: Reload is %v, and the table of this test has it: %v", k.Name, k.Reload, known)
@@ -162,7 +163,7 @@ func TestEveryKeyThatNeedsARestartIsNamedAndShownUntilItIsPutBack(t *testing.T) 
 	})
 }
 
-func checkWaiting(t *testing.T, m *machine, k *Key, value string) {
+func checkWaiting(t *testing.T, m *machine, k *config.Key, value string) {
 	t.Helper()
 	if k.Name == "secret_file" {
 		value = m.cfg.SecretFile + ".copy"
@@ -171,7 +172,7 @@ func checkWaiting(t *testing.T, m *machine, k *Key, value string) {
 		must(t, os.WriteFile(value, text, 0o600))
 	}
 	before := k.Get(m.node.config())
-	done, err := m.reload(func(c *Config) { set(t, c, k.Name, value) })
+	done, err := m.reload(func(c *config.Config) { set(t, c, k.Name, value) })
 	must(t, err)
 	want := api.Change{Key: k.Name, Old: before, New: value}
 	if !slices.Equal(done.Waiting, []api.Change{want}) || len(done.Changed) > 0 {
@@ -214,13 +215,13 @@ func TestAConfigurationThatIsWrongChangesNothingAndIsShownUntilOneIsRight(t *tes
 	conflict := &kernel.ConflictError{Kind: kernel.KindAddress, Foreign: subnetOf(9), Interface: "eth9", Network: netip.MustParsePrefix("10.244.0.0/16")}
 	for name, test := range map[string]struct {
 		spoil func(m *machine)
-		edit  func(*Config)
+		edit  func(*config.Config)
 		want  []string
 	}{
-		"unfit keys": {nil, func(c *Config) { c.Routes = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")} }, []string{"routes", "default route"}},
-		"no secret":  {nil, func(c *Config) { c.SecretFile += ".gone" }, []string{"secret_file", ".gone", "weft init"}},
+		"unfit keys": {nil, func(c *config.Config) { c.Routes = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")} }, []string{"routes", "default route"}},
+		"no secret":  {nil, func(c *config.Config) { c.SecretFile += ".gone" }, []string{"secret_file", ".gone", "weft init"}},
 		"a conflict": {func(m *machine) { m.kernel.conflict = conflict }, unchanged, []string{"network", "eth9"}},
-		"a subnet given up": {func(m *machine) { m.kernel.occupy() }, func(c *Config) { c.Subnet.Prefixes = []netip.Prefix{subnetOf(5)} },
+		"a subnet given up": {func(m *machine) { m.kernel.occupy() }, func(c *config.Config) { c.Subnet.Prefixes = []netip.Prefix{subnetOf(5)} },
 			[]string{"subnet", "10.244.1.0/24", "move it first"}},
 		"more prefixes than a claim holds": {nil, manyRoutes, []string{"prefixes"}},
 	} {
@@ -233,11 +234,11 @@ func TestAConfigurationThatIsWrongChangesNothingAndIsShownUntilOneIsRight(t *tes
 					test.spoil(m)
 				}
 				before := m.node.config()
-				_, err := m.reload(func(c *Config) {
+				_, err := m.reload(func(c *config.Config) {
 					c.MTU = 1300
 					test.edit(c)
 				})
-				if !errors.Is(err, ErrConfig) || strings.Contains(err.Error(), "\n") {
+				if !errors.Is(err, config.ErrConfig) || strings.Contains(err.Error(), "\n") {
 					t.Fatalf("Reload = %v", err)
 				}
 				for _, w := range test.want {
@@ -261,7 +262,7 @@ func TestAConfigurationThatIsWrongChangesNothingAndIsShownUntilOneIsRight(t *tes
 }
 
 // manyRoutes are more than fit into one claim.
-func manyRoutes(c *Config) {
+func manyRoutes(c *config.Config) {
 	for i := range 600 {
 		c.Routes = append(c.Routes, netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 16 + byte(i>>8), byte(i), 0}), 24))
 	}
@@ -271,7 +272,7 @@ func TestWhatDoesNotGoTogetherWithTheRunningKeysWaitsForTheRestartToo(t *testing
 	bubble(t, lan, func(t *testing.T, s *site) {
 		m := s.machine(1)
 		m.start()
-		done, err := m.reload(func(c *Config) {
+		done, err := m.reload(func(c *config.Config) {
 			set(t, c, "network", "10.99.0.0/16")
 			set(t, c, "subnet", "10.99.1.0/24")
 			set(t, c, "mtu", "1300")
@@ -296,7 +297,7 @@ func TestASecondSubnetMayBeAddedWhereSomebodyLivesInTheFirst(t *testing.T) {
 		m.start()
 		within(t, 5*time.Second, "up", func() bool { return len(m.subnets()) == 1 })
 		m.kernel.occupy()
-		_, err := m.reload(func(c *Config) { c.Subnet.Prefixes = []netip.Prefix{subnetOf(1), subnetOf(5)} })
+		_, err := m.reload(func(c *config.Config) { c.Subnet.Prefixes = []netip.Prefix{subnetOf(1), subnetOf(5)} })
 		must(t, err)
 		within(t, 5*time.Second, "both are ours", func() bool { return len(m.subnets()) == 2 })
 	})
@@ -308,12 +309,12 @@ func TestPacketsFlowWhileEverythingThatCanBeReloadedChanges(t *testing.T) {
 		a.start()
 		b.start()
 		within(t, 5*time.Second, "joined", joinedUp(a, b))
-		for i, edit := range []func(*Config){
-			func(c *Config) { c.MTU = 1300 },
-			func(c *Config) { c.Join = nil },
-			func(c *Config) { c.Routes = []netip.Prefix{netip.MustParsePrefix("192.168.7.0/24")} },
-			func(c *Config) { c.Subnet.Prefixes = []netip.Prefix{subnetOf(2), subnetOf(5)} },
-			func(c *Config) { c.Name = "other" },
+		for i, edit := range []func(*config.Config){
+			func(c *config.Config) { c.MTU = 1300 },
+			func(c *config.Config) { c.Join = nil },
+			func(c *config.Config) { c.Routes = []netip.Prefix{netip.MustParsePrefix("192.168.7.0/24")} },
+			func(c *config.Config) { c.Subnet.Prefixes = []netip.Prefix{subnetOf(2), subnetOf(5)} },
+			func(c *config.Config) { c.Name = "other" },
 			unchanged,
 		} {
 			_, err := b.reload(edit)
@@ -335,12 +336,12 @@ func TestManyReloadsAtOnceEndWithTheLatestConfiguration(t *testing.T) {
 		m.start()
 		var mu sync.Mutex // guards reads
 		reads := 0
-		m.node.reloads.source.Read = func() (Config, error) {
+		m.node.reloads.source.Read = func() (config.Config, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			reads++
 			cfg := m.cfg
-			cfg.MTU = minMTU + reads
+			cfg.MTU = config.MinMTU + reads
 			return cfg, nil
 		}
 		var all sync.WaitGroup
@@ -352,10 +353,10 @@ func TestManyReloadsAtOnceEndWithTheLatestConfiguration(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if got := m.node.config().MTU; reads != 10 || got != minMTU+10 {
+		if got := m.node.config().MTU; reads != 10 || got != config.MinMTU+10 {
 			t.Errorf("%d reads, MTU %d", reads, got)
 		}
-		within(t, 5*time.Second, "in effect", func() bool { return m.kernel.state().MTU == kernel.OverlayMTU(minMTU+10) })
+		within(t, 5*time.Second, "in effect", func() bool { return m.kernel.state().MTU == kernel.OverlayMTU(config.MinMTU+10) })
 	})
 }
 
@@ -367,7 +368,7 @@ func TestAReloadThatWasAskedForBeforeTheNodeRanIsDoneWhenItRuns(t *testing.T) {
 		asked <- struct{}{}
 		changed := m.cfg
 		changed.MTU = 1300
-		m.node.reloads.source = Source{Read: func() (Config, error) { return changed, nil }, Asked: asked}
+		m.node.reloads.source = Source{Read: func() (config.Config, error) { return changed, nil }, Asked: asked}
 		m.run()
 		within(t, 5*time.Second, "in effect", func() bool { return m.kernel.state().MTU == kernel.OverlayMTU(1300) })
 	})
@@ -390,7 +391,7 @@ func TestTheControlSocketReloads(t *testing.T) {
 	}
 	next := m.cfg
 	next.MTU = 1300
-	m.node.reloads.source.Read = func() (Config, error) { return next, next.Validate() }
+	m.node.reloads.source.Read = func() (config.Config, error) { return next, next.Validate() }
 	done, err := client.Reload(t.Context())
 	must(t, err)
 	if want := "mtu (auto -> 1300)"; api.Changes(done.Changed) != want {

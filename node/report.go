@@ -9,6 +9,7 @@ import (
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/version"
 	"github.com/weftnet/weft/router"
 	"github.com/weftnet/weft/trust"
@@ -32,7 +33,7 @@ func (n *Node) report() api.Node {
 	counters := n.router.Counters()
 	r := api.Node{
 		Name: n.config().Name, ID: n.identity.Fingerprint().String(), Version: version.Get().Version, PID: os.Getpid(),
-		Started: shown(n.started), Network: n.config().Network, SubnetMode: "static", Encryption: onOff(n.config().Encryption),
+		Started: shown(n.started), Network: n.config().Network, SubnetMode: "static", Encryption: config.OnOff(n.config().Encryption),
 		Listen: n.config().Listen, Advertised: some(s.called), Refused: some(n.refused.notes()), Seeds: seeds(s.view),
 		Drops: map[string]uint64{}, Socket: n.socketReport(), Conflicts: conflicts(s), Streams: n.streamReport(),
 		Members: memberReport(s.view), Claims: len(s.view.Claims), Gossip: n.gossipReport(), Config: s.configReport(),

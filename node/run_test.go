@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/weftnet/weft/encap/simnet"
 	"github.com/weftnet/weft/node/api"
-	"github.com/weftnet/weft/trust"
 )
 
 // realTime runs one machine as the daemon does, with its lock and its control socket, and so outside a bubble.
@@ -114,99 +112,5 @@ func TestASecondDaemonOfTheSameRunDirectoryIsRefusedAndTheFirstGoesOn(t *testing
 	}
 	if _, err := client.Status(t.Context()); err != nil {
 		t.Error(err)
-	}
-}
-
-// freshConfig is what 'weft init' or 'weft join' starts from on a host of its own.
-func freshConfig(t *testing.T, name string) (file string, cfg Config) {
-	dir := filepath.Join(t.TempDir(), name)
-	cfg = DefaultConfig()
-	cfg.Name, cfg.SecretFile, cfg.Advertise = name, filepath.Join(dir, "secret"), []netip.Addr{addrOf(1), addr6Of(1)}
-	return filepath.Join(dir, "weft.yaml"), cfg
-}
-
-// initialise is Init with a delivery that always works.
-func initialise(file string, cfg Config) (token string, err error) {
-	err = Init(file, cfg, strings.NewReader(strings.Repeat("secret random bytes ", 10)), func(text string) error {
-		token = text
-		return nil
-	})
-	return token, err
-}
-
-func TestInitMakesASecretAndATokenWithWhichOthersJoin(t *testing.T) {
-	file, cfg := freshConfig(t, "first")
-	cfg.Encryption, cfg.SubnetSize = false, [2]int{25, 72}
-	text, err := initialise(file, cfg)
-	must(t, err)
-	first := DefaultConfig()
-	must(t, first.ReadFile(file))
-	must(t, first.Validate())
-	if !first.Bootstrap || first.Encryption || first.SubnetSize != cfg.SubnetSize {
-		t.Errorf("the first node's configuration is %+v", first)
-	}
-
-	other, mine := freshConfig(t, "second")
-	must(t, Join(other, mine, nil, "  "+text+"\n"))
-	second := DefaultConfig()
-	must(t, second.ReadFile(other))
-	must(t, second.Validate())
-	if second.Bootstrap || second.Encryption || second.SubnetSize != cfg.SubnetSize || second.Network[0] != cfg.Network[0] {
-		t.Errorf("the second node's configuration is %+v", second)
-	}
-	if want := "192.0.2.1:9338,[2001:db8::1]:9338"; strings.Join(second.Join, ",") != want {
-		t.Errorf("it calls %v, want %s", second.Join, want)
-	}
-	checkSameSecret(t, cfg.SecretFile, mine.SecretFile)
-	if err := Join(other, mine, nil, text); !errors.Is(err, ErrConfig) || !errors.Is(err, ErrExists) {
-		t.Errorf("a second Join = %v", err)
-	}
-	if _, err := initialise(file, cfg); !errors.Is(err, ErrExists) {
-		t.Errorf("a second Init = %v", err)
-	}
-}
-
-func checkSameSecret(t *testing.T, a, b string) {
-	t.Helper()
-	x, exposedX, err := trust.ReadSecretFile(a)
-	must(t, err)
-	y, exposedY, err := trust.ReadSecretFile(b)
-	must(t, err)
-	if x != y || exposedX || exposedY {
-		t.Errorf("the secrets differ, or others may read them (%v, %v)", exposedX, exposedY)
-	}
-}
-
-func TestJoinOverwritesNoOtherSecretAndTakesNoBadToken(t *testing.T) {
-	file, cfg := freshConfig(t, "first")
-	text, err := initialise(file, cfg)
-	must(t, err)
-	other, mine := freshConfig(t, "second")
-	must(t, os.MkdirAll(filepath.Dir(other), 0o700))
-	must(t, os.WriteFile(mine.SecretFile, []byte(trust.Secret{1}.Text()), 0o600))
-	if err := Join(other, mine, nil, text); !errors.Is(err, ErrExists) || !strings.Contains(err.Error(), mine.SecretFile) {
-		t.Errorf("Join over another secret = %v", err)
-	}
-	if got, _, _ := trust.ReadSecretFile(mine.SecretFile); got != (trust.Secret{1}) {
-		t.Error("the secret was overwritten")
-	}
-	for _, bad := range []string{"", "weft1.", text[:len(text)-5], strings.ToUpper(text), "weft9" + text[5:]} {
-		if err := Join(other, mine, nil, bad); !errors.Is(err, ErrConfig) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("Join with token %q = %v", bad, err)
-		}
-	}
-	if _, err := os.Stat(other); err == nil {
-		t.Error("a refused Join left a configuration")
-	}
-}
-
-func TestInitRefusesWhatUpWouldRefuse(t *testing.T) {
-	file, cfg := freshConfig(t, "first")
-	cfg.Subnet = Subnet{Prefixes: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/24")}}
-	if _, err := initialise(file, cfg); !errors.Is(err, ErrConfig) {
-		t.Errorf("Init = %v", err)
-	}
-	if _, err := os.Stat(filepath.Dir(file)); err == nil {
-		t.Error("a refused Init left something")
 	}
 }

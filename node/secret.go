@@ -4,22 +4,23 @@ import (
 	"errors"
 	"io/fs"
 
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/trust"
 )
 
 // readSecret reads the cluster secret of a configuration. exposed says that others than its owner may read the file.
-func readSecret(cfg *Config) (keys trust.Keys, exposed bool, err error) {
+func readSecret(cfg *config.Config) (keys trust.Keys, exposed bool, err error) {
 	secret, exposed, err := trust.ReadSecretFile(cfg.SecretFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		err = keyErrorf("secret_file", "%w ('weft init' makes it on the first node and 'weft join' on others; or copy it from a node of the same cluster)", err)
+		err = config.KeyErrorf("secret_file", "%w ('weft init' makes it on the first node and 'weft join' on others; or copy it from a node of the same cluster)", err)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, trust.ErrSecret):
-		err = keyErrorf("secret_file", "%w", rootHint(err))
+		err = config.KeyErrorf("secret_file", "%w", config.RootHint(err))
 	case err != nil:
-		err = keyErrorf("secret_file", "%w (name the file with the cluster secret)", err)
+		err = config.KeyErrorf("secret_file", "%w (name the file with the cluster secret)", err)
 	}
 	if err != nil {
-		return trust.Keys{}, false, cfg.placed(err)
+		return trust.Keys{}, false, cfg.Placed(err)
 	}
 	return secret.Derive(), exposed, nil
 }

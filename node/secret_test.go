@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -48,15 +49,15 @@ func checkOneLine(t *testing.T, err error, begin, path, reason string) {
 
 func TestFilesThatAreNoneAreRefusedInOneLineWithPlaceReasonAndRemedy(t *testing.T) {
 	for path, reason := range hostileFiles(t, t.TempDir()) {
-		cfg := DefaultConfig()
+		cfg := config.Default()
 		err := cfg.ReadFile(path)
 		checkOneLine(t, err, "", path, reason)
 		for place, begin := range map[string]string{"weft.yaml: line 3": "weft.yaml: line 3: secret_file: ", "--secret-file": "--secret-file: "} {
-			cfg := DefaultConfig()
+			cfg := config.Default()
 			cfg.SecretFile = path
 			cfg.Given("secret_file", place)
 			_, _, err := readSecret(&cfg)
-			if !errors.Is(err, ErrConfig) {
+			if !errors.Is(err, config.ErrConfig) {
 				t.Errorf("%v is no error of the configuration", err)
 			}
 			checkOneLine(t, withoutRooms(err), begin, path, reason)
@@ -80,7 +81,7 @@ func TestASecretThatIsNoneIsRefusedWithWhatItIsAndTheFormThatIsWanted(t *testing
 		"# my secret\n" + whole: "it has several lines", strings.Repeat("*", 44): "it is not base64",
 		"weft1.abcdef": "it is a token, which is for 'weft join'",
 	} {
-		cfg := DefaultConfig()
+		cfg := config.Default()
 		cfg.SecretFile = filepath.Join(t.TempDir(), "secret")
 		must(t, os.WriteFile(cfg.SecretFile, []byte(text), 0o600))
 		_, _, err := readSecret(&cfg)
@@ -90,7 +91,7 @@ func TestASecretThatIsNoneIsRefusedWithWhatItIsAndTheFormThatIsWanted(t *testing
 		}
 	}
 	for _, text := range []string{whole, whole + "\r\n", "\ufeff" + whole + "\n", strings.TrimRight(whole, "=")} {
-		cfg := DefaultConfig()
+		cfg := config.Default()
 		cfg.SecretFile = filepath.Join(t.TempDir(), "secret")
 		must(t, os.WriteFile(cfg.SecretFile, []byte(text), 0o600))
 		if _, _, err := readSecret(&cfg); err != nil {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/node/config"
 )
 
 // service is what the node says to its service manager. Without one it says nothing.
@@ -108,7 +110,7 @@ func (n *Node) serviceStatus() string {
 	own, reached := "no subnet yet", ""
 	if p := n.state.plan; p != nil {
 		if len(p.kernel.Own) > 0 {
-			own = strings.Join(texts(p.kernel.Own), ", ")
+			own = strings.Join(config.Texts(p.kernel.Own), ", ")
 		}
 		reached = fmt.Sprintf("; %d of %s reached", p.reached, counted(len(p.table.Peers), "peer"))
 	}

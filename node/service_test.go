@@ -19,6 +19,7 @@ import (
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/encap/simnet"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 )
 
 // fakeManager is a service manager that keeps what it is told.
@@ -238,7 +239,7 @@ func TestAStartThatFailsLastsUnderAServiceManagerUnlessNoneFollows(t *testing.T)
 		"failed":                {&fakeManager{}, failed, startPause - time.Second},
 		"no manager":            {nil, failed, 0},
 		"no error":              {&fakeManager{}, nil, 0},
-		"configuration":         {&fakeManager{}, configErrorf("subnet: %w", failed), 0},
+		"configuration":         {&fakeManager{}, config.Errorf("subnet: %w", failed), 0},
 		"stopped by weft down":  {&fakeManager{}, ErrDown, 0},
 		"not tried again later": {&fakeManager{}, fmt.Errorf("node: %w", failed), startPause - time.Second},
 	} {

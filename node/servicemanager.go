@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/weftnet/weft/node/config"
 )
 
 // ServiceManager is who started the node and wants to know how it is; systemd is the real one. Its methods may be called
@@ -58,7 +60,7 @@ const startPause = 5 * time.Second
 // pace waits until a start that failed has lasted for startPause, or until ctx ends. A configuration error ends at once:
 // there is no next attempt.
 func pace(ctx context.Context, manager ServiceManager, began time.Time, err error) {
-	if manager == nil || err == nil || errors.Is(err, ErrConfig) || errors.Is(err, ErrDown) {
+	if manager == nil || err == nil || errors.Is(err, config.ErrConfig) || errors.Is(err, ErrDown) {
 		return
 	}
 	_ = manager.Notify("STATUS=" + strings.ReplaceAll(err.Error(), "\n", " ")) // whoever starts the node is told in any case

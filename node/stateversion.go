@@ -6,6 +6,7 @@ import (
 
 	"github.com/weftnet/weft/atomicfile"
 	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/version"
 )
 
@@ -28,7 +29,7 @@ func readMark(path string) (mark stateMark) {
 }
 
 // checkStateVersion refuses the state directory of a newer weft, before anything in it is touched.
-func checkStateVersion(cfg *Config) error {
+func checkStateVersion(cfg *config.Config) error {
 	for _, name := range append(mesh.StateFiles(), versionFile, epochFile) {
 		path := filepath.Join(cfg.StateDir, name)
 		mark := readMark(path)
@@ -39,7 +40,7 @@ func checkStateVersion(cfg *Config) error {
 		if mark.Weft != "" {
 			by = ", written by weft " + mark.Weft
 		}
-		return cfg.placed(keyErrorf("state_dir", "%s is of version %d%s, and this weft %s knows version %d: run the newer weft, or give this one another state_dir",
+		return cfg.Placed(config.KeyErrorf("state_dir", "%s is of version %d%s, and this weft %s knows version %d: run the newer weft, or give this one another state_dir",
 			path, mark.Version, by, version.Get().Version, stateVersion))
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/version"
 )
 
@@ -22,7 +23,7 @@ func TestAStateDirectoryOfANewerVersionIsRefusedBeforeAnythingInItIsTouched(t *t
 				const text = `{"version": 7, "weft": "v9.8.7", "further": {"fields": [1]}}`
 				must(t, os.WriteFile(file, []byte(text), 0o600))
 				err := m.boot()
-				if !errors.Is(err, ErrConfig) {
+				if !errors.Is(err, config.ErrConfig) {
 					t.Fatalf("New = %v", err)
 				}
 				for _, want := range []string{"state_dir", file, "version 7", "v9.8.7", fmt.Sprint("version ", stateVersion), version.Get().Version} {

@@ -14,13 +14,14 @@ import (
 	"github.com/weftnet/weft/encap/simnet"
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/trust"
 )
 
 // auto lets a node find its subnet in a network with room for four.
-func auto(c *Config) {
+func auto(c *config.Config) {
 	c.Network = []netip.Prefix{netip.MustParsePrefix("10.244.0.0/22")}
-	c.Subnet, c.Bootstrap = Subnet{Auto: true}, len(c.Join) == 0
+	c.Subnet, c.Bootstrap = config.Subnet{Auto: true}, len(c.Join) == 0
 }
 
 func TestAutoSubnetsThatCollideSettleAndStay(t *testing.T) {
@@ -81,7 +82,7 @@ func TestAStaticConflictIsReportedOnBothSidesByNameAndTrafficGoesOn(t *testing.T
 		a.start()
 		b.start()
 		within(t, time.Second, "a and b route to each other", joinedUp(a, b))
-		c := s.machine(3, func(c *Config) { c.Subnet.Prefixes = []netip.Prefix{subnetOf(2), subnetOf(3)} })
+		c := s.machine(3, func(c *config.Config) { c.Subnet.Prefixes = []netip.Prefix{subnetOf(2), subnetOf(3)} })
 		c.start()
 		within(t, 2*time.Second, "a routes the rest of c", func() bool {
 			return slices.ContainsFunc(a.kernel.state().Routes, func(r kernel.Route) bool { return r.Prefix == subnetOf(3) })
@@ -169,7 +170,7 @@ func TestTheYoungerOfTwoClonesStopsAndNamesTheFileToDelete(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
 		a, b := s.pair()
 		time.Sleep(time.Minute)
-		c := s.machine(3, func(c *Config) { c.Subnet.Prefixes = []netip.Prefix{subnetOf(2)} })
+		c := s.machine(3, func(c *config.Config) { c.Subnet.Prefixes = []netip.Prefix{subnetOf(2)} })
 		c.copyState(b)
 		c.start()
 		var err error
@@ -328,7 +329,7 @@ func TestAHostWhoseNetworkIsTakenIsRefusedAsConfiguration(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
 		a := s.machine(1)
 		a.kernel.conflict = &kernel.ConflictError{Kind: kernel.KindAddress, Foreign: netip.MustParsePrefix("10.244.9.9/24"), Interface: "eth0", Network: a.cfg.Network[0]}
-		if err := a.boot(); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "eth0") {
+		if err := a.boot(); !errors.Is(err, config.ErrConfig) || !strings.Contains(err.Error(), "eth0") {
 			t.Errorf("New = %v", err)
 		}
 		a.kernel.conflict = nil
@@ -338,7 +339,7 @@ func TestAHostWhoseNetworkIsTakenIsRefusedAsConfiguration(t *testing.T) {
 			"not even base64!": func() { must(t, os.WriteFile(a.cfg.SecretFile, []byte("***\n"), 0o600)) },
 		} {
 			spoil()
-			if err := a.boot(); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), a.cfg.SecretFile) || strings.Contains(err.Error(), "\n") {
+			if err := a.boot(); !errors.Is(err, config.ErrConfig) || !strings.Contains(err.Error(), a.cfg.SecretFile) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("secret %s: New = %v", what, err)
 			}
 			a.secret(7)

@@ -12,6 +12,7 @@ import (
 	"github.com/weftnet/weft/encap/simnet"
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 )
 
 func addr6Of(i int) netip.Addr { return netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", i)) }
@@ -21,8 +22,8 @@ func subnet6Of(i int) netip.Prefix {
 }
 
 // dual gives a node an overlay of both families.
-func dual(i int) func(*Config) {
-	return func(c *Config) {
+func dual(i int) func(*config.Config) {
+	return func(c *config.Config) {
 		c.Network = append(c.Network, netip.MustParsePrefix("fd00:244::/48"))
 		c.Subnet.Prefixes = append(c.Subnet.Prefixes, subnet6Of(i))
 	}
@@ -49,7 +50,7 @@ func TestADualStackOverlayHasRoutesAndSourcesOfBothFamilies(t *testing.T) {
 func TestAnIPv6UnderlayCostsTwentyBytesMore(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
 		a := s.machine(1)
-		b := s.machine(2, func(c *Config) { c.Join = []string{"[" + addr6Of(1).String() + "]:9338"} })
+		b := s.machine(2, func(c *config.Config) { c.Join = []string{"[" + addr6Of(1).String() + "]:9338"} })
 		a.host.Readdress(addr6Of(1))
 		b.host.Readdress(addr6Of(2))
 		a.start()
@@ -94,14 +95,14 @@ func TestNodesWithBothFamiliesSettleOnOnePathAndStayThere(t *testing.T) {
 
 func TestWhatIsConfiguredIsAdvertisedAndNothingElse(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		a := s.machine(1, func(c *Config) { c.Advertise = []netip.Addr{addrOf(11), addr6Of(11)} })
-		b := s.machine(2, func(c *Config) { c.Listen = "192.0.2.2:9338" })
+		a := s.machine(1, func(c *config.Config) { c.Advertise = []netip.Addr{addrOf(11), addr6Of(11)} })
+		b := s.machine(2, func(c *config.Config) { c.Listen = "192.0.2.2:9338" })
 		a.host.Readdress(addrOf(1), addrOf(11), addr6Of(11))
 		a.start()
 		b.start()
 		want := []api.Advertised{
-			{Endpoint: netip.AddrPortFrom(addrOf(11), DefaultPort), Why: "configured (advertise)"},
-			{Endpoint: netip.AddrPortFrom(addr6Of(11), DefaultPort), Why: "configured (advertise)"},
+			{Endpoint: netip.AddrPortFrom(addrOf(11), config.DefaultPort), Why: "configured (advertise)"},
+			{Endpoint: netip.AddrPortFrom(addr6Of(11), config.DefaultPort), Why: "configured (advertise)"},
 		}
 		if got := a.status().Node.Advertised; !slices.Equal(got, want) {
 			t.Errorf("a advertises %+v", got)
@@ -151,7 +152,7 @@ func TestAfterAnyWeatherAllNodesRouteToAllAgain(t *testing.T) {
 		bubble(t, o, func(t *testing.T, s *site) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			for i := range 4 {
-				s.machine(i+1, func(c *Config) { c.Join = []string{addrOf(1).String(), addrOf(2).String()} }).start()
+				s.machine(i+1, func(c *config.Config) { c.Join = []string{addrOf(1).String(), addrOf(2).String()} }).start()
 			}
 			for range 25 {
 				s.storm(random)

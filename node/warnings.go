@@ -6,15 +6,16 @@ import (
 	"path/filepath"
 
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 )
 
 // relativePaths are the directories and files of cfg that depend on where the daemon is started.
-func relativePaths(cfg *Config) (list []string) {
+func relativePaths(cfg *config.Config) (list []string) {
 	for _, path := range []struct{ key, value string }{
 		{"secret_file", cfg.SecretFile}, {"state_dir", cfg.StateDir}, {"run_dir", cfg.RunDir},
 	} {
 		if !filepath.IsAbs(path.value) {
-			list = append(list, cfg.placed(keyErrorf(path.key,
+			list = append(list, cfg.Placed(config.KeyErrorf(path.key,
 				"%s is relative to where the daemon is started: from elsewhere it is another node, or none; write an absolute path", path.value)).Error())
 		}
 	}
@@ -25,17 +26,17 @@ func relativePaths(cfg *Config) (list []string) {
 func exposedSecret(file string) string { return fmt.Sprintf("others may read %s: chmod 600 it", file) }
 
 // warnings is what Run with cfg would warn of although it starts. running is as in checkMachine.
-func warnings(cfg *Config, exposed bool, running *api.Status) []string {
+func warnings(cfg *config.Config, exposed bool, running *api.Status) []string {
 	list := relativePaths(cfg)
 	if exposed {
 		list = append(list, exposedSecret(cfg.SecretFile))
 	}
 	if err := canWrite(cfg.StateDir); err != nil {
-		list = append(list, cfg.placed(keyErrorf("state_dir", "%w: a restart will not know what changed", err)).Error())
+		list = append(list, cfg.Placed(config.KeyErrorf("state_dir", "%w: a restart will not know what changed", err)).Error())
 	}
 	if running == nil && cfg.Metrics != "" {
 		if l, err := net.Listen("tcp", cfg.Metrics); err != nil {
-			list = append(list, cfg.placed(keyErrorf("metrics", "%w: there will be none until it is free", err)).Error())
+			list = append(list, cfg.Placed(config.KeyErrorf("metrics", "%w: there will be none until it is free", err)).Error())
 		} else {
 			l.Close()
 		}

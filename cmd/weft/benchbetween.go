@@ -10,7 +10,7 @@ import (
 
 	"github.com/weftnet/weft/bench"
 	"github.com/weftnet/weft/bench/between"
-	"github.com/weftnet/weft/node"
+	"github.com/weftnet/weft/node/config"
 )
 
 // addBetween adds the flags of measuring between two machines.
@@ -23,7 +23,7 @@ func (f *benchFlags) addBetween(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.allow, "allow", nil, "with --serve: prefixes that may measure besides the peers' own addresses; those of pods, too")
 	flags.DurationVar(&f.server.MaxTime, "max-time", between.DefaultMaxTime, "with --serve: of one run")
 	flags.StringVar(&f.maxRate, "max-rate", "", "with --serve: of one run, in bit/s: 100M, 1G (default: unlimited)")
-	flags.StringVar(&f.server.Socket, "socket", node.DefaultSocket, "with --serve and --between: control socket of the daemon")
+	flags.StringVar(&f.server.Socket, "socket", config.DefaultSocket, "with --serve and --between: control socket of the daemon")
 }
 
 // runServe is the far end.

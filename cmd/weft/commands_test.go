@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/weftnet/weft/node"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -145,7 +145,7 @@ func TestACancelledCommandSaysThatItWasInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var said bytes.Buffer
-	args := []string{"status", "--socket", filepath.Join(t.TempDir(), node.SocketName)}
+	args := []string{"status", "--socket", filepath.Join(t.TempDir(), config.SocketName)}
 	if code := run(ctx, args, io.Discard, &said); code != 1 || said.String() != "weft: interrupted\n" {
 		t.Errorf("exit code %d, %q", code, said.String())
 	}

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weftnet/weft/node"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 )
 
 func newCompletion() *cobra.Command {
@@ -41,7 +41,7 @@ func complete(cmd *cobra.Command) {
 	if cmd.ValidArgsFunction == nil && len(cmd.ValidArgs) == 0 {
 		cmd.ValidArgsFunction = cobra.NoFileCompletions
 	}
-	for _, k := range node.Keys() {
+	for _, k := range config.Keys() {
 		if cmd.Flags().Lookup(k.Flag()) != nil && !namesFile(k) {
 			completeFlag(cmd, k.Flag(), cobra.FixedCompletions(k.Choices, cobra.ShellCompDirectiveNoFileComp))
 		}
@@ -64,7 +64,7 @@ func completeFlag(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 }
 
 // namesFile reports whether the key's value is a path, which the shell completes by itself.
-func namesFile(k *node.Key) bool {
+func namesFile(k *config.Key) bool {
 	return strings.HasSuffix(k.Name, "_file") || strings.HasSuffix(k.Name, "_dir")
 }
 
@@ -73,7 +73,7 @@ const completionPatience = time.Second
 
 // completePeer proposes the peers that the daemon knows; nothing where none runs.
 func completePeer(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	socket := node.DefaultSocket
+	socket := config.DefaultSocket
 	if f := cmd.Flags().Lookup("socket"); f != nil && f.Value.String() != "" {
 		socket = f.Value.String()
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/weftnet/weft/lab"
 	"github.com/weftnet/weft/lab/demo"
-	"github.com/weftnet/weft/node"
+	"github.com/weftnet/weft/node/config"
 )
 
 func newDemo() *cobra.Command {
@@ -47,8 +47,8 @@ func newDemo() *cobra.Command {
 
 // checkFlags checks flags that are passed on to other commands, before anything is built for them.
 func checkFlags(cmd *cobra.Command, names ...string) error {
-	cfg := node.DefaultConfig()
-	for _, k := range node.Keys() {
+	cfg := config.Default()
+	for _, k := range config.Keys() {
 		if !slices.Contains(names, k.Flag()) {
 			continue
 		}

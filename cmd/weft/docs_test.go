@@ -11,8 +11,8 @@ import (
 
 	"github.com/weftnet/weft/lab"
 	"github.com/weftnet/weft/lab/labtest"
-	"github.com/weftnet/weft/node"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 )
 
 const root = "../.."
@@ -135,8 +135,8 @@ func TestEveryKeyIsDocumentedWithItsDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defaults := node.DefaultConfig()
-	for _, k := range node.Keys() {
+	defaults := config.Default()
+	for _, k := range config.Keys() {
 		row := regexp.MustCompile("(?m)^\\| `" + regexp.QuoteMeta(k.Name) + "` \\| (.*?) \\| (.*?) \\|").FindStringSubmatch(string(text))
 		if row == nil {
 			t.Errorf("docs/configuration.md has no row for %s", k.Name)

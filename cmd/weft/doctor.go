@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weftnet/weft/node"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/doctor"
 )
 
@@ -24,8 +24,8 @@ func newDoctor() *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().StringVar(&o.Socket, "socket", "", "control socket of the daemon (default: in run_dir of the configuration)")
-	cmd.Flags().StringVar(&o.Device, "device", node.DefaultDevice, "name of the overlay device, where neither a daemon nor a configuration names it")
-	cmd.Flags().StringVarP(&o.Config, "config", "c", node.DefaultConfigFile, "configuration file")
+	cmd.Flags().StringVar(&o.Device, "device", config.DefaultDevice, "name of the overlay device, where neither a daemon nor a configuration names it")
+	cmd.Flags().StringVarP(&o.Config, "config", "c", config.DefaultConfigFile, "configuration file")
 	cmd.Flags().StringVar(&o.Peer, "peer", "", "have the peer of that name, or whose id begins so, call this node")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

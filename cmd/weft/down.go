@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weftnet/weft/node"
+	"github.com/weftnet/weft/node/config"
 )
 
 func newDown() *cobra.Command {
@@ -21,7 +22,7 @@ func newDown() *cobra.Command {
 			"configuration stay, so that 'weft up' makes the same node again. It can be repeated.",
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", node.DefaultConfigFile, "configuration file")
+	cmd.Flags().StringVarP(&file, "config", "c", config.DefaultConfigFile, "configuration file")
 	addKeyFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := loadConfig(cmd, file)

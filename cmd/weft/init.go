@@ -7,7 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weftnet/weft/node"
+	"github.com/weftnet/weft/node/config"
+	"github.com/weftnet/weft/node/setup"
 )
 
 func newInit() *cobra.Command {
@@ -19,7 +20,7 @@ func newInit() *cobra.Command {
 			"is set up. 'weft token' makes the token again.",
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", node.DefaultConfigFile, "configuration file to write")
+	cmd.Flags().StringVarP(&file, "config", "c", config.DefaultConfigFile, "configuration file to write")
 	addTokenFile(cmd, &tokenFile)
 	addKeyFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -28,7 +29,7 @@ func newInit() *cobra.Command {
 			return err
 		}
 		deliver := func(token string) error { return deliverToken(cmd, tokenFile, token) }
-		if err := node.Init(file, cfg, rand.Reader, deliver); err != nil {
+		if err := setup.Init(file, cfg, rand.Reader, deliver); err != nil {
 			return err
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s; the secret is in %s\nstart this node:      %s\n"+
@@ -41,7 +42,7 @@ func newInit() *cobra.Command {
 
 // upCommand is the command that starts the node of a configuration.
 func upCommand(file string) string {
-	if file == node.DefaultConfigFile {
+	if file == config.DefaultConfigFile {
 		return "weft up"
 	}
 	if absolute, err := filepath.Abs(file); err == nil {

@@ -7,7 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weftnet/weft/node"
+	"github.com/weftnet/weft/node/config"
+	"github.com/weftnet/weft/node/setup"
 )
 
 func newJoin() *cobra.Command {
@@ -19,7 +20,7 @@ func newJoin() *cobra.Command {
 			"encryption and subnet size; a flag that says otherwise is an error. --join replaces the addresses in the token.",
 		Args: cobra.MaximumNArgs(1),
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", node.DefaultConfigFile, "configuration file to write")
+	cmd.Flags().StringVarP(&file, "config", "c", config.DefaultConfigFile, "configuration file to write")
 	cmd.Flags().StringVar(&tokenFile, "token-file", "", "read the token from this file; - is standard input")
 	addKeyFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -31,7 +32,7 @@ func newJoin() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := node.Join(file, cfg, chosen, token); err != nil {
+		if err := setup.Join(file, cfg, chosen, token); err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "wrote %s; the secret is in %s\nstart this node: %s\n", file, cfg.SecretFile, upCommand(file))

@@ -20,6 +20,7 @@ import (
 	"github.com/weftnet/weft/bench/between"
 	"github.com/weftnet/weft/node"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 )
 
 func main() {
@@ -71,7 +72,7 @@ func exitCode(err error) int {
 }
 
 // misuses are the errors of which the caller can be told: ask otherwise.
-var misuses = []error{errUsage, node.ErrConfig, api.ErrRejected, bench.ErrUsage, between.ErrUsage}
+var misuses = []error{errUsage, config.ErrConfig, api.ErrRejected, bench.ErrUsage, between.ErrUsage}
 
 // errUsage marks a command line that cannot be understood.
 var errUsage = errors.New("usage")

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weftnet/weft/node"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 )
 
 func newReload() *cobra.Command {
@@ -24,7 +24,7 @@ func newReload() *cobra.Command {
 		Example: "  weft reload\n  weft up --check && weft reload",
 		Args:    cobra.NoArgs,
 	}
-	cmd.Flags().StringVar(&socket, "socket", node.DefaultSocket, "control socket of the daemon")
+	cmd.Flags().StringVar(&socket, "socket", config.DefaultSocket, "control socket of the daemon")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		done, err := api.NewClient(socket).Reload(cmd.Context())

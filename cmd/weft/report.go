@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weftnet/weft/node"
 	"github.com/weftnet/weft/node/bundle"
+	"github.com/weftnet/weft/node/config"
 )
 
 func newReport() *cobra.Command {
@@ -24,9 +24,9 @@ func newReport() *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().StringVar(&o.Look.Socket, "socket", "", "control socket of the daemon (default: in run_dir of the configuration)")
-	cmd.Flags().StringVarP(&o.Look.Config, "config", "c", node.DefaultConfigFile, "configuration file")
+	cmd.Flags().StringVarP(&o.Look.Config, "config", "c", config.DefaultConfigFile, "configuration file")
 	cmd.Flags().StringVarP(&out, "out", "o", "", "file to write, or - for standard output (default weft-report-HOST-TIME.tar.gz)")
-	o.Look.Device = node.DefaultDevice
+	o.Look.Device = config.DefaultDevice
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		host, err := os.Hostname()
 		if err != nil {

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weftnet/weft/node"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 )
 
 // newStatus, newPeers and newRoutes print the daemon's state, as tables or as JSON.
@@ -41,7 +41,7 @@ func query[T any](use, short string, ask func(*cobra.Command, *api.Client) (T, e
 	var socket string
 	var asJSON bool
 	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, Example: fmt.Sprintf("  weft %s\n  weft %s --json", use, use)}
-	cmd.Flags().StringVar(&socket, "socket", node.DefaultSocket, "control socket of the daemon")
+	cmd.Flags().StringVar(&socket, "socket", config.DefaultSocket, "control socket of the daemon")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		value, err := ask(cmd, api.NewClient(socket))

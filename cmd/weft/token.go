@@ -5,7 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weftnet/weft/node"
+	"github.com/weftnet/weft/node/config"
+	"github.com/weftnet/weft/node/setup"
 )
 
 func newToken() *cobra.Command {
@@ -18,7 +19,7 @@ func newToken() *cobra.Command {
 		Example: "  weft token\n  weft token --token-file token",
 		Args:    cobra.NoArgs,
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", node.DefaultConfigFile, "configuration file")
+	cmd.Flags().StringVarP(&file, "config", "c", config.DefaultConfigFile, "configuration file")
 	addTokenFile(cmd, &tokenFile)
 	addKeyFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -26,7 +27,7 @@ func newToken() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		token, err := node.Token(cfg)
+		token, err := setup.Token(cfg)
 		if err != nil {
 			return err
 		}
@@ -42,7 +43,7 @@ func addTokenFile(cmd *cobra.Command, file *string) {
 // deliverToken writes the token where the user wants it.
 func deliverToken(cmd *cobra.Command, file, token string) error {
 	if file != "" && file != "-" {
-		return node.WriteTokenFile(file, token)
+		return setup.WriteTokenFile(file, token)
 	}
 	if _, err := fmt.Fprintln(cmd.OutOrStdout(), token); err != nil {
 		return fmt.Errorf("print the token: %w", err)

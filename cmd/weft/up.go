@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/weftnet/weft/node"
+	"github.com/weftnet/weft/node/config"
 )
 
 func newUp() *cobra.Command {
@@ -24,7 +25,7 @@ func newUp() *cobra.Command {
 		Example: "  weft up\n  weft up --check\n  weft up --config /etc/weft/other.yaml --log-level debug",
 		Args:    cobra.NoArgs,
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", node.DefaultConfigFile, "configuration file")
+	cmd.Flags().StringVarP(&file, "config", "c", config.DefaultConfigFile, "configuration file")
 	cmd.Flags().BoolVar(&check, "check", false, "say what would run, or why it would not, and change nothing")
 	addKeyFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -32,7 +33,7 @@ func newUp() *cobra.Command {
 			return checkUp(cmd, file)
 		}
 		ctx, asked := hangups(cmd.Context())
-		read := func() (node.Config, error) { return loadConfig(cmd, file) }
+		read := func() (config.Config, error) { return loadConfig(cmd, file) }
 		cfg, err := read()
 		if err != nil {
 			return err
@@ -61,8 +62,8 @@ func checkUp(cmd *cobra.Command, file string) error {
 
 // addKeyFlags adds a flag for every key of the configuration.
 func addKeyFlags(cmd *cobra.Command) {
-	defaults := node.DefaultConfig()
-	for _, k := range node.Keys() {
+	defaults := config.Default()
+	for _, k := range config.Keys() {
 		usage := k.Usage
 		if k.List {
 			cmd.Flags().StringSlice(k.Flag(), nil, usage)
@@ -80,8 +81,8 @@ func addKeyFlags(cmd *cobra.Command) {
 }
 
 // loadConfig reads the file, then the flags over it. Without a file at the default place, the flags are all.
-func loadConfig(cmd *cobra.Command, file string) (node.Config, error) {
-	cfg := node.DefaultConfig()
+func loadConfig(cmd *cobra.Command, file string) (config.Config, error) {
+	cfg := config.Default()
 	if err := readConfigFile(cmd, &cfg, file); err != nil {
 		return cfg, err
 	}
@@ -92,16 +93,16 @@ func loadConfig(cmd *cobra.Command, file string) (node.Config, error) {
 }
 
 // flagConfig is the configuration of the flags alone, and the names of the keys that they set.
-func flagConfig(cmd *cobra.Command) (cfg node.Config, chosen map[string]bool, err error) {
-	cfg = node.DefaultConfig()
+func flagConfig(cmd *cobra.Command) (cfg config.Config, chosen map[string]bool, err error) {
+	cfg = config.Default()
 	chosen, err = applyFlags(cmd, &cfg)
 	return cfg, chosen, err
 }
 
 // applyFlags sets the keys whose flags were given, and returns their names.
-func applyFlags(cmd *cobra.Command, cfg *node.Config) (map[string]bool, error) {
+func applyFlags(cmd *cobra.Command, cfg *config.Config) (map[string]bool, error) {
 	chosen := map[string]bool{}
-	for _, k := range node.Keys() {
+	for _, k := range config.Keys() {
 		f := cmd.Flags().Lookup(k.Flag())
 		if f == nil || !f.Changed {
 			continue
@@ -115,7 +116,7 @@ func applyFlags(cmd *cobra.Command, cfg *node.Config) (map[string]bool, error) {
 	return chosen, nil
 }
 
-func readConfigFile(cmd *cobra.Command, cfg *node.Config, file string) error {
+func readConfigFile(cmd *cobra.Command, cfg *config.Config, file string) error {
 	if _, err := os.Stat(file); os.IsNotExist(err) && !cmd.Flags().Changed("config") && cmd.Flags().Changed("secret-file") {
 		return nil
 	}

@@ -20,16 +20,16 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/weftnet/weft/node"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/doctor"
 	"github.com/weftnet/weft/trust"
 )
 
 // host is the configuration of a host with a secret and a node key, and a token of its cluster.
-func host(t *testing.T) (cfg *node.Config, secret trust.Secret, seed []byte, token string) {
+func host(t *testing.T) (cfg *config.Config, secret trust.Secret, seed []byte, token string) {
 	t.Helper()
 	dir := t.TempDir()
-	c := node.DefaultConfig()
+	c := config.Default()
 	c.SecretFile, c.StateDir = filepath.Join(dir, "secret"), dir
 	random := rand.NewChaCha8([32]byte{1})
 	secret, err := trust.NewSecret(random)

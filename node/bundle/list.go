@@ -5,8 +5,8 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/weftnet/weft/node"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/doctor"
 	"github.com/weftnet/weft/node/version"
 )
@@ -50,7 +50,7 @@ func ofWeft(facts *doctor.Facts, o Options) []item {
 func settings(facts *doctor.Facts) ([]api.Setting, error) {
 	switch {
 	case facts.Config != nil:
-		return node.Settings(facts.Config), nil
+		return config.Settings(facts.Config), nil
 	case facts.ConfigErr != nil:
 		return nil, facts.ConfigErr
 	}

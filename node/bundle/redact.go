@@ -9,7 +9,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/weftnet/weft/node"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -31,10 +31,10 @@ var pathLine = regexp.MustCompile(`(?m)^[ \t]*["']?(secret_file|state_dir)["']?[
 // newRedactor knows the keys of the configuration in force, of those that the file names (it may have been changed since, or
 // be one that does not parse) and of those at the default places, and what is derived from them. What of these cannot be read
 // it does not know: beside tokens, no other text is known for a key.
-func newRedactor(cfg *node.Config, file string) *redactor {
+func newRedactor(cfg *config.Config, file string) *redactor {
 	r := new(redactor)
-	r.learnSecret(node.DefaultSecretFile)
-	r.learnIdentity(node.DefaultStateDir)
+	r.learnSecret(config.DefaultSecretFile)
+	r.learnIdentity(config.DefaultStateDir)
 	if cfg != nil {
 		r.learnSecret(cfg.SecretFile)
 		r.learnIdentity(cfg.StateDir)

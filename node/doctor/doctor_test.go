@@ -15,8 +15,8 @@ import (
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/kernel/firewall"
-	"github.com/weftnet/weft/node"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/cpu"
 	"github.com/weftnet/weft/tun"
 )
@@ -31,7 +31,7 @@ func switchedOn(names ...string) (list []api.Feature) {
 // healthy is a machine without a daemon on which everything is as weft wants it.
 func healthy() *Facts {
 	active := ethtool.FeatureState{Available: true, Active: true}
-	cfg := node.DefaultConfig()
+	cfg := config.Default()
 	return &Facts{
 		Config: &cfg, ConfigFile: "/etc/weft/weft.yaml", State: Directory{Path: "/var/lib/weft", Free: 1 << 30},
 		Settings: kernel.Facts{Forwarding4: kernel.Fact{Value: 1}, Forwarding6: kernel.Fact{Value: 1}, ReversePath: kernel.Fact{Value: 2}},

@@ -9,8 +9,8 @@ import (
 
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/kernel/firewall"
-	"github.com/weftnet/weft/node"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/cpu"
 )
 
@@ -26,7 +26,7 @@ type Facts struct {
 	Steering   error     // of a program that chooses among sockets of one port
 	NAT        error     // of a table that masquerades, made in a network namespace of its own
 
-	Config     *node.Config // of the daemon, or of the file; nil: this host is not set up, or ConfigErr
+	Config     *config.Config // of the daemon, or of the file; nil: this host is not set up, or ConfigErr
 	ConfigFile string
 	ConfigErr  error // why the file cannot be read, or is refused
 	Exposed    []Exposed
@@ -77,9 +77,9 @@ func (o Options) ControlSocket() string {
 	if o.Socket != "" {
 		return o.Socket
 	}
-	cfg := node.DefaultConfig()
+	cfg := config.Default()
 	if err := cfg.ReadFile(o.Config); err != nil {
-		return node.DefaultSocket
+		return config.DefaultSocket
 	}
 	return cfg.Socket()
 }
@@ -87,7 +87,7 @@ func (o Options) ControlSocket() string {
 // Look gathers the facts of this machine. It changes nothing that lasts. With Options.Peer the daemon has that peer call this
 // node, which takes some seconds at most.
 func Look(ctx context.Context, o Options) *Facts {
-	f := &Facts{Overlay: o.Device, CPU: cpu.Own(), Privileges: node.CheckPrivileges(), TUN: openTUN(), Limits: limits(), Kernel: release()}
+	f := &Facts{Overlay: o.Device, CPU: cpu.Own(), Privileges: kernel.CheckPrivileges(), TUN: openTUN(), Limits: limits(), Kernel: release()}
 	client := api.NewClient(o.ControlSocket())
 	if status, err := client.Status(ctx); err != nil {
 		f.DaemonErr = err
@@ -133,5 +133,5 @@ func (f *Facts) port() uint16 {
 	if f.Config != nil {
 		return listenPort(f.Config)
 	}
-	return node.DefaultPort
+	return config.DefaultPort
 }

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/weftnet/weft/node"
+	"github.com/weftnet/weft/node/config"
 )
 
 func TestTheDaemonIsAskedWhereItsConfigurationSays(t *testing.T) {
@@ -19,7 +19,7 @@ func TestTheDaemonIsAskedWhereItsConfigurationSays(t *testing.T) {
 	}{
 		{Options{Config: file}, "/run/other/weft.sock"},
 		{Options{Config: file, Socket: "/run/given.sock"}, "/run/given.sock"},
-		{Options{Config: file + ".none"}, node.DefaultSocket},
+		{Options{Config: file + ".none"}, config.DefaultSocket},
 	} {
 		if got := c.o.ControlSocket(); got != c.want {
 			t.Errorf("%+v: %s, want %s", c.o, got, c.want)

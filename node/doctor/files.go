@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/weftnet/weft/node"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -19,7 +19,7 @@ type Exposed struct {
 	Mode fs.FileMode
 }
 
-func nodeKey(cfg *node.Config) string { return filepath.Join(cfg.StateDir, trust.IdentityFile) }
+func nodeKey(cfg *config.Config) string { return filepath.Join(cfg.StateDir, trust.IdentityFile) }
 
 // exposed are those of the files that others may read or write. A file that is not there is not.
 func exposed(paths ...string) (list []Exposed) {

@@ -16,8 +16,8 @@ import (
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/kernel/firewall"
-	"github.com/weftnet/weft/node"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/tun"
 )
 
@@ -43,7 +43,7 @@ func (f *Facts) probe() {
 // is wrong in it shows at the next start.
 func (f *Facts) configure(inForce []api.Setting, file string) {
 	f.ConfigFile = file
-	cfg := node.DefaultConfig()
+	cfg := config.Default()
 	err := cfg.ReadFile(file)
 	if err == nil {
 		err = cfg.Validate()
@@ -65,10 +65,10 @@ func (f *Facts) configure(inForce []api.Setting, file string) {
 }
 
 // configOf is the configuration of the settings. Keys that this build does not have are left out.
-func configOf(settings []api.Setting) (node.Config, error) {
-	cfg := node.DefaultConfig()
+func configOf(settings []api.Setting) (config.Config, error) {
+	cfg := config.Default()
 	for _, s := range settings {
-		for _, k := range node.Keys() {
+		for _, k := range config.Keys() {
 			if k.Name != s.Key {
 				continue
 			}

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/weftnet/weft/node"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/config"
 )
 
 // checkReach tells what came of the calls of the peer that was asked.
@@ -77,14 +77,14 @@ func fromHere(d *api.DialBack) []Check {
 }
 
 // listenPort is the port of a configuration.
-func listenPort(cfg *node.Config) uint16 {
+func listenPort(cfg *config.Config) uint16 {
 	_, text, err := net.SplitHostPort(cfg.Listen)
 	if err != nil {
-		return node.DefaultPort
+		return config.DefaultPort
 	}
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil {
-		return node.DefaultPort
+		return config.DefaultPort
 	}
 	return uint16(n)
 }

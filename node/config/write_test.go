@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ var oddWords = []string{"null", "~", "-", "yes", "no", "on", "true", "1e3", "0x1
 
 // drawConfig is a random configuration that Validate accepts, over every key.
 func drawConfig(t *rapid.T) Config {
-	cfg := DefaultConfig()
+	cfg := Default()
 	for _, k := range Keys() {
 		if values := drawValues(t, k.Name); values != nil && k.Set(&cfg, values) != nil {
 			t.Fatalf("%s does not take %q", k.Name, values)
@@ -102,7 +102,7 @@ func TestEveryValidConfigurationReadsBackAsItWasWritten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		back := DefaultConfig()
+		back := Default()
 		if err := back.Parse(text); err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
@@ -116,14 +116,14 @@ func TestEveryValidConfigurationReadsBackAsItWasWritten(t *testing.T) {
 
 func TestOddWordsAreNamesAndPathsLikeAnyOther(t *testing.T) {
 	for _, word := range oddWords {
-		file, cfg := freshConfig(t, "first")
+		file, cfg := filepath.Join(t.TempDir(), "weft.yaml"), Default()
 		cfg.Name, cfg.StateDir = word, "/var/lib/"+word
-		if _, err := initialise(file, cfg); err != nil {
+		if err := WriteFile(file, cfg); err != nil {
 			t.Errorf("%q: %v", word, err)
 			continue
 		}
-		back := DefaultConfig()
-		if err := back.ReadFile(file); err != nil || back.Name != word || back.StateDir != filepath.Clean("/var/lib/"+word) {
+		back := Default()
+		if err := back.ReadFile(file); err != nil || back.Name != word || back.StateDir != "/var/lib/"+word {
 			text, _ := os.ReadFile(file)
 			t.Errorf("%q: %v, name %q, state_dir %q\n%s", word, err, back.Name, back.StateDir, text)
 		}
@@ -131,7 +131,7 @@ func TestOddWordsAreNamesAndPathsLikeAnyOther(t *testing.T) {
 }
 
 func TestAnOrdinaryConfigurationIsWrittenWithoutQuotes(t *testing.T) {
-	cfg := DefaultConfig()
+	cfg := Default()
 	cfg.Name, cfg.Bootstrap, cfg.SubnetSize, cfg.Join = "vm-1", true, [2]int{25, 64}, []string{"192.0.2.1:9338"}
 	cfg.LogFormat, cfg.Advertise = "json", []netip.Addr{netip.MustParseAddr("192.0.2.2")}
 	text, err := cfg.text()

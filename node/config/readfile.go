@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	"errors"
@@ -25,11 +25,19 @@ func readConfigFile(path string) ([]byte, error) {
 	data, _, err := atomicfile.Read(path, maxConfigLen)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return nil, rootHint(err)
+		return nil, RootHint(err)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%w (make one with 'weft init' or 'weft join', or name it with --config)", err)
 	case err != nil:
 		return nil, fmt.Errorf("%w (name the configuration with --config)", err)
 	}
 	return data, nil
+}
+
+// RootHint adds what helps when the user lacks permission.
+func RootHint(err error) error {
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		return fmt.Errorf("%w (run it as root, with sudo)", err)
+	}
+	return err
 }

@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	"fmt"
@@ -12,17 +12,17 @@ import (
 
 const configHeader = "weft: all keys are in docs/configuration.md and 'weft up --help'"
 
-// writeConfig writes the keys that differ from the defaults, and those that everybody looks for.
-func writeConfig(file string, cfg Config) error {
+// WriteFile writes the keys that differ from the defaults, and those that everybody looks for.
+func WriteFile(file string, cfg Config) error {
 	text, err := cfg.text()
 	if err != nil {
-		return fmt.Errorf("node: write configuration: %w", err)
+		return fmt.Errorf("config: write configuration: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return fmt.Errorf("node: make the directory of %s: %w", file, rootHint(err))
+		return fmt.Errorf("config: make the directory of %s: %w", file, RootHint(err))
 	}
 	if err := renameio.WriteFile(file, text, 0o644); err != nil {
-		return fmt.Errorf("node: write configuration: %w", rootHint(err))
+		return fmt.Errorf("config: write configuration: %w", RootHint(err))
 	}
 	return nil
 }
@@ -30,7 +30,7 @@ func writeConfig(file string, cfg Config) error {
 // text is the configuration as YAML. Parse reads it back for every configuration that Validate accepts.
 func (c *Config) text() ([]byte, error) {
 	always := map[string]bool{"name": true, "network": true, "subnet": true, "join": true, "encryption": true}
-	defaults := DefaultConfig()
+	defaults := Default()
 	root := &yaml.Node{Kind: yaml.MappingNode, HeadComment: configHeader}
 	for _, k := range keys {
 		if always[k.Name] || k.Get(c) != k.Get(&defaults) {

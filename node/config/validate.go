@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	"errors"
@@ -20,7 +20,7 @@ import (
 func (c *Config) Validate() error {
 	for _, check := range []func() error{c.checkName, c.checkNetwork, c.checkSubnet, c.checkRoutes, c.checkUnderlay, c.checkLanes, c.checkMetrics, c.checkPaths} {
 		if err := check(); err != nil {
-			return c.placed(err)
+			return c.Placed(err)
 		}
 	}
 	return nil
@@ -28,14 +28,14 @@ func (c *Config) Validate() error {
 
 func (c *Config) checkName() error {
 	if c.Name == "" {
-		return keyErrorf("name", "is empty: give this node a label")
+		return KeyErrorf("name", "is empty: give this node a label")
 	}
 	if len(c.Name) > 63 {
-		return keyErrorf("name", "%d characters are more than 63: shorten it", len(c.Name))
+		return KeyErrorf("name", "%d characters are more than 63: shorten it", len(c.Name))
 	}
 	for _, r := range c.Name {
 		if r <= ' ' || r == 0x7f || r > 0x7f {
-			return keyErrorf("name", "%q holds characters that are not printable ASCII without blanks: use letters, digits and dashes", c.Name)
+			return KeyErrorf("name", "%q holds characters that are not printable ASCII without blanks: use letters, digits and dashes", c.Name)
 		}
 	}
 	return nil
@@ -44,18 +44,18 @@ func (c *Config) checkName() error {
 func (c *Config) checkNetwork() error {
 	families := map[bool]netip.Prefix{}
 	if len(c.Network) == 0 {
-		return keyErrorf("network", "is empty: name the prefix of the whole overlay, such as 10.244.0.0/16")
+		return KeyErrorf("network", "is empty: name the prefix of the whole overlay, such as 10.244.0.0/16")
 	}
 	for _, p := range c.Network {
 		if other, ok := families[p.Addr().Is4()]; ok {
-			return keyErrorf("network", "%s and %s are of one family: name at most one IPv4 and one IPv6 prefix", other, p)
+			return KeyErrorf("network", "%s and %s are of one family: name at most one IPv4 and one IPv6 prefix", other, p)
 		}
 		families[p.Addr().Is4()] = p
 		if p.Bits() == 0 || p.Bits() > p.Addr().BitLen()-2 {
-			return keyErrorf("network", "%s cannot be divided among nodes: name one such as 10.244.0.0/16", p)
+			return KeyErrorf("network", "%s cannot be divided among nodes: name one such as 10.244.0.0/16", p)
 		}
 		if err := checkUnicast(p); err != nil {
-			return keyErrorf("network", "%w", err)
+			return KeyErrorf("network", "%w", err)
 		}
 	}
 	return nil
@@ -93,19 +93,19 @@ func (c *Config) checkSubnet() error {
 		return c.checkSubnetSize()
 	}
 	if n := len(c.Subnet.Prefixes); n > mesh.MaxPrefixes {
-		return keyErrorf("subnet", "%d prefixes are more than the %d that a node can claim: put neighbours together", n, mesh.MaxPrefixes)
+		return KeyErrorf("subnet", "%d prefixes are more than the %d that a node can claim: put neighbours together", n, mesh.MaxPrefixes)
 	}
 	for i, p := range c.Subnet.Prefixes {
 		net, ok := c.networkOf(p)
 		switch {
 		case !ok:
-			return keyErrorf("subnet", "%s is not inside network %s: name a part of that, or auto", p, joined(c.Network))
+			return KeyErrorf("subnet", "%s is not inside network %s: name a part of that, or auto", p, Joined(c.Network))
 		case p == net:
-			return keyErrorf("subnet", "%s is all of network; leave room for other nodes", p)
+			return KeyErrorf("subnet", "%s is all of network; leave room for other nodes", p)
 		}
 		for _, other := range c.Subnet.Prefixes[:i] {
 			if other.Overlaps(p) {
-				return keyErrorf("subnet", "%s and %s overlap: name one of them", other, p)
+				return KeyErrorf("subnet", "%s and %s overlap: name one of them", other, p)
 			}
 		}
 	}
@@ -119,7 +119,7 @@ func (c *Config) checkSubnetSize() error {
 			size = c.SubnetSize[1]
 		}
 		if size <= net.Bits() {
-			return keyErrorf("subnet_size", "a /%d does not fit into network %s more than once: name a longer length", size, net)
+			return KeyErrorf("subnet_size", "a /%d does not fit into network %s more than once: name a longer length", size, net)
 		}
 	}
 	return nil
@@ -135,7 +135,7 @@ func (c *Config) networkOf(p netip.Prefix) (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
-func (c *Config) inNetwork(a netip.Addr) bool {
+func (c *Config) InNetwork(a netip.Addr) bool {
 	return slices.ContainsFunc(c.Network, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
@@ -147,25 +147,25 @@ const (
 
 func (c *Config) checkRoutes() error {
 	if n := len(c.Routes); n > mesh.MaxPrefixes {
-		return keyErrorf("routes", "%d prefixes are more than the %d that a node can claim: put neighbours together", n, mesh.MaxPrefixes)
+		return KeyErrorf("routes", "%d prefixes are more than the %d that a node can claim: put neighbours together", n, mesh.MaxPrefixes)
 	}
 	for i, p := range c.Routes {
 		if err := checkWidth(p); err != nil {
 			return err
 		}
 		if err := checkUnicast(p); err != nil {
-			return keyErrorf("routes", "%w", err)
+			return KeyErrorf("routes", "%w", err)
 		}
 		if slices.Contains(c.Routes[:i], p) {
-			return keyErrorf("routes", "%s is there twice", p)
+			return KeyErrorf("routes", "%s is there twice", p)
 		}
 		for _, network := range c.Network {
 			if p.Bits() <= network.Bits() && p.Overlaps(network) {
-				return keyErrorf("routes", "%s covers network %s: it may lie inside or outside of it", p, network)
+				return KeyErrorf("routes", "%s covers network %s: it may lie inside or outside of it", p, network)
 			}
 		}
 		if j := slices.IndexFunc(c.Subnet.Prefixes, p.Overlaps); j >= 0 {
-			return keyErrorf("routes", "%s overlaps subnet %s, which this node owns already", p, c.Subnet.Prefixes[j])
+			return KeyErrorf("routes", "%s overlaps subnet %s, which this node owns already", p, c.Subnet.Prefixes[j])
 		}
 	}
 	return nil
@@ -179,9 +179,9 @@ func checkWidth(p netip.Prefix) error {
 	}
 	switch {
 	case p.Bits() == 0:
-		return keyErrorf("routes", "%s is the default route, which weft does not carry: name what lies behind this node", p)
+		return KeyErrorf("routes", "%s is the default route, which weft does not carry: name what lies behind this node", p)
 	case p.Bits() < widest:
-		return keyErrorf("routes", "%s is wider than /%d, the widest that weft carries: name narrower ones", p, widest)
+		return KeyErrorf("routes", "%s is wider than /%d, the widest that weft carries: name narrower ones", p, widest)
 	}
 	return nil
 }
@@ -189,17 +189,17 @@ func checkWidth(p netip.Prefix) error {
 // checkUnderlay refuses underlay addresses inside the overlay: packets to them would go in circles.
 func (c *Config) checkUnderlay() error {
 	for _, a := range c.Advertise {
-		if c.inNetwork(a) {
-			return keyErrorf("advertise", "%s lies inside network %s; name an address of the underlay", a, joined(c.Network))
+		if c.InNetwork(a) {
+			return KeyErrorf("advertise", "%s lies inside network %s; name an address of the underlay", a, Joined(c.Network))
 		}
 	}
 	for _, seed := range c.Join {
 		host, _, err := mesh.SplitSeed(seed, DefaultPort)
 		if err != nil {
-			return keyErrorf("join", "%w", err)
+			return KeyErrorf("join", "%w", err)
 		}
-		if a, err := netip.ParseAddr(host); err == nil && c.inNetwork(a.Unmap()) {
-			return keyErrorf("join", "%s lies inside network %s; name an address of the underlay", seed, joined(c.Network))
+		if a, err := netip.ParseAddr(host); err == nil && c.InNetwork(a.Unmap()) {
+			return KeyErrorf("join", "%s lies inside network %s; name an address of the underlay", seed, Joined(c.Network))
 		}
 	}
 	return nil
@@ -207,14 +207,14 @@ func (c *Config) checkUnderlay() error {
 
 // checkLanes refuses lanes that the driver cannot have queues for.
 func (c *Config) checkLanes() error {
-	if c.Lanes > 1 && c.oneQueue() {
-		return keyErrorf("lanes", "%d are more than driver %s has queues, which is one; driver super has as many as wanted", c.Lanes, c.Driver)
+	if c.Lanes > 1 && c.OneQueue() {
+		return KeyErrorf("lanes", "%d are more than driver %s has queues, which is one; driver super has as many as wanted", c.Lanes, c.Driver)
 	}
 	return nil
 }
 
-// oneQueue reports whether the configured driver has one queue only.
-func (c *Config) oneQueue() bool { return c.Driver == tun.DriverBatch || c.Driver == tun.DriverPlain }
+// OneQueue reports whether the configured driver has one queue only.
+func (c *Config) OneQueue() bool { return c.Driver == tun.DriverBatch || c.Driver == tun.DriverPlain }
 
 // maxSocketPath is the longest path that a unix socket can have: sun_path holds 108 bytes with the zero at the end, unix(7).
 const maxSocketPath = 107
@@ -224,17 +224,17 @@ func (c *Config) checkPaths() error {
 		{"secret_file", c.SecretFile}, {"state_dir", c.StateDir}, {"run_dir", c.RunDir},
 	} {
 		if !utf8.ValidString(path.value) || strings.ContainsFunc(path.value, unicode.IsControl) {
-			return keyErrorf(path.key, "%q holds control characters or is not UTF-8: use a plain path", path.value)
+			return KeyErrorf(path.key, "%q holds control characters or is not UTF-8: use a plain path", path.value)
 		}
 	}
 	if noDirectory(c.StateDir) {
-		return keyErrorf("state_dir", "%s is a file, or lies below one: name a directory", c.StateDir)
+		return KeyErrorf("state_dir", "%s is a file, or lies below one: name a directory", c.StateDir)
 	}
 	if noDirectory(c.RunDir) {
-		return keyErrorf("run_dir", "%s is a file, or lies below one: name a directory", c.RunDir)
+		return KeyErrorf("run_dir", "%s is a file, or lies below one: name a directory", c.RunDir)
 	}
 	if n := len(c.Socket()); n > maxSocketPath {
-		return keyErrorf("run_dir", "%s is too long: the path of the socket in it has %d bytes, and the kernel takes %d", c.RunDir, n, maxSocketPath)
+		return KeyErrorf("run_dir", "%s is too long: the path of the socket in it has %d bytes, and the kernel takes %d", c.RunDir, n, maxSocketPath)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	"errors"
@@ -139,12 +139,12 @@ func TestAPathThatIsNoFileIsRefusedAtOnce(t *testing.T) {
 	for path, want := range map[string]string{
 		pipe: "not a regular file", t.TempDir(): "a directory", long: "more than 1048576 bytes", "": "--config",
 	} {
-		cfg := DefaultConfig()
+		cfg := Default()
 		if err := cfg.ReadFile(path); err == nil || !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", path, err, want)
 		}
 	}
-	cfg := DefaultConfig()
+	cfg := Default()
 	if err := cfg.ReadFile(os.DevNull); err != nil {
 		t.Error(err)
 	}
@@ -158,7 +158,7 @@ func TestBadConfigurationIsRefusedInOneLineThatNamesPlaceAndValue(t *testing.T) 
 			if err := os.WriteFile(file, []byte(test.yaml), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			cfg := DefaultConfig()
+			cfg := Default()
 			err := cfg.ReadFile(file)
 			if err == nil {
 				err = cfg.Validate()
@@ -201,7 +201,7 @@ state_dir: /tmp/state
 run_dir: /tmp/run
 log: {level: debug, format: json}
 `
-	cfg := DefaultConfig()
+	cfg := Default()
 	if err := cfg.Parse([]byte(text)); err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ log: {level: debug, format: json}
 func TestErrorsThatOnlyTheWholeShowsNameThePlaceOfTheKeyToo(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "weft.yaml")
 	must(t, os.WriteFile(file, []byte("name: a\n\nlog: {level: debug}\nroutes:\n  - 0.0.0.0/0\n"), 0o600))
-	cfg := DefaultConfig()
+	cfg := Default()
 	must(t, cfg.ReadFile(file))
 	copied := cfg
 	if err := cfg.Validate(); err == nil || !strings.HasPrefix(err.Error(), file+": line 4: routes: ") {
@@ -240,7 +240,7 @@ func TestErrorsThatOnlyTheWholeShowsNameThePlaceOfTheKeyToo(t *testing.T) {
 	if err := copied.Validate(); err == nil || !strings.HasPrefix(err.Error(), file+": line 4: ") {
 		t.Errorf("of a copy: %v", err)
 	}
-	bare := DefaultConfig()
+	bare := Default()
 	bare.Name = ""
 	if err := bare.Validate(); err == nil || !strings.HasPrefix(err.Error(), "name: ") {
 		t.Errorf("from nowhere: %v", err)
@@ -250,7 +250,7 @@ func TestErrorsThatOnlyTheWholeShowsNameThePlaceOfTheKeyToo(t *testing.T) {
 func TestEveryProposedValueIsAccepted(t *testing.T) {
 	for _, k := range Keys() {
 		for _, choice := range k.Choices {
-			cfg := DefaultConfig()
+			cfg := Default()
 			if err := k.Set(&cfg, []string{choice}); err != nil || k.Get(&cfg) != choice {
 				t.Errorf("%s: %s: %v, it is then %s", k.Name, choice, err, k.Get(&cfg))
 			}
@@ -261,7 +261,7 @@ func TestEveryProposedValueIsAccepted(t *testing.T) {
 // What a reload copies from one configuration into another is the same there.
 func TestEveryKeyTakesItsOwnValues(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		from, to := drawConfig(t), DefaultConfig()
+		from, to := drawConfig(t), Default()
 		for _, k := range Keys() {
 			if err := k.Set(&to, k.Values(&from)); err != nil || k.Get(&to) != k.Get(&from) {
 				t.Fatalf("%s: %v, %q became %q", k.Name, err, k.Get(&from), k.Get(&to))
@@ -275,7 +275,7 @@ func FuzzConfigurationNeverPanics(f *testing.F) {
 	f.Add("log: {level: info}\n? [a]\n: b\n")
 	f.Add("a: &x [*x]\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		cfg := DefaultConfig()
+		cfg := Default()
 		if cfg.Parse([]byte(text)) == nil {
 			_ = cfg.Validate() // only must not panic
 		}

@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	"fmt"
@@ -59,18 +59,18 @@ func Keys() []*Key { return keys }
 var keys = []*Key{
 	text("name", "label of this node (default: the hostname)", func(c *Config) *string { return &c.Name }),
 	prefixes("network", "the whole overlay: an IPv4 prefix, an IPv6 prefix, or one of each", func(c *Config) *[]netip.Prefix { return &c.Network }),
-	live(several("subnet", "our part of it: prefixes, or auto", setSubnet, func(c *Config) []string { return c.Subnet.values() })).propose("auto"),
-	live(several("subnet_size", "prefix lengths of an automatic subnet: IPv4, IPv6", setSubnetSize, func(c *Config) []string { return texts(c.SubnetSize[:]) })),
+	live(several("subnet", "our part of it: prefixes, or auto", setSubnet, func(c *Config) []string { return c.Subnet.Values() })).propose("auto"),
+	live(several("subnet_size", "prefix lengths of an automatic subnet: IPv4, IPv6", setSubnetSize, func(c *Config) []string { return Texts(c.SubnetSize[:]) })),
 	live(flag("bootstrap", "with subnet auto: take a subnet although no seed answered (the first node of a cluster)", func(c *Config) *bool { return &c.Bootstrap })),
 	live(prefixes("routes", "further prefixes behind this node", func(c *Config) *[]netip.Prefix { return &c.Routes })),
 	single("listen", "address and port of the underlay, UDP and TCP", setListen, func(c *Config) string { return c.Listen }),
-	live(several("advertise", "addresses that peers shall call (default: the source address of the default route)", setAdvertise, func(c *Config) []string { return texts(c.Advertise) })),
+	live(several("advertise", "addresses that peers shall call (default: the source address of the default route)", setAdvertise, func(c *Config) []string { return Texts(c.Advertise) })),
 	live(several("join", "nodes to call first: host or host:port", setJoin, func(c *Config) []string { return c.Join })),
-	single("encryption", "on: packets are sealed; off: they travel in clear, only control is sealed", setEncryption, func(c *Config) string { return onOff(c.Encryption) }).propose("on", "off"),
+	single("encryption", "on: packets are sealed; off: they travel in clear, only control is sealed", setEncryption, func(c *Config) string { return OnOff(c.Encryption) }).propose("on", "off"),
 	text("secret_file", "file with the cluster secret", func(c *Config) *string { return &c.SecretFile }),
 	live(single("mtu", "of the overlay device: auto, or bytes", setMTU, func(c *Config) string { return orAuto(c.MTU) })).propose("auto"),
 	single("device", "name of the overlay device", setDevice, func(c *Config) string { return c.Device }),
-	single("driver", "of the overlay device: auto, super, batch or plain", setDriver, func(c *Config) string { return string(c.Driver) }).propose(texts(drivers)...),
+	single("driver", "of the overlay device: auto, super, batch or plain", setDriver, func(c *Config) string { return string(c.Driver) }).propose(Texts(drivers)...),
 	single("lanes", "queues of the device, each with sockets and a loop of its own: auto (by CPUs), or 1 to 64", setLanes, func(c *Config) string { return orAuto(c.Lanes) }).propose("auto"),
 	knob("offload.tso", "superpackets of TCP are read from the device: auto, on or off", func(c *Config) *tun.Knob { return &c.Offload.Device.TSO }),
 	knob("offload.uso", "superpackets of UDP are read from the device: auto, on or off", func(c *Config) *tun.Knob { return &c.Offload.Device.USO }),
@@ -131,6 +131,26 @@ func flag(name, usage string, field func(*Config) *bool) *Key {
 	}, func(c *Config) string { return strconv.FormatBool(*field(c)) }).propose("true", "false")
 }
 
+// autoOff is a key of something that weft does by itself, or leaves to others.
+func autoOff(name, usage string, field func(*Config) *bool) *Key {
+	return single(name, usage, func(c *Config, v []string) error {
+		switch v[0] {
+		case "auto":
+			*field(c) = true
+		case "off":
+			*field(c) = false
+		default:
+			return fmt.Errorf("%q is not auto or off", v[0])
+		}
+		return nil
+	}, func(c *Config) string {
+		if *field(c) {
+			return "auto"
+		}
+		return "off"
+	}).propose("auto", "off")
+}
+
 // knob is a key of an offload: auto and on differ in what happens where the kernel cannot.
 func knob[K ~string](name, usage string, field func(*Config) *K) *Key {
 	return single(name, usage, func(c *Config, v []string) error {
@@ -148,7 +168,7 @@ func prefixes(name, usage string, field func(*Config) *[]netip.Prefix) *Key {
 		list, err := parsePrefixes(v)
 		*field(c) = list
 		return err
-	}, func(c *Config) []string { return texts(*field(c)) })
+	}, func(c *Config) []string { return Texts(*field(c)) })
 }
 
 func parsePrefixes(values []string) ([]netip.Prefix, error) {
@@ -294,8 +314,8 @@ func setMTU(c *Config, v []string) error {
 		return nil
 	}
 	n, err := strconv.Atoi(v[0])
-	if err != nil || n < minMTU || n > maxMTU {
-		return fmt.Errorf("%q is not auto, nor a number from %d to %d", v[0], minMTU, maxMTU)
+	if err != nil || n < MinMTU || n > MaxMTU {
+		return fmt.Errorf("%q is not auto, nor a number from %d to %d", v[0], MinMTU, MaxMTU)
 	}
 	c.MTU = n
 	return nil
@@ -318,7 +338,7 @@ var drivers = []tun.Driver{tun.DriverAuto, tun.DriverSuper, tun.DriverBatch, tun
 
 func setDriver(c *Config, v []string) error {
 	if !slices.Contains(drivers, tun.Driver(v[0])) {
-		return fmt.Errorf("%q is not a driver: it is one of %s", v[0], joined(drivers))
+		return fmt.Errorf("%q is not a driver: it is one of %s", v[0], Joined(drivers))
 	}
 	c.Driver = tun.Driver(v[0])
 	return nil
@@ -355,13 +375,6 @@ func setLogFormat(c *Config, v []string) error {
 	return nil
 }
 
-func onOff(b bool) string {
-	if b {
-		return "on"
-	}
-	return "off"
-}
-
 // orAuto is a number, or auto for 0.
 func orAuto(n int) string {
 	if n == 0 {
@@ -369,14 +382,3 @@ func orAuto(n int) string {
 	}
 	return strconv.Itoa(n)
 }
-
-// texts are the items as they are written.
-func texts[T any](items []T) []string {
-	list := make([]string, len(items))
-	for i, v := range items {
-		list[i] = fmt.Sprint(v)
-	}
-	return list
-}
-
-func joined[T any](items []T) string { return strings.Join(texts(items), ",") }

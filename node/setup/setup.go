@@ -1,4 +1,5 @@
-package node
+// Package setup makes a host a node of a cluster: the secret, the configuration file, and the tokens with which others join.
+package setup
 
 import (
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"github.com/weftnet/weft/kernel"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -25,7 +27,7 @@ var ErrExists = errors.New("exists already")
 // Init makes the first node of a cluster: a secret if there is none, the configuration file, and a token for the others,
 // which it gives to deliver. cfg holds what the user chose. Nothing that exists is overwritten. An error, also one of
 // deliver, leaves no file that was not there before.
-func Init(file string, cfg Config, random io.Reader, deliver func(token string) error) error {
+func Init(file string, cfg config.Config, random io.Reader, deliver func(token string) error) error {
 	cfg.Bootstrap = cfg.Subnet.Auto
 	if err := prepare(file, &cfg); err != nil {
 		return err
@@ -47,7 +49,7 @@ func Init(file string, cfg Config, random io.Reader, deliver func(token string) 
 }
 
 // Token makes the token with which others join a node that is set up with cfg. It reads the secret.
-func Token(cfg Config) (string, error) {
+func Token(cfg config.Config) (string, error) {
 	secret, _, err := trust.ReadSecretFile(cfg.SecretFile)
 	if err != nil {
 		return "", secretError(err)
@@ -55,7 +57,7 @@ func Token(cfg Config) (string, error) {
 	return tokenOf(cfg, secret)
 }
 
-func tokenOf(cfg Config, secret trust.Secret) (string, error) {
+func tokenOf(cfg config.Config, secret trust.Secret) (string, error) {
 	seeds, err := callableAt(cfg)
 	if err != nil {
 		return "", err
@@ -69,14 +71,14 @@ func tokenOf(cfg Config, secret trust.Secret) (string, error) {
 func WriteTokenFile(path, token string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return configErrorf("%s %w: delete it first, or name another file for the token", path, ErrExists)
+		return config.Errorf("%s %w: delete it first, or name another file for the token", path, ErrExists)
 	}
 	if err != nil {
-		return fmt.Errorf("node: write token: %w", err)
+		return fmt.Errorf("setup: write token: %w", err)
 	}
 	_, err = f.WriteString(token + "\n")
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("node: write token: %w", errors.Join(err, os.Remove(path)))
+		return fmt.Errorf("setup: write token: %w", errors.Join(err, os.Remove(path)))
 	}
 	return nil
 }
@@ -84,13 +86,13 @@ func WriteTokenFile(path, token string) error {
 // Join makes a further node from a token. cfg holds what the user chose, and chosen the names of those keys: what the
 // token decides must not contradict it, but for join, where the user's choice replaces the token's. An error leaves no
 // file that was not there before.
-func Join(file string, cfg Config, chosen map[string]bool, text string) error {
+func Join(file string, cfg config.Config, chosen map[string]bool, text string) error {
 	token, err := trust.ParseToken(text)
 	if err != nil {
-		return configErrorf("token: %w", err)
+		return config.Errorf("token: %w", err)
 	}
 	if cfg.Bootstrap {
-		return keyErrorf("bootstrap", "only the first node of a cluster may have it, and a node that joins is not the first")
+		return config.KeyErrorf("bootstrap", "only the first node of a cluster may have it, and a node that joins is not the first")
 	}
 	if err := follow(token, &cfg, chosen); err != nil {
 		return err
@@ -102,12 +104,12 @@ func Join(file string, cfg Config, chosen map[string]bool, text string) error {
 }
 
 // follow gives cfg what the token decides.
-func follow(token trust.Token, cfg *Config, chosen map[string]bool) error {
+func follow(token trust.Token, cfg *config.Config, chosen map[string]bool) error {
 	told := *cfg
 	told.Network, told.Encryption, told.SubnetSize = token.Network, token.Encryption, token.SubnetSize
-	for _, k := range keys {
+	for _, k := range config.Keys() {
 		if chosen[k.Name] && k.Name != "join" && !sameItems(k.Values(cfg), k.Values(&told)) {
-			return keyErrorf(k.Name, "%s was chosen, but the token says %s: leave it out to join this cluster", k.Get(cfg), k.Get(&told))
+			return config.KeyErrorf(k.Name, "%s was chosen, but the token says %s: leave it out to join this cluster", k.Get(cfg), k.Get(&told))
 		}
 	}
 	if !chosen["join"] {
@@ -122,11 +124,11 @@ func sameItems(a, b []string) bool {
 }
 
 // prepare checks cfg and makes its paths absolute, since 'up' may run elsewhere. It changes nothing on the machine.
-func prepare(file string, cfg *Config) error {
+func prepare(file string, cfg *config.Config) error {
 	for _, path := range []*string{&cfg.SecretFile, &cfg.StateDir, &cfg.RunDir} {
 		absolute, err := filepath.Abs(*path)
 		if err != nil {
-			return fmt.Errorf("node: make %s absolute: %w", *path, err)
+			return fmt.Errorf("setup: make %s absolute: %w", *path, err)
 		}
 		*path = absolute
 	}
@@ -134,18 +136,18 @@ func prepare(file string, cfg *Config) error {
 		return err
 	}
 	if _, err := os.Lstat(file); err == nil {
-		return configErrorf("%s %w: this host is set up; delete the file first to start over", file, ErrExists)
+		return config.Errorf("%s %w: this host is set up; delete the file first to start over", file, ErrExists)
 	}
 	return nil
 }
 
 // setUp writes secret and configuration, then calls last. When something fails, what it wrote is removed again.
-func setUp(file string, cfg Config, secret trust.Secret, last func() error) error {
+func setUp(file string, cfg config.Config, secret trust.Secret, last func() error) error {
 	created, err := writeSecret(cfg.SecretFile, secret)
 	if err != nil {
 		return err
 	}
-	err = writeConfig(file, cfg)
+	err = config.WriteFile(file, cfg)
 	if err == nil {
 		if err = last(); err == nil {
 			return nil
@@ -176,15 +178,15 @@ func writeSecret(path string, secret trust.Secret) (created bool, err error) {
 	case err == nil && old == secret:
 		return false, nil
 	case err == nil:
-		return false, keyErrorf("secret_file", "%s %w with another secret; delete it first to join this cluster", path, ErrExists)
+		return false, config.KeyErrorf("secret_file", "%s %w with another secret; delete it first to join this cluster", path, ErrExists)
 	case !errors.Is(err, fs.ErrNotExist):
 		return false, secretError(err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return false, fmt.Errorf("node: make the directory of %s: %w", path, rootHint(err))
+		return false, fmt.Errorf("setup: make the directory of %s: %w", path, config.RootHint(err))
 	}
 	if err := renameio.WriteFile(path, []byte(secret.Text()+"\n"), 0o600); err != nil {
-		return false, fmt.Errorf("node: write secret: %w", rootHint(err))
+		return false, fmt.Errorf("setup: write secret: %w", config.RootHint(err))
 	}
 	return true, nil
 }
@@ -192,25 +194,17 @@ func writeSecret(path string, secret trust.Secret) (created bool, err error) {
 // secretError explains why the secret cannot be read: the configuration is wrong, or the user may not.
 func secretError(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("secret_file: %w", rootHint(err))
+		return fmt.Errorf("secret_file: %w", config.RootHint(err))
 	}
-	return keyErrorf("secret_file", "%w", err)
-}
-
-// rootHint adds what helps when the user lacks permission.
-func rootHint(err error) error {
-	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
-		return fmt.Errorf("%w (run it as root, with sudo)", err)
-	}
-	return err
+	return config.KeyErrorf("secret_file", "%w", err)
 }
 
 // callableAt lists the addresses that go into a token: those that are advertised, or else the one that is listened on, or
 // else the source address of the default route.
-func callableAt(cfg Config) ([]string, error) {
+func callableAt(cfg config.Config) ([]string, error) {
 	host, port, err := net.SplitHostPort(cfg.Listen)
 	if err != nil {
-		return nil, keyErrorf("listen", "%w", err)
+		return nil, config.KeyErrorf("listen", "%w", err)
 	}
 	addrs := cfg.Advertise
 	if bound, err := netip.ParseAddr(host); err == nil && !bound.IsUnspecified() && len(addrs) == 0 {

@@ -1,4 +1,6 @@
-package node
+// Package config is the configuration of a node: its keys, the file and the flags that give them values, and the checks of what
+// came out. Whatever is wrong with one is a single line that names the key and, where it was given, its place.
+package config
 
 import (
 	"bytes"
@@ -31,8 +33,8 @@ const (
 	DefaultPort       = 9338
 	SocketName        = "weft.sock"
 
-	minMTU = 1280  // the least that IPv6 may have (RFC 8200, section 5)
-	maxMTU = 65455 // 65535 less IPv6 header 40, UDP 8, frame 16, tag 16
+	MinMTU = 1280  // the least that IPv6 may have (RFC 8200, section 5)
+	MaxMTU = 65455 // 65535 less IPv6 header 40, UDP 8, frame 16, tag 16
 )
 
 // ErrConfig marks errors of the configuration: the command exits with 2.
@@ -45,13 +47,13 @@ type configError struct {
 	err   error
 }
 
-// configErrorf makes an error about the configuration that is about no single key.
-func configErrorf(format string, args ...any) error {
+// Errorf makes an error about the configuration that is about no single key.
+func Errorf(format string, args ...any) error {
 	return &configError{err: fmt.Errorf(format, args...)}
 }
 
-// keyErrorf makes an error about the value of a key. Config.placed adds where that value stands.
-func keyErrorf(key, format string, args ...any) error {
+// KeyErrorf makes an error about the value of a key. Config.Placed adds where that value stands.
+func KeyErrorf(key, format string, args ...any) error {
 	return &configError{key: key, err: fmt.Errorf(format, args...)}
 }
 
@@ -81,14 +83,14 @@ type Subnet struct {
 	Prefixes []netip.Prefix
 }
 
-func (s Subnet) values() []string {
+func (s Subnet) Values() []string {
 	if s.Auto {
 		return []string{"auto"}
 	}
-	return texts(s.Prefixes)
+	return Texts(s.Prefixes)
 }
 
-// Config is the configuration of a node. Make it with DefaultConfig, then read a file and flags over it, then Validate.
+// Config is the configuration of a node. Make it with Default, then read a file and flags over it, then Validate.
 type Config struct {
 	Name       string
 	Network    []netip.Prefix
@@ -124,8 +126,8 @@ type Offload struct {
 	Partial  encap.Knob // checksums of inner packets stay partial; every kernel can
 }
 
-// DefaultConfig is the configuration of an empty file.
-func DefaultConfig() Config {
+// Default is the configuration of an empty file.
+func Default() Config {
 	name, err := os.Hostname()
 	if err != nil {
 		name = "weft"
@@ -157,11 +159,11 @@ func (c *Config) ReadFile(path string) error {
 		return err
 	}
 	if err != nil {
-		return configErrorf("%w", err)
+		return Errorf("%w", err)
 	}
 	lines, err := c.parse(data)
 	if err != nil {
-		return configErrorf("%s: %w", path, err)
+		return Errorf("%s: %w", path, err)
 	}
 	for key, line := range lines {
 		c.Given(key, fmt.Sprintf("%s: line %d", path, line))
@@ -179,8 +181,11 @@ func (c *Config) Given(key, place string) {
 	c.places = places
 }
 
-// placed is err with the place of the key that it is about, where that is known.
-func (c *Config) placed(err error) error {
+// PlacesOf makes errors about c name the places where other has its values.
+func (c *Config) PlacesOf(other *Config) { c.places = other.places }
+
+// Placed is err with the place of the key that it is about, where that is known.
+func (c *Config) Placed(err error) error {
 	about := new(configError)
 	if !errors.As(err, &about) || about.key == "" || about.place != "" || c.places[about.key] == "" {
 		return err
@@ -257,7 +262,7 @@ func tabHint(data []byte, line int) string {
 
 // exampleOf is a key of a section with its default.
 func exampleOf(prefix string) string {
-	defaults := DefaultConfig()
+	defaults := Default()
 	for _, k := range Keys() {
 		if name, ok := strings.CutPrefix(k.Name, prefix); ok {
 			return name + ": " + k.Get(&defaults)
