@@ -77,8 +77,9 @@ func TestALaneThatDoesNotParkIsNotToldOfPackets(t *testing.T) {
 	}
 }
 
-// TestAParkedWaitEndsWhenASocketIsClosed does what the port does: a socket that was closed has no events left to be found.
-func TestAParkedWaitEndsWhenASocketIsClosed(t *testing.T) {
+// TestAParkedWaitEndsAfterItsSocketIsClosed does what the stop does. The wake is needed: a socket that was closed has no events
+// left to be found, nor has Go's poller, where it looks too late.
+func TestAParkedWaitEndsAfterItsSocketIsClosed(t *testing.T) {
 	for range 50 {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 		check(t, err)
@@ -88,6 +89,7 @@ func TestAParkedWaitEndsWhenASocketIsClosed(t *testing.T) {
 		go func() { p.wait(); close(ended) }()
 		_ = unix.Shutdown(fd, unix.SHUT_RDWR) // ENOTCONN, after it has woken everybody
 		check(t, unix.Close(fd))
+		p.wake()
 		<-ended
 	}
 }
