@@ -199,59 +199,6 @@ func TestUnknownFieldsAreIgnoredAndDoubledOnesRefused(t *testing.T) {
 	}
 }
 
-func testSealer(secret byte, node byte) *GossipSealer {
-	return NewGossipSealer(testKeys(secret).Gossip, trust.Fingerprint{node}, trust.BootNonce{node}, nil)
-}
-
-func TestGossipOpensInTheClusterAndNamesItsSender(t *testing.T) {
-	a, b := testSealer(1, 1), testSealer(1, 2)
-	frame := a.Seal(nil, []byte("gossip"))
-	if len(frame) != GossipOverhead+6 {
-		t.Errorf("frame of %d bytes", len(frame))
-	}
-	from, boot, packet, err := b.Open(frame)
-	if err != nil || from != (trust.Fingerprint{1}) || boot != (trust.BootNonce{1}) || string(packet) != "gossip" {
-		t.Errorf("%x, %x, %q, %v", from, boot, packet, err)
-	}
-	if again := a.Seal([]byte("x"), []byte("gossip")); bytes.Equal(again[1:], frame) || again[0] != 'x' {
-		t.Error("the same packet sealed twice gives the same frame, or the buffer's beginning is lost")
-	}
-}
-
-func TestGossipOfStrangersAndForgedGossipIsRefused(t *testing.T) {
-	b := testSealer(1, 2)
-	if _, _, _, err := b.Open(testSealer(2, 1).Seal(nil, []byte("gossip"))); !errors.Is(err, ErrAuth) {
-		t.Errorf("another cluster: %v", err)
-	}
-	frame := testSealer(1, 1).Seal(nil, []byte("gossip"))
-	for bit := range 8 * len(frame) {
-		if _, _, _, err := b.Open(flip(frame, bit)); err == nil {
-			t.Errorf("opens with bit %d flipped", bit)
-		}
-	}
-	for n := range len(frame) {
-		if _, _, _, err := b.Open(bytes.Clone(frame[:n])); err == nil {
-			t.Errorf("opens with %d of %d bytes", n, len(frame))
-		}
-	}
-}
-
-func TestGossipUnderAnotherKeyNumberIsRefused(t *testing.T) {
-	g := testSealer(1, 1)
-	head := append(Header{Type: GossipType, Index: 1}.Append(nil), make([]byte, gossipNonceLen)...)
-	frame := g.aead.Seal(bytes.Clone(head), head[HeaderLen:], append(bytes.Clone(g.from[:]), "gossip"...), head)
-	if _, _, _, err := testSealer(1, 2).Open(frame); !errors.Is(err, ErrAuth) {
-		t.Errorf("error %v", err)
-	}
-}
-
-func TestGossipWithoutRandomnessIsNotSealed(t *testing.T) {
-	g := NewGossipSealer([32]byte{}, trust.Fingerprint{}, trust.BootNonce{}, bytes.NewReader([]byte{1, 2}))
-	if frame := g.Seal(nil, []byte("x")); frame != nil {
-		t.Errorf("%x", frame)
-	}
-}
-
 func TestStampsGrowWithinARunAndAcrossRuns(t *testing.T) {
 	first, second := Stamps(1), Stamps(2)
 	a, b, c := first(), first(), second()

@@ -146,14 +146,14 @@ func FuzzOpen(f *testing.F) {
 	f.Add(control)
 	clear, _ := keypairs(f, CipherAES256GCM, false, 2)
 	f.Add(sealed(f, clear, 1, "packet"))
-	f.Add(testSealer(1, 1).Seal(nil, []byte("gossip")))
+	f.Add(testSealer(f, 1).Seal(nil, []byte("gossip"), start))
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		_, sealedEnd := keypairs(t, CipherAES256GCM, true, 2)
 		_, clearEnd := keypairs(t, CipherAES256GCM, false, 2)
 		sealedEnd.OpenData(bytes.Clone(frame))
 		sealedEnd.OpenControl(bytes.Clone(frame))
 		clearEnd.OpenData(bytes.Clone(frame))
-		testSealer(1, 2).Open(bytes.Clone(frame))
+		testSealer(t, 2).Open(bytes.Clone(frame), start)
 	})
 }
 

@@ -35,6 +35,9 @@ func BuildName(version string) string { return printable(version[:min(len(versio
 // CapDialBack is the capability of nodes that answer a DialRequest.
 const CapDialBack uint64 = 1 << 0
 
+// CapSecrets is the capability of nodes that answer a SecretOffer, and read gossip frames under the key of a day.
+const CapSecrets uint64 = 1 << 1
+
 // Agreement is what two nodes have in common.
 type Agreement struct {
 	Version      uint8

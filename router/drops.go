@@ -38,6 +38,7 @@ const (
 	HandshakeRefused               // a handshake frame that does not verify, or of an unknown key
 	HandshakeLimited               // an initiation under load: without proof of its sender's address, or one too many of it
 	GossipRefused                  // a gossip frame that does not verify
+	GossipMisdated                 // a gossip frame of a member, from a clock that is days off
 	UnknownPeer                    // a handshake of a member whose claim is not here yet; it is called once it is
 	reasons                        // their number
 )
@@ -53,6 +54,7 @@ var reasonNames = [reasons]string{
 	DeviceRefused: "device-refused", ControlFull: "control-full", HandshakeRefused: "handshake-refused", UnknownPeer: "unknown-peer",
 	HandshakeLimited: "handshake-limited",
 	GossipRefused:    "gossip-refused",
+	GossipMisdated:   "gossip-misdated",
 }
 
 // String is the reason's name in status, metrics and docs.

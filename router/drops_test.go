@@ -247,6 +247,9 @@ func controlDrops() []drop {
 		inbound(GossipRefused, "", func(*scene) []byte {
 			return append(encap.Header{Type: encap.GossipType}.Append(nil), make([]byte, 100)...)
 		}),
+		inbound(GossipMisdated, "", func(s *scene) []byte {
+			return s.a.router.gossip.Seal(nil, []byte("of next week"), time.Now().AddDate(0, 0, 7))
+		}),
 		{name: "control-full", reason: ControlFull, provoke: func(s *scene) {
 			release := make(chan struct{})
 			go s.b.router.call(func() { <-release })

@@ -16,6 +16,7 @@ const (
 	PathMoved                   // the peer's endpoint changed
 	Refused                     // a handshake was refused; Reason names the setting
 	DeviceLost                  // the device is gone or broken; Attach a new one
+	Misdated                    // gossip of the peer without a session was of another day; Reason says of which
 )
 
 // Event is one change. Peer, Name and Endpoint are set where a peer is meant.

@@ -29,7 +29,8 @@ func (r *Router) SendGossip(to trust.Fingerprint, at []netip.AddrPort, packet []
 }
 
 func (r *Router) sendGossip(to trust.Fingerprint, at []netip.AddrPort, packet []byte) {
-	if p := r.peers[to]; p != nil {
+	p := r.peers[to]
+	if p != nil {
 		if path := p.path.Load(); path != nil {
 			body := append(append(make([]byte, 0, len(packet)+len(r.cfg.Boot)), r.cfg.Boot[:]...), packet...)
 			r.sendControl(p, encap.Gossip, body, path.endpoint)
@@ -37,14 +38,19 @@ func (r *Router) sendGossip(to trust.Fingerprint, at []netip.AddrPort, packet []
 			return
 		}
 	}
-	endpoints := make([]encap.Endpoint, 0, maxCandidates)
-	for _, addr := range at[:min(len(at), maxCandidates)] {
-		endpoints = append(endpoints, encap.Endpoint{Addr: addr})
+	seal := r.gossip.Seal
+	if p != nil && !p.datesGossip() {
+		seal = r.gossip.SealUndated
 	}
-	if len(endpoints) > 0 {
-		r.transmit(r.gossip.Seal(r.frame[:0], packet), endpoints...)
+	for _, addr := range at[:min(len(at), maxCandidates)] { // each gets a frame of its own: none is taken twice
+		if frame := seal(r.frame[:0], packet, r.now()); frame != nil {
+			r.transmit(frame, encap.Endpoint{Addr: addr})
+		}
 	}
 }
+
+// datesGossip reports whether the peer's build stamps gossip frames and changes their key each day, as its claim says.
+func (p *peer) datesGossip() bool { return p.config.Capabilities&encap.CapSecrets != 0 }
 
 // takeGossip takes a gossip packet that came inside a session: the sender's boot nonce, then the packet.
 func (r *Router) takeGossip(p *peer, body []byte) {
@@ -59,12 +65,47 @@ func (r *Router) takeGossip(p *peer, body []byte) {
 
 // handleHearsay takes a gossip frame that came without a session.
 func (r *Router) handleHearsay(m message) {
-	from, boot, packet, err := r.gossip.Open(m.frame)
-	if err != nil {
+	h, err := r.gossip.Open(m.frame, r.now())
+	var misdated *encap.GossipClockError
+	switch {
+	case errors.As(err, &misdated):
+		r.ctl.drop(GossipMisdated, 1)
+		r.noteMisdated(misdated)
+	case err != nil:
+		r.ctl.drop(GossipRefused, 1)
+	default:
+		r.takeHearsay(&h)
+	}
+}
+
+// takeHearsay delivers what a frame says that has not come before. Without a stamp nobody can tell, so what comes without one in the
+// name of a peer that gives them is refused. Of a node that we have no claim of there is nothing that a replayed frame could undo.
+func (r *Router) takeHearsay(h *encap.Hearsay) {
+	p := r.peers[h.From]
+	switch {
+	case p == nil:
+	case h.Undated() && p.datesGossip():
 		r.ctl.drop(GossipRefused, 1)
 		return
+	case !h.Undated() && !p.hearsay.Take(h.Stamp):
+		r.ctl.drop(Replayed, 1)
+		return
 	}
-	r.deliverGossip(from, boot, packet)
+	r.deliverGossip(h.From, h.Boot, h.Packet)
+}
+
+// noteMisdated tells of a peer whose gossip is of another day.
+func (r *Router) noteMisdated(e *encap.GossipClockError) {
+	p := r.peers[e.From]
+	if p == nil {
+		return
+	}
+	side, days := "ahead of", e.Days
+	if days < 0 {
+		side, days = "behind", -days
+	}
+	r.emit(Event{Kind: Misdated, Peer: p.id, Name: p.config.Name, Reason: fmt.Sprintf(
+		"its gossip without a session is %d days %s our clock: set the clock that is wrong, or somebody replays old frames", days, side)})
 }
 
 func (r *Router) deliverGossip(from trust.Fingerprint, boot trust.BootNonce, packet []byte) {

@@ -39,6 +39,8 @@ type peer struct {
 	resumed   time.Time // last one because of a frame of an unknown index
 
 	skewKnown bool // skew is: the peer's build says what its clock is
+
+	hearsay encap.HearsayWindow // of its gossip without a session
 }
 
 // path is how packets reach a peer now. A path is never changed, only replaced.

@@ -95,7 +95,7 @@ func New(cfg Config) *Router {
 		calls: make(chan func(), 64), control: make(chan message, 512),
 		handshakes: make(chan message, 64), hearsay: make(chan message, 256),
 		frame:  make([]byte, 0, maxControlFrame),
-		gossip: encap.NewGossipSealer(cfg.Local.Ring.First().Gossip, cfg.Local.Identity.Fingerprint(), cfg.Boot, cfg.Local.Rand),
+		gossip: encap.NewGossipSealer(cfg.Local, cfg.Boot, cfg.Stamp),
 	}
 	r.curve, r.door = newCurve(), newDoor(cfg.Local)
 	r.hold.begin(cfg.Hold)

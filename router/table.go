@@ -22,6 +22,8 @@ type PeerConfig struct {
 	Prefixes  []netip.Prefix   // what the peer owns; no two peers of a table own the same prefix
 	Standby   []netip.Prefix   // what packets from it may come from as well, though packets to there go to another
 	Endpoints []netip.AddrPort // where to call it, best first
+
+	Capabilities uint64 // as its claim says
 }
 
 // snapshot is the form of a Table that the lanes read. It is never changed after it was published.
