@@ -71,6 +71,10 @@ func (s *Session) Agreement() Agreement { return s.agreement }
 // Remote is what the peer said of itself in the latest handshake; zero before the first.
 func (s *Session) Remote() Settings { return s.remote }
 
+// Forgotten reports whether the initiator of m knows nothing of keys that are in force here: it has begun anew, and cannot open
+// what is sent under them.
+func (s *Session) Forgotten(m *InitiationMessage) bool { return m.generation == 0 && s.Current() != nil }
+
 // History counts what became of handshakes.
 type History struct {
 	Keys   uint64    // keypairs that came into force

@@ -59,7 +59,7 @@ func (r *Router) step() time.Duration {
 			lacking++
 		}
 		due := p.link.due(now, r.at(p.heard.Load()), r.at(p.carried.Load()), p.rtt)
-		wait = min(wait, due.Sub(now))
+		wait = min(wait, due.Sub(now), r.stepBacklog(p))
 	}
 	r.lacking.Store(lacking)
 	return max(wait, time.Millisecond)
@@ -91,6 +91,9 @@ func (r *Router) callPeer(p *peer, now time.Time) {
 	}
 	if p.link.calls == 1 {
 		candidates = candidates[:1]
+	}
+	if p.link.calls == 1 && !p.away {
+		r.expect(p)
 	}
 	for _, c := range candidates {
 		p.noteCall(c.Addr, now)

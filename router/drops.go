@@ -14,6 +14,8 @@ const (
 	ForeignSource                  // the source is not in what this node owns
 	NoRoute                        // no peer owns the destination
 	PeerDown                       // the owner has no working path or no session
+	QueueFull                      // the owner's session is about to come, and too much waits for it already
+	QueueStale                     // waited too long for the owner's session
 	KeyExhausted                   // the key's counter reached its end before a rekey
 	TooBig                         // the underlay route refused the frame as too big
 	Unreachable                    // the underlay has no way to the endpoint
@@ -45,7 +47,7 @@ const (
 
 var reasonNames = [reasons]string{
 	Unreadable: "unreadable", Malformed: "malformed", Multicast: "multicast", ForeignSource: "foreign-source", NoRoute: "no-route",
-	PeerDown: "peer-down", KeyExhausted: "key-exhausted", TooBig: "too-big", Unreachable: "underlay-unreachable",
+	PeerDown: "peer-down", QueueFull: "queue-full", QueueStale: "queue-stale", KeyExhausted: "key-exhausted", TooBig: "too-big", Unreachable: "underlay-unreachable",
 	SendFailed: "send-failed", BadFrame: "bad-frame", UnknownVersion: "unknown-version", UnknownType: "unknown-type",
 	UnknownIndex: "unknown-index", WrongLane: "wrong-lane", WrongEndpoint: "wrong-endpoint",
 	ClearRefused: "clear-refused", AuthFailed: "auth-failed", Replayed: "replayed", CongestionLost: "congestion-lost",

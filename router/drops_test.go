@@ -88,7 +88,19 @@ func outboundDrops() []drop {
 		outbound(NoRoute, func() []byte { return udp(pod(1), pod(9), "") }),
 		outbound(NoRoute, func() []byte { return udp(pod6(1), pod6(9), "") }),
 		outbound(NoRoute, func() []byte { return udp(pod(1), netip.MustParseAddr("10.244.1.7"), "our own") }),
-		outbound(PeerDown, func() []byte { return udp(pod(1), pod(3), "") }),
+		{name: "peer-down", reason: PeerDown, outbound: true, provoke: func(s *scene) {
+			time.Sleep(maxWait) // since the first call
+			s.a.inject(udp(pod(1), pod(3), ""))
+		}},
+		{name: "queue-full", reason: QueueFull, outbound: true, provoke: func(s *scene) {
+			for range maxWaiting + 1 {
+				s.a.inject(udp(pod(1), pod(3), ""))
+			}
+		}},
+		{name: "queue-stale", reason: QueueStale, outbound: true, provoke: func(s *scene) {
+			s.a.inject(udp(pod(1), pod(3), ""))
+			time.Sleep(maxWait)
+		}},
 		outbound(TooBig, func() []byte { return udp(pod(1), pod(2), string(make([]byte, 1500-60-28+1))) }),
 		{name: "underlay-unreachable", reason: Unreachable, outbound: true, provoke: func(s *scene) {
 			s.a.host.Readdress(addr6(1)) // no way to an IPv4 endpoint any more

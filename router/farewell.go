@@ -55,12 +55,13 @@ func (l *lane) awaitLeft(end time.Time) bool {
 }
 
 // takeFarewell takes a goodbye or a pause. A peer that pauses is asked soon whether it is back: as if something had been sent
-// that is mostly answered.
+// that is mostly answered. Until then packets to it wait here: its next run could not open their frames.
 func (r *Router) takeFarewell(p *peer, kind encap.ControlKind) {
 	if kind == encap.Goodbye {
 		r.away(p, "it said goodbye")
 		return
 	}
 	p.pausing = true
+	r.suspend(p)
 	p.link.hope(r.now())
 }

@@ -67,8 +67,8 @@ func shake(t *testing.T, a, b *side) {
 	b.router.confirm(b.router.indexes.lookup(pa.session.Current().RemoteIndex))
 	pa.link.rise()
 	pb.link.rise()
-	pa.follow(encap.Endpoint{Addr: b.endpoint().Addr, Local: a.endpoint().Addr.Addr()})
-	pb.follow(encap.Endpoint{Addr: a.endpoint().Addr, Local: b.endpoint().Addr.Addr()})
+	a.router.follow(pa, encap.Endpoint{Addr: b.endpoint().Addr, Local: a.endpoint().Addr.Addr()})
+	b.router.follow(pb, encap.Endpoint{Addr: a.endpoint().Addr, Local: b.endpoint().Addr.Addr()})
 }
 
 // handshake makes new keys, which a uses and which are not confirmed to b.

@@ -74,7 +74,13 @@ func (r *Router) takeInitiation(from encap.Endpoint, msg *encap.InitiationMessag
 		r.ctl.drop(HandshakeRefused, 1)
 		return
 	}
-	r.curve.begin(job, func(response []byte, err error) { r.answered(p, from, response, err) })
+	forgotten := p.session.Forgotten(msg)
+	r.curve.begin(job, func(response []byte, err error) {
+		r.answered(p, from, response, err)
+		if err == nil {
+			r.awaitConfirmation(p, forgotten)
+		}
+	})
 }
 
 // answered sends the answer to an initiation.

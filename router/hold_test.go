@@ -39,7 +39,7 @@ func TestPacketsWaitNoLongerThanHoldSays(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 		a.inject(udp(pod(1), pod(3), "lost"))
-		within(t, time.Second, "a drop", func() bool { return a.router.Counters().Dropped[PeerDown] == 1 })
+		within(t, 2*maxWait, "a drop", func() bool { return a.router.Counters().Dropped[QueueStale] == 1 })
 	})
 }
 

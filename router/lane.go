@@ -43,7 +43,7 @@ func newLane(r *Router, id int, conn encap.Conn) *lane {
 		mail: newMailbox(),
 	}
 	l.portBeat.pulses, l.deviceBeat.pulses = &r.pulses, &r.pulses
-	l.sender.init(l)
+	l.sender.init(l, slabLen)
 	l.receiver.init(l)
 	return l
 }

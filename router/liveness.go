@@ -115,7 +115,7 @@ func (r *Router) noteSeenAs(p *peer, seenAs netip.AddrPort, local netip.Addr) {
 	}
 	p.lanes = lanes
 	if old := p.path.Load(); old != nil && old.lanes != lanes {
-		p.path.Store(&path{endpoint: old.endpoint, lanes: lanes})
+		p.path.Store(&path{endpoint: old.endpoint, lanes: lanes, suspended: old.suspended})
 	}
 }
 
@@ -152,20 +152,23 @@ func (r *Router) sendControl(p *peer, kind encap.ControlKind, body []byte, to en
 // Only what comes from the path's own endpoint shows that the path works: a peer with two addresses may be heard from one
 // while the path leads to the other, which is dead.
 func (r *Router) heardFrom(p *peer, from encap.Endpoint, settled bool) {
-	p.pausing = false
+	p.pausing, p.suspended = false, false
 	old := p.path.Load()
 	switch {
 	case !p.link.up:
 		r.rise(p, from)
 	case old.endpoint == from:
 	case old.endpoint.Addr == from.Addr && (settled || !old.endpoint.Local.IsValid()):
-		p.follow(from) // the peer is where it was; the address of ours that it calls is the one to send from
+		r.follow(p, from) // the peer is where it was; the address of ours that it calls is the one to send from
 	case r.mayMove(p, from):
-		p.follow(from)
+		r.follow(p, from)
 		r.log.Info("router.path.moved", "peer", p.config.Name, "from", old.endpoint.Addr, "to", from.Addr)
 		r.emit(Event{Kind: PathMoved, Peer: p.id, Name: p.config.Name, Endpoint: from.Addr})
 	default:
 		p.stray.Store(&from)
+	}
+	if now := p.path.Load(); now.suspended {
+		r.follow(p, now.endpoint)
 	}
 	if p.path.Load().endpoint.Addr == from.Addr {
 		p.heard.Store(r.clock())
@@ -198,7 +201,7 @@ func (r *Router) announce() {
 	}
 	for _, p := range r.peers {
 		if old := p.path.Load(); old != nil {
-			p.follow(encap.Endpoint{Addr: old.endpoint.Addr})
+			r.follow(p, encap.Endpoint{Addr: old.endpoint.Addr})
 			r.sendProbe(p, encap.Probe, p.path.Load().endpoint, p.probes.next(r.now()))
 		} else {
 			p.link.callSoon(r.now())
@@ -207,7 +210,7 @@ func (r *Router) announce() {
 }
 
 func (r *Router) rise(p *peer, from encap.Endpoint) {
-	p.follow(from)
+	r.follow(p, from)
 	p.link.rise()
 	p.tried, p.reason, p.since, p.away = nil, "", r.now(), false
 	r.log.Info("router.path.up", "peer", p.config.Name, "id", p.id.Short(), "endpoint", from.Addr)

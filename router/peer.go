@@ -18,6 +18,7 @@ type peer struct {
 	heard   atomic.Int64                   // when the last authenticated frame came by the path, in nanoseconds of Router.clock
 	carried atomic.Int64                   // when the last data frame went or came, likewise
 	tx, rx  struct{ packets, bytes atomic.Uint64 }
+	backlog backlog
 
 	id     trust.Fingerprint
 	config PeerConfig
@@ -33,6 +34,7 @@ type peer struct {
 	last   netip.AddrPort // where it was reached last
 	away   bool           // it said goodbye, and has not been heard since
 
+	suspended bool      // packets to it wait until it has new keys
 	pausing   bool      // it said that it pauses, and has not been heard since
 	initiated time.Time // last initiation to it
 	asked     uint32    // the index of that
@@ -47,6 +49,8 @@ type peer struct {
 type path struct {
 	endpoint encap.Endpoint
 	lanes    uint8 // that frames may travel in: 1 where each source port of ours would be translated on its own
+
+	suspended bool // packets wait
 }
 
 // leadsTo reports whether a frame of that lane came from where the path leads. Only lane 0 sends from the peer's port.
@@ -55,12 +59,6 @@ func (p *path) leadsTo(from encap.Endpoint, lane uint8) bool {
 		return p.endpoint.Addr == from.Addr
 	}
 	return p.endpoint.Addr.Addr() == from.Addr.Addr()
-}
-
-// follow makes an endpoint the path.
-func (p *peer) follow(to encap.Endpoint) {
-	p.stray.Store(nil)
-	p.path.Store(&path{endpoint: to, lanes: p.lanes})
 }
 
 // isAt reports whether the peer's path leads to where a frame of that lane came from.
@@ -112,6 +110,7 @@ func (r *Router) forget(id trust.Fingerprint, p *peer) {
 		r.down(p, "no longer a member")
 	}
 	p.session.Close()
+	r.abandonBacklog(p)
 	delete(r.asked, p.asked)
 	delete(r.peers, id)
 }

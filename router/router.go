@@ -66,7 +66,8 @@ type Router struct {
 	lanes   []*lane
 	conns   []encap.Conn // of the lanes; control frames leave by the first
 	dev     atomic.Pointer[attachment]
-	ctl     counters // drops that control counts
+	ctl     counters     // drops that control counts
+	backlog atomic.Int64 // bytes that wait for all peers
 
 	attaching sync.Mutex // orders Attach and the end, and guards past
 	past      uint64     // Unreadable of the devices before dev
@@ -142,6 +143,9 @@ func (r *Router) stop() {
 	r.leaveDevice()
 	r.wake()
 	r.loops.Wait()
+	for _, p := range r.peers {
+		r.abandonBacklog(p)
+	}
 	for _, l := range r.lanes {
 		l.finish()
 	}

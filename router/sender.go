@@ -26,23 +26,29 @@ const (
 	maxBufs   = 4096      // 31 superpackets of 64 segments, each a header and a payload
 )
 
-func (s *sender) init(l *lane) {
+// init makes a sender whose slab is that long: more than a sealed superpacket of 64 KiB needs.
+func (s *sender) init(l *lane, slab int) {
 	s.l = l
-	s.slab = make([]byte, slabLen)
+	s.slab = make([]byte, slab)
 	s.bufs = make([][]byte, 0, maxBufs)
 	s.trains = make([]encap.Train, 0, maxTrains)
 }
 
 // drop counts a superpacket as dropped, by its segments: that is what would have gone out.
 func (s *sender) drop(reason Reason, p *packet.Superpacket) {
-	n := 1
-	if p.SegmentSize > 0 && s.segment.Reset(p.Data, p.SegmentSize, p.ChecksumStart, p.ChecksumOffset) == nil {
-		n = s.segment.Count()
-	}
-	s.l.out.drop(reason, n)
+	s.l.out.drop(reason, s.count(p))
 }
 
-// route sends one superpacket to the peer that owns its destination, or drops it under one reason.
+// count is the number of a superpacket's segments.
+func (s *sender) count(p *packet.Superpacket) int {
+	if p.SegmentSize > 0 && s.segment.Reset(p.Data, p.SegmentSize, p.ChecksumStart, p.ChecksumOffset) == nil {
+		return s.segment.Count()
+	}
+	return 1
+}
+
+// route sends one superpacket to the peer that owns its destination, lets it wait for that peer's session, or drops it under
+// one reason.
 func (s *sender) route(table *snapshot, p *packet.Superpacket, now int64) {
 	src, dst, ok := packet.Addrs(p.Data)
 	if !ok {
@@ -54,12 +60,17 @@ func (s *sender) route(table *snapshot, p *packet.Superpacket, now int64) {
 		s.drop(reason, p)
 		return
 	}
-	v := via{peer: to, path: to.path.Load(), keys: to.session.Current()}
-	if v.path == nil || v.keys == nil {
-		s.drop(PeerDown, p)
+	v := wayTo(to)
+	if !v.open() {
+		s.await(to, p, now)
 		return
 	}
-	to.carried.Store(now)
+	s.send(v, p, now)
+}
+
+// send sends one superpacket to a peer.
+func (s *sender) send(v via, p *packet.Superpacket, now int64) {
+	v.peer.carried.Store(now)
 	s.useLane(v.lane(s.l.id))
 	if p.SegmentSize == 0 {
 		s.single(v, p)

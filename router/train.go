@@ -9,6 +9,12 @@ type via struct {
 	keys *encap.Keypair
 }
 
+// wayTo is the way to a peer.
+func wayTo(p *peer) via { return via{peer: p, path: p.path.Load(), keys: p.session.Current()} }
+
+// open reports whether packets may be sent.
+func (v via) open() bool { return v.path != nil && !v.path.suspended && v.keys != nil }
+
 // lane is the lane that frames of our lane id travel in: one that the peer has, too.
 func (v via) lane(id uint8) uint8 {
 	if n := min(v.path.lanes, uint8(v.keys.Lanes)); n > 1 {

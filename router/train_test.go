@@ -228,7 +228,7 @@ func TestAPathOrKeysThatChangeBetweenTwoPacketsEndTheTrain(t *testing.T) {
 	}
 	route()
 	elsewhere := encap.Endpoint{Addr: netip.AddrPortFrom(addr4(22), testPort)}
-	y.a.known(y.b).follow(elsewhere)
+	y.a.router.follow(y.a.known(y.b), elsewhere)
 	route()
 	route()
 	path := y.a.known(y.b).path.Load()
@@ -298,7 +298,7 @@ func TestAPacketForWhichThereIsNoKeyLeavesTheTrainBeforeItIntact(t *testing.T) {
 func TestTrainsDoNotGoAcrossTheLanesThatTheyTravelIn(t *testing.T) {
 	y := newYard(t, byHand{lanes: 4})
 	y.a.known(y.c).lanes = 1 // its addresses are translated on the way
-	y.a.known(y.c).follow(y.c.endpoint())
+	y.a.router.follow(y.a.known(y.c), y.c.endpoint())
 	for i := range 4 {
 		y.a.sink(i).record()
 	}
