@@ -36,7 +36,7 @@ func (n *Node) serveControl(ctx context.Context, l net.Listener) error {
 	select {
 	case <-ctx.Done():
 	case <-stop:
-		n.service.notify(daemon.SdNotifyStopping)
+		n.service.Notify(daemon.SdNotifyStopping)
 		n.leave()
 		err = errStopAsked
 	case err = <-failed:

@@ -31,7 +31,7 @@ const (
 // nothing: for as long as the process is away packets are lost either way. A stop that was not a restart is noticed 2 s
 // later, when nobody answers. 'weft down', and a stop without such descriptors, say goodbye at once.
 func (n *Node) depart() {
-	n.service.notify(daemon.SdNotifyStopping)
+	n.service.Notify(daemon.SdNotifyStopping)
 	if !n.handover.Keeps() {
 		n.leave()
 		return
@@ -73,7 +73,7 @@ func (n *Node) noteSilent() {
 	}
 	if n.state.problem("pause", err.Error()) {
 		n.log.Error("node.pause.silent", "error", err, "after", pausePatience)
-		n.service.notify(n.serviceStatus())
+		n.service.Notify(n.serviceStatus())
 	}
 }
 

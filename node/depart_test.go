@@ -196,7 +196,7 @@ func TestAPauseNamesALaneThatHangsAndTheStopEndsWithoutIt(t *testing.T) {
 		if !strings.Contains(page.Body.String(), `weft_problem{what="pause"} 1`) {
 			t.Errorf("metrics:\n%s", page.Body)
 		}
-		if told := strings.Join(manager.take(), "\n"); !strings.Contains(told, "degraded: pause") {
+		if told := strings.Join(manager.Take(), "\n"); !strings.Contains(told, "degraded: pause") {
 			t.Errorf("the service manager is told:\n%s", told)
 		}
 

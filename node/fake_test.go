@@ -24,6 +24,7 @@ import (
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/cpu"
+	"github.com/weftnet/weft/node/service"
 	"github.com/weftnet/weft/packet"
 	"github.com/weftnet/weft/packet/packettest"
 	"github.com/weftnet/weft/trust"
@@ -50,7 +51,7 @@ type machine struct {
 	listen  func(encap.UDPOptions) (encap.Port, error)
 	dialer  encap.Dialer
 	older   bool // it says of itself what builds before dial-backs said
-	service ServiceManager
+	service service.Manager
 
 	firewall   fakeFilter[firewall.State]
 	forwarding fakeFilter[firewall.Switches]

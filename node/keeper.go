@@ -42,7 +42,7 @@ func (n *Node) keep(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		n.reconcile()
-		n.service.keeperLooked()
+		n.service.Look()
 		select {
 		case <-ctx.Done():
 			return nil

@@ -22,6 +22,7 @@ import (
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/handover"
+	"github.com/weftnet/weft/node/service"
 	"github.com/weftnet/weft/node/version"
 	"github.com/weftnet/weft/router"
 	"github.com/weftnet/weft/trust"
@@ -50,7 +51,7 @@ type Node struct {
 	mesh      *mesh.Mesh
 	wake      chan struct{} // the keeper's mailbox: something changed
 	checks    *reachability
-	service   *service
+	service   *service.Service
 	recent    *logTail // the latest log lines; nil: not kept
 	dialbacks *dialbacks
 	refused   *refusals
@@ -83,20 +84,26 @@ func Run(ctx context.Context, cfg config.Config, source Source, logs io.Writer) 
 	resume := postponeCollection()
 	recent := newLogTail(logs)
 	log := newLogger(cfg, recent)
-	began, manager := time.Now(), startedBy(log)
+	began, manager := time.Now(), service.StartedBy(log)
 	n, err := newHere(cfg, manager, log)
 	if err == nil {
 		n.recent, n.reloads.source, n.settled = recent, source, resume
 		err = n.Run(ctx)
 	}
-	if n == nil || !n.service.ready.Load() {
-		pace(ctx, manager, began, err)
+	if mendable(err) && (n == nil || !n.service.Ready()) {
+		service.Pace(ctx, manager, began, err)
 	}
 	return err
 }
 
+// mendable reports whether a start that ended with err may go better the next time: no restart mends a configuration, and after
+// 'weft down' there is none.
+func mendable(err error) bool {
+	return err != nil && !errors.Is(err, config.ErrConfig) && !errors.Is(err, ErrDown)
+}
+
 // newHere makes a node of this machine.
-func newHere(cfg config.Config, manager ServiceManager, log *slog.Logger) (*Node, error) {
+func newHere(cfg config.Config, manager service.Manager, log *slog.Logger) (*Node, error) {
 	platform, err := realPlatform(log)
 	if err != nil {
 		return nil, err
@@ -113,7 +120,7 @@ func New(cfg config.Config, platform *Platform, log *slog.Logger) (*Node, error)
 	started := time.Now()
 	n := &Node{
 		platform: platform, log: log, started: started, clock: clockWatch{started},
-		wake: make(chan struct{}, 1), refused: newRefusals(), metrics: newMetricsPlace(), service: newService(platform.Service, log),
+		wake: make(chan struct{}, 1), refused: newRefusals(), metrics: newMetricsPlace(), service: service.New(platform.Service, log),
 		handover: handover.New(platform.Descriptors, log), protected: newProtected(cfg.Join),
 		alive: map[trust.Fingerprint]bool{}, lanes: chooseLanes(&cfg, platform.CPU),
 	}
@@ -362,7 +369,7 @@ func (n *Node) startParts(ctx context.Context, tcp, control net.Listener) (group
 // explain adds what the user can do to errors that end a node.
 func (n *Node) explain(err error) error {
 	switch {
-	case errors.Is(err, errStopAsked) && n.service.manager != nil:
+	case errors.Is(err, errStopAsked) && n.service.Managed():
 		return ErrDown
 	case errors.Is(err, errStopAsked):
 		return nil
@@ -373,6 +380,9 @@ func (n *Node) explain(err error) error {
 	}
 	return err
 }
+
+// ErrDown ends a node that a service manager started, because 'weft down' asked for it: it is not to be started again.
+var ErrDown = errors.New("stopped by 'weft down'")
 
 // errStopAsked ends a node because somebody asked for it through the control API.
 var errStopAsked = errors.New("stop asked")

@@ -13,6 +13,7 @@ import (
 	"github.com/weftnet/weft/kernel/firewall"
 	"github.com/weftnet/weft/node/cpu"
 	"github.com/weftnet/weft/node/handover"
+	"github.com/weftnet/weft/node/service"
 	"github.com/weftnet/weft/tun"
 )
 
@@ -24,12 +25,12 @@ type Platform struct {
 	ListenTCP   func(listen string) (net.Listener, error)
 	Dialer      encap.Dialer
 	Kernel      Kernel
-	Firewall    Firewall       // nil: there is none
-	Forwarding  Forwarding     // nil: there is none
-	Random      io.Reader      // read from many goroutines
-	CPU         cpu.Share      // what the process may use of the machine's
-	Service     ServiceManager // nil: none started the node
-	Descriptors handover.Store // nil: none
+	Firewall    Firewall        // nil: there is none
+	Forwarding  Forwarding      // nil: there is none
+	Random      io.Reader       // read from many goroutines
+	CPU         cpu.Share       // what the process may use of the machine's
+	Service     service.Manager // nil: none started the node
+	Descriptors handover.Store  // nil: none
 }
 
 // Kernel is what a node asks of the host's network stack; *kernel.Host is the real one.

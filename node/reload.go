@@ -38,7 +38,7 @@ func (n *Node) Reload() (*api.Reload, error) {
 	n.reloads.mu.Lock()
 	defer n.reloads.mu.Unlock()
 	var done *api.Reload
-	err := n.service.reloading(func() (err error) {
+	err := n.service.Reloading(func() (err error) {
 		done, err = n.reload()
 		return err
 	})

@@ -1,8 +1,7 @@
-package node
+package service
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"os"
 	"runtime/debug"
@@ -10,13 +9,11 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
-
-	"github.com/weftnet/weft/node/config"
 )
 
-// ServiceManager is who started the node and wants to know how it is; systemd is the real one. Its methods may be called
+// Manager is who started the node and wants to know how it is; systemd is the real one. Its methods may be called
 // from any goroutine.
-type ServiceManager interface {
+type Manager interface {
 	// Notify sends assignments in the form of sd_notify(3), one a line.
 	Notify(state string) error
 	// Watchdog is how long the manager waits for a sign of life before it takes the node for hung; 0: it does not wait.
@@ -26,8 +23,8 @@ type ServiceManager interface {
 // systemd is the service manager behind NOTIFY_SOCKET.
 type systemd struct{ watchdog time.Duration }
 
-// startedBy is the service manager that started this process; nil: none did, or it does not want to be told.
-func startedBy(log *slog.Logger) ServiceManager {
+// StartedBy is the service manager that started this process; nil: none did, or it does not want to be told.
+func StartedBy(log *slog.Logger) Manager {
 	if os.Getenv("NOTIFY_SOCKET") == "" {
 		return nil
 	}
@@ -41,26 +38,23 @@ func startedBy(log *slog.Logger) ServiceManager {
 	return &systemd{watchdog: watchdog}
 }
 
-// Notify implements ServiceManager.
+// Notify implements Manager.
 func (*systemd) Notify(state string) error {
 	_, err := daemon.SdNotify(false, state)
 	return err
 }
 
-// Watchdog implements ServiceManager.
+// Watchdog implements Manager.
 func (s *systemd) Watchdog() time.Duration { return s.watchdog }
-
-// ErrDown ends a node that a service manager started, because 'weft down' asked for it: it is not to be started again.
-var ErrDown = errors.New("stopped by 'weft down'")
 
 // startPause is how long a start that fails lasts at least under a service manager. A crash is mended best by a restart at
 // once, and systemd is told so; but a start that fails will mostly fail again, and each attempt writes to the log.
 const startPause = 5 * time.Second
 
-// pace waits until a start that failed has lasted for startPause, or until ctx ends. A configuration error ends at once:
-// there is no next attempt.
-func pace(ctx context.Context, manager ServiceManager, began time.Time, err error) {
-	if manager == nil || err == nil || errors.Is(err, config.ErrConfig) || errors.Is(err, ErrDown) {
+// Pace waits until a start that began then and failed with err, but may be mended by the next one, has lasted for startPause, or
+// until ctx ends. Without a manager there is no next one, and it returns at once.
+func Pace(ctx context.Context, manager Manager, began time.Time, err error) {
+	if manager == nil {
 		return
 	}
 	_ = manager.Notify("STATUS=" + strings.ReplaceAll(err.Error(), "\n", " ")) // whoever starts the node is told in any case
