@@ -49,8 +49,7 @@ func Assign(previous Assignment, claims []*Claim, rules Rules, reach func(trust.
 	for _, w := range wishes {
 		a.explain(w)
 	}
-	a.sortConflicts()
-	return a.result, a.conflicts
+	return a.result, sorted(a.conflicts)
 }
 
 // wish is one prefix that one claim asks for.
@@ -149,12 +148,13 @@ func (a *assigner) explain(w wish) {
 	})
 }
 
-func (a *assigner) sortConflicts() {
-	slices.SortFunc(a.conflicts, func(x, y Conflict) int {
+// sorted is a list of conflicts by prefix and loser, each once; it uses the list's memory.
+func sorted(list []Conflict) []Conflict {
+	slices.SortFunc(list, func(x, y Conflict) int {
 		if d := x.Prefix.Compare(y.Prefix); d != 0 {
 			return d
 		}
 		return slices.Compare(x.Loser[:], y.Loser[:])
 	})
-	a.conflicts = slices.Compact(a.conflicts)
+	return slices.Compact(list)
 }

@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -59,6 +60,9 @@ type Claim struct {
 	MaxVersion   uint8
 	Capabilities uint64
 	Since        time.Time // when the node first claimed these subnets and routes; milliseconds
+	Certificate  []byte    // of an authority; empty: none. Who asks for one checks it
+
+	certificate *trust.Certificate // as it was checked; nil: it was not asked for. The owner sets it before anybody else sees the claim
 
 	id     trust.Fingerprint
 	raw    []byte // signed, as the owner made them
@@ -111,7 +115,8 @@ func (c *Claim) sameContent(o *Claim) bool {
 	return c.sameHoldings(o) && c.Name == o.Name && slices.Equal(c.Network, o.Network) &&
 		slices.Equal(c.Cut, o.Cut) &&
 		slices.Equal(c.Endpoints, o.Endpoints) && c.UnderlayMTU == o.UnderlayMTU &&
-		c.MinVersion == o.MinVersion && c.MaxVersion == o.MaxVersion && c.Capabilities == o.Capabilities
+		c.MinVersion == o.MinVersion && c.MaxVersion == o.MaxVersion && c.Capabilities == o.Capabilities &&
+		bytes.Equal(c.Certificate, o.Certificate)
 }
 
 // sameHoldings reports whether both claim the same prefixes in the same way.

@@ -6,12 +6,11 @@ import (
 	"math"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/fxamacker/cbor/v2"
+
+	"github.com/weftnet/weft/trust"
 )
 
 // A claim on the wire is an Ed25519 signature followed by a CBOR map with integer keys; the signature covers
@@ -21,7 +20,6 @@ const (
 	signatureLen     = ed25519.SignatureSize
 
 	maxClaimLen   = 16 << 10
-	maxName       = 253 // as a DNS name (RFC 1035)
 	maxNetworks   = 8
 	maxEndpoints  = 32
 	maxVersion    = math.MaxUint64 / 2 // leaves room to jump past
@@ -31,7 +29,7 @@ const (
 // MaxPrefixes is how many subnets a claim may hold, and how many routes.
 const MaxPrefixes = 256
 
-// claimBody is the CBOR form. Keys 1 to 14 are taken.
+// claimBody is the CBOR form. Keys 1 to 15 are taken.
 type claimBody struct {
 	DH           []byte           `cbor:"1,keyasint"`
 	Sign         []byte           `cbor:"2,keyasint"`
@@ -47,6 +45,7 @@ type claimBody struct {
 	Capabilities uint64           `cbor:"12,keyasint,omitempty"`
 	Since        uint64           `cbor:"13,keyasint"` // Unix time in milliseconds
 	Cut          []netip.Prefix   `cbor:"14,keyasint,omitempty"`
+	Certificate  []byte           `cbor:"15,keyasint,omitempty"`
 }
 
 var claimEncoder, claimDecoder = mustModes()
@@ -84,6 +83,7 @@ func encodeBody(c *Claim) ([]byte, error) {
 		Network: c.Network, Subnets: c.Subnets, Routes: c.Routes, Endpoints: c.Endpoints,
 		UnderlayMTU: uint16(c.UnderlayMTU), Wire: [2]uint8{c.MinVersion, c.MaxVersion},
 		Capabilities: c.Capabilities, Since: uint64(max(0, c.Since.UnixMilli())), Cut: c.Cut,
+		Certificate: c.Certificate,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("mesh: encode claim: %w", err)
@@ -103,7 +103,7 @@ func decodeBody(raw []byte) (*Claim, error) {
 		Version: b.Version, Name: b.Name, Kind: Kind(b.Kind),
 		Network: b.Network, Subnets: b.Subnets, Routes: b.Routes, Cut: b.Cut, Endpoints: callable(b.Endpoints),
 		UnderlayMTU: int(b.UnderlayMTU), MinVersion: b.Wire[0], MaxVersion: b.Wire[1],
-		Capabilities: b.Capabilities, Since: time.UnixMilli(int64(b.Since)),
+		Capabilities: b.Capabilities, Since: time.UnixMilli(int64(b.Since)), Certificate: b.Certificate,
 	}
 	copy(c.Keys.DH[:], b.DH)
 	copy(c.Keys.Sign[:], b.Sign)
@@ -121,7 +121,7 @@ func (b *claimBody) check() error {
 		len(b.Cut) > MaxPrefixes || len(b.Endpoints) > maxEndpoints {
 		return fmt.Errorf("too many prefixes or endpoints")
 	}
-	if err := checkName(b.Name); err != nil {
+	if err := trust.CheckName(b.Name); err != nil {
 		return err
 	}
 	return b.checkPrefixes()
@@ -134,17 +134,6 @@ func (b *claimBody) checkPrefixes() error {
 				return err
 			}
 		}
-	}
-	return nil
-}
-
-// checkName refuses what could not be shown in one cell of a table.
-func checkName(name string) error {
-	if name == "" || len(name) > maxName || !utf8.ValidString(name) {
-		return fmt.Errorf("node name of %d bytes (1 to %d, UTF-8)", len(name), maxName)
-	}
-	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }) {
-		return fmt.Errorf("node name %q has spaces or control characters", name)
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ type Config struct {
 	Routes    []netip.Prefix // further prefixes behind this node
 
 	Seeds    []string // host or host:port; names are resolved at each call
-	StateDir string   // holds "claim" and "peers.json"; empty: nothing is kept
+	StateDir string   // holds "claim", "peers.json" and "revoked.json"; empty: nothing is kept
 
 	Underlay Underlay
 	Resolver Resolver     // nil: net.DefaultResolver
@@ -45,6 +45,8 @@ type Config struct {
 	// Movable reports whether an auto subnet may be given up for another now (no pod lives in it). A node that may not
 	// move keeps its subnet in a conflict and says so. nil: always.
 	Movable func() bool
+
+	Admission *trust.Admission // who may take part; nil: whoever the Underlay lets in. It is shared with the Underlay
 
 	Timing Timing
 }
@@ -114,6 +116,9 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	if c.Admission == nil {
+		c.Admission = trust.NewAdmission(nil)
+	}
 	c.Timing = c.Timing.withDefaults()
 	return c
 }
@@ -127,7 +132,7 @@ func (c Config) check() error {
 	case len(c.Network) == 0:
 		return errors.New("mesh: no network")
 	}
-	if err := checkName(c.Name); err != nil {
+	if err := trust.CheckName(c.Name); err != nil {
 		return fmt.Errorf("mesh: %w", err)
 	}
 	for _, list := range [][]netip.Prefix{c.Network, c.Subnet.Prefixes, c.Routes} {

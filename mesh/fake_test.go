@@ -132,6 +132,9 @@ func (h *fakeHost) carry(to trust.Fingerprint, at []netip.AddrPort, packet []byt
 		if peer == nil || cut || peer.id.Fingerprint() != to {
 			continue
 		}
+		if !h.hasSession(peer) || !peer.hasSession(h) {
+			return
+		}
 		peer.mu.Lock()
 		peer.seen[h.id.Fingerprint()] = h.addr
 		peer.mu.Unlock()
@@ -155,6 +158,8 @@ func (h *fakeHost) DialGossip(ctx context.Context, at []netip.AddrPort) (Stream,
 			return nil, ctx.Err()
 		case peer == nil || a.Port() != DefaultPort:
 			err = errRefused
+		case h.refuses(peer) || peer.refuses(h):
+			err = errRefused
 		default:
 			ours, theirs := net.Pipe()
 			peer.mesh.Accept(fakeStream{theirs, h.remote(peer)})
@@ -162,6 +167,24 @@ func (h *fakeHost) DialGossip(ctx context.Context, at []netip.AddrPort) (Stream,
 		}
 	}
 	return nil, err
+}
+
+// hasSession reports whether gossip goes to o and is taken from there: a strict node has sessions with those whose claims count.
+func (h *fakeHost) hasSession(o *fakeHost) bool {
+	if !h.cfg.Admission.Strict() {
+		return true
+	}
+	m, _ := h.member(o)
+	return m.Claim != nil
+}
+
+// refuses reports whether h takes no streams with o.
+func (h *fakeHost) refuses(o *fakeHost) bool {
+	var shown []byte
+	if c := o.cfg.Admission.Own(); c != nil {
+		shown = c.Raw()
+	}
+	return h.cfg.Admission.Admit(o.fp(), o.cfg.Name, shown, time.Now()) != nil
 }
 
 // remote is what h says about itself to peer.

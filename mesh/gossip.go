@@ -26,6 +26,8 @@ func (o *owner) message(b []byte) {
 		err = o.departed(body)
 	case messageGreeting:
 		o.greeted(body)
+	case messageRevocation:
+		err = o.revoked(body)
 	}
 	if err != nil {
 		o.log.Debug("mesh.message.bad", "error", err)
@@ -45,6 +47,8 @@ func (o *owner) mergeState(b []byte) {
 			err = o.merge(body)
 		case messageDeparture:
 			err = o.departed(body)
+		case messageRevocation:
+			err = o.revoked(body)
 		}
 		if err != nil {
 			o.log.Debug("mesh.message.bad", "error", err)
@@ -73,9 +77,10 @@ func (o *owner) merge(raw []byte) error {
 		o.log.Warn("mesh.claims.full", "refused", c.Name, "limit", maxClaims)
 		return nil
 	}
-	if !o.set.Add(c) {
+	if !o.vouched(c) || !o.set.Add(c) {
 		return nil
 	}
+	o.admissions.took(c)
 	o.member(c.id)
 	o.announce(c)
 	o.changed, o.peersChanged = true, true

@@ -120,10 +120,10 @@ func (o *owner) memberViews() []Member {
 	views := make([]Member, 0, len(o.members))
 	for id, m := range o.members {
 		v := Member{
-			ID: id, Name: m.name, Claim: o.set.Get(id), Alive: m.alive(), Left: m.left(), Since: m.since,
+			ID: id, Name: m.name, Alive: m.alive(), Left: m.left(), Since: m.since,
 			Observed: m.observed, SeesUsAs: m.seesUsAs,
 		}
-		if v.Claim != nil {
+		if v.Claim, v.Refused = o.claimOf(id); v.Claim != nil {
 			v.Name = v.Claim.Name
 		}
 		if v.Name == "" {

@@ -39,6 +39,7 @@ type Counters struct {
 	Transport uint64 // packets and streams that memberlist was too slow for
 	Messages  uint64 // messages that the owner was too slow for; they come again
 	Unsent    uint64 // packets that the underlay did not take: it was overloaded
+	Refused   uint64 // claims that were heard, and for which no authority vouches
 }
 
 // New checks the configuration and reads the state directory. A state file that a newer weft wrote is an error that wraps
@@ -73,18 +74,24 @@ func (m *Mesh) newOwner() error {
 		publish: m.publish,
 		set:     NewSet(), self: &selfClaim{cfg: &m.cfg}, members: map[trust.Fingerprint]*member{},
 		caller:  newCaller(m.cfg.Timing, rand.Float64),
-		fetches: fetches{asked: map[Digest]*fetch{}},
+		fetches: fetches{asked: map[Digest]*fetch{}}, admissions: newAdmissions(),
 		changed: true,
 	}
-	claim, peers, err := store{m.cfg.StateDir, m.cfg.Logger, time.Now()}.load(m.me.id)
+	files := store{m.cfg.StateDir, m.cfg.Logger, time.Now()}
+	claim, peers, err := files.load(m.me.id)
 	if err != nil {
 		return err
 	}
+	if err := files.loadRevoked(m.cfg.Admission); err != nil {
+		return err
+	}
 	if claim != nil {
+		claim.certificate = m.cfg.Admission.Own()
 		o.self.restore(claim, o.rules())
 		o.set.Add(claim)
 	}
 	o.restorePeers(peers)
+	o.judge(time.Now()) // the first view is used before Run
 	for _, s := range m.cfg.Seeds {
 		o.caller.want(targetKey{seed: s}, time.Now())
 	}
@@ -198,6 +205,7 @@ func (m *Mesh) View() View { return *m.current.Load() }
 func (m *Mesh) Counters() Counters {
 	return Counters{
 		Transport: m.transport.dropped.Load(), Messages: m.delegate.dropped.Load(), Unsent: m.transport.unsent.Load(),
+		Refused: m.owner.refusedClaims.Load(),
 	}
 }
 

@@ -16,6 +16,8 @@ const (
 	messageFetch     messageType = 3 // asks for a claim
 	messageDeparture messageType = 4
 	messageGreeting  messageType = 5 // who greets, and its claim; asks for the other's
+
+	messageRevocation messageType = 6 // an authority's, as it was signed
 )
 
 // maxGossipClaim is the longest claim that is sent in a gossip packet. Longer ones are announced by digest and fetched.
@@ -56,8 +58,9 @@ const stateVersion = 1
 
 // state is what a push/pull sends besides memberlist's own.
 type state struct {
-	claims     []*Claim
-	departures []departure
+	claims      []*Claim
+	departures  []departure
+	revocations []*trust.Revocation
 }
 
 func (s *state) encode() []byte {
@@ -65,13 +68,16 @@ func (s *state) encode() []byte {
 	for _, c := range s.claims {
 		size += 5 + len(c.raw)
 	}
-	size += len(s.departures) * (5 + departureLen)
+	size += len(s.departures)*(5+departureLen) + len(s.revocations)*(5+trust.MaxRevocation)
 	b := append(make([]byte, 0, size), stateVersion)
 	for _, c := range s.claims {
 		b = appendItem(b, messageClaim, c.raw)
 	}
 	for _, d := range s.departures {
 		b = appendItem(b, messageDeparture, d.raw)
+	}
+	for _, r := range s.revocations {
+		b = appendItem(b, messageRevocation, r.Raw())
 	}
 	return b
 }

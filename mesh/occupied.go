@@ -9,15 +9,16 @@ import (
 	"github.com/weftnet/weft/trust"
 )
 
-// occupied is what auto may not choose: what others claim, and what is forbidden.
+// occupied is what auto may not choose: what others claim, what is forbidden, and what our certificate does not allow.
 type occupied struct {
 	self    trust.Fingerprint
+	own     *trust.Certificate // what it allows may be chosen; nil: all
 	claimed bart.Lite
 	rules   Rules
 }
 
-func newOccupied(self trust.Fingerprint, claims []*Claim, rules Rules) *occupied {
-	o := &occupied{self: self, rules: rules}
+func newOccupied(self trust.Fingerprint, own *trust.Certificate, claims []*Claim, rules Rules) *occupied {
+	o := &occupied{self: self, own: own, rules: rules}
 	for _, c := range claims {
 		subnets, routes, _ := rules.permitted(c)
 		for _, p := range slices.Concat(subnets, routes) {
@@ -35,7 +36,7 @@ func (o *occupied) by(p netip.Prefix) netip.Prefix {
 	for narrower := range o.claimed.Subnets(p) {
 		return narrower
 	}
-	if o.rules.refuseSubnet(p, o.self) != "" {
+	if o.rules.refuseSubnet(p, o.self) != "" || o.own != nil && !o.own.AllowsSubnet(p) {
 		return p
 	}
 	return netip.Prefix{}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -43,7 +44,10 @@ type owner struct {
 	standing   []Conflict // as if nothing had been assigned before: what our own claim is worth
 	version    uint64
 	cloned     *CloneError
-	cloneSeen  string // what we say about a clone that has to stop
+	admissions admissions
+
+	refusedClaims atomic.Uint64 // that were heard; others than the owner read it
+	cloneSeen     string        // what we say about a clone that has to stop
 
 	changed      bool // anything but seeds
 	seedsChanged bool
@@ -82,7 +86,8 @@ func (o *owner) tick(now time.Time) time.Time {
 		o.claimOurs(now)
 	}
 	if check || o.changed {
-		o.recheck = now.Add(o.cfg.Timing.Recheck)
+		o.judge(now)
+		o.recheck = earlier(now.Add(o.cfg.Timing.Recheck), o.admissions.next)
 		o.refresh(now)
 	}
 	o.callWho(now)
@@ -105,7 +110,7 @@ func (o *owner) tick(now time.Time) time.Time {
 // claimOurs publishes our claim if it should differ from what is out.
 func (o *owner) claimOurs(now time.Time) {
 	var others []*Claim
-	for _, c := range o.set.Claims() {
+	for _, c := range o.admitted() {
 		if c.id != o.me.id {
 			others = append(others, c)
 		}
@@ -128,8 +133,8 @@ func (o *owner) claimOurs(now time.Time) {
 
 // refresh recomputes what follows from claims and presence.
 func (o *owner) refresh(now time.Time) {
-	claims := o.set.Claims()
-	o.tidyMembers(claims)
+	claims := o.admitted()
+	o.tidyMembers(o.set.Claims())
 	before := o.conflicts
 	o.assignment, o.conflicts = Assign(o.previous(), claims, o.rules(), o.reach)
 	o.incumbent = o.self.heard && now.Sub(o.heardAt) >= incumbency
@@ -156,11 +161,11 @@ func (o *owner) previous() Assignment {
 }
 
 func (o *owner) rules() Rules {
-	return Rules{Network: o.cfg.Network, Forbidden: o.cfg.Forbidden}
+	return Rules{Network: o.cfg.Network, Forbidden: o.cfg.Forbidden, Strict: o.cfg.Admission.Strict()}
 }
 
 func (o *owner) state() *state {
-	s := &state{claims: o.set.Claims()}
+	s := &state{claims: o.set.Claims(), revocations: o.cfg.Admission.Revocations()}
 	for _, m := range o.members {
 		if m.departed.raw != nil {
 			s.departures = append(s.departures, m.departed)
@@ -189,7 +194,7 @@ func (o *owner) logConflicts(before []Conflict) {
 func (o *owner) view() View {
 	return View{
 		Version: o.version, Self: o.self.owned(), SelfState: o.selfState(), Heard: o.self.heard, Members: o.memberViews(),
-		Claims: o.set.Claims(), Rules: o.rules(), Conflicts: o.conflicts, Seeds: o.seedViews(),
+		Claims: o.admitted(), Refused: o.admissions.conflicts(), Rules: o.rules(), Conflicts: o.conflicts, Seeds: o.seedViews(),
 	}
 }
 

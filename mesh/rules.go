@@ -38,6 +38,7 @@ var special = []struct {
 // Rules say which prefixes may be claimed at all. Reasons are clauses such as "it covers 192.0.2.1".
 type Rules struct {
 	Network []netip.Prefix
+	Strict  bool // a claim may hold what its certificate allows, and nothing else
 	// Forbidden says why claimer may not have a prefix, or "". nil: nothing is forbidden.
 	Forbidden func(p netip.Prefix, claimer trust.Fingerprint) string
 }
@@ -114,11 +115,14 @@ func (r Rules) otherNetwork(c *Claim) string {
 // subnet is no route.
 func (r Rules) permitted(c *Claim) (subnets, routes []netip.Prefix, refused []Conflict) {
 	whole := r.refuseClaim(c)
-	sift := func(list []netip.Prefix, why func(netip.Prefix, trust.Fingerprint) string) (allowed []netip.Prefix) {
+	sift := func(list []netip.Prefix, why func(netip.Prefix, trust.Fingerprint) string, allows func(*trust.Certificate, netip.Prefix) bool) (allowed []netip.Prefix) {
 		for _, p := range list {
 			reason := whole
 			if reason == "" {
 				reason = why(p, c.id)
+			}
+			if reason == "" && r.Strict {
+				reason = c.uncovered(p, allows)
 			}
 			if reason != "" {
 				refused = append(refused, Conflict{Kind: ConflictRefused, Prefix: p, Loser: c.id, LoserName: c.Name, Reason: reason})
@@ -128,8 +132,8 @@ func (r Rules) permitted(c *Claim) (subnets, routes []netip.Prefix, refused []Co
 		}
 		return allowed
 	}
-	subnets = sift(c.Subnets, r.refuseSubnet)
-	routes = sift(c.Routes, r.refuseRoute)
+	subnets = sift(c.Subnets, r.refuseSubnet, (*trust.Certificate).AllowsSubnet)
+	routes = sift(c.Routes, r.refuseRoute, (*trust.Certificate).AllowsRoute)
 	routes = slices.DeleteFunc(routes, func(p netip.Prefix) bool { return slices.Contains(c.Subnets, p) })
 	return subnets, routes, refused
 }

@@ -40,6 +40,7 @@ func (s *selfClaim) step(now time.Time, claims []*Claim, rules Rules) (*Claim, e
 	if err != nil {
 		return nil, err
 	}
+	claim.certificate = s.cfg.Admission.Own()
 	if s.wantJump {
 		s.raised, s.wantJump = now, false
 	}
@@ -58,6 +59,9 @@ func (s *selfClaim) content(now time.Time) Claim {
 	}
 	if c.Kind == KindAuto {
 		c.Subnets = s.subnets
+	}
+	if own := s.cfg.Admission.Own(); own != nil {
+		c.Certificate = own.Raw()
 	}
 	if s.current != nil && s.current.holdsAll(&c) {
 		c.Since = s.current.Since
@@ -102,7 +106,11 @@ func (s *selfClaim) hear(c *Claim, rules Rules) (news bool) {
 
 // fits reports whether subnets are what auto would choose: one per network, of the right size.
 func (s *selfClaim) fits(subnets []netip.Prefix, rules Rules) bool {
+	own := s.cfg.Admission.Own()
 	for _, p := range subnets {
+		if own != nil && !own.AllowsSubnet(p) {
+			return false
+		}
 		if p.Bits() != s.cfg.Subnet.bits(p.Addr()) || rules.refuseSubnet(p, s.cfg.Identity.Fingerprint()) != "" {
 			return false
 		}
@@ -134,7 +142,7 @@ func (s *selfClaim) stepAuto(now time.Time, claims []*Claim, rules Rules) {
 
 // choose takes a free subnet in each network where we have none or have lost ours.
 func (s *selfClaim) choose(now time.Time, claims []*Claim, rules Rules, lost []netip.Prefix) {
-	occupied := newOccupied(s.cfg.Identity.Fingerprint(), claims, rules)
+	occupied := newOccupied(s.cfg.Identity.Fingerprint(), s.cfg.Admission.Own(), claims, rules)
 	for _, p := range s.cfg.Routes {
 		occupied.claimed.Insert(p)
 	}

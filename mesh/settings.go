@@ -35,7 +35,7 @@ func (m *Mesh) Check(s Settings) error {
 // check is s with its defaults, if a Mesh with these settings would start.
 func (m *Mesh) check(s Settings) (Settings, error) {
 	c := Config{
-		Identity: m.cfg.Identity, Underlay: m.cfg.Underlay, Name: m.cfg.Name, Network: m.cfg.Network, Port: m.cfg.Port,
+		Identity: m.cfg.Identity, Underlay: m.cfg.Underlay, Name: m.cfg.Name, Network: m.cfg.Network, Port: m.cfg.Port, Admission: m.cfg.Admission,
 		Subnet: s.Subnet, Bootstrap: s.Bootstrap, Routes: s.Routes, Seeds: s.Seeds,
 	}
 	if err := c.check(); err != nil {

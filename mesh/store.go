@@ -15,10 +15,11 @@ import (
 	"github.com/weftnet/weft/trust"
 )
 
-// The files of the state directory. Both are JSON with a version; they are replaced as a whole.
+// The files of the state directory. All are JSON with a version; they are replaced as a whole.
 const (
 	claimFile   = "claim"
 	peersFile   = "peers.json"
+	revokedFile = "revoked.json"
 	fileVersion = 1
 )
 
@@ -26,7 +27,7 @@ const (
 const maxStateFile = 64 << 20
 
 // StateFiles are the names of the files that a Mesh writes into its state directory.
-func StateFiles() []string { return []string{claimFile, peersFile} }
+func StateFiles() []string { return []string{claimFile, peersFile, revokedFile} }
 
 // claimRecord is the claim file.
 type claimRecord struct {
@@ -147,7 +148,7 @@ func (p peerRecord) check() error {
 	return err
 }
 
-// load reads both files. A claim of another key (the node key was replaced) is set aside, too.
+// load reads the files. A claim of another key (the node key was replaced) is set aside, too.
 func (s store) load(me trust.Fingerprint) (*Claim, []peerRecord, error) {
 	var own claimRecord
 	found, err := s.read(claimFile, &own)
@@ -169,11 +170,21 @@ func (s store) load(me trust.Fingerprint) (*Claim, []peerRecord, error) {
 	return claim, peers.Peers, err
 }
 
+// loadRevoked reads what was revoked. It comes first: it says which peers of the other file count.
+func (s store) loadRevoked(a *trust.Admission) error {
+	var record revokedRecord
+	found, err := s.read(revokedFile, &record)
+	if found {
+		record.restore(a)
+	}
+	return err
+}
+
 func encodeClaimFile(c *Claim) []byte {
 	return encodeFile(claimRecord{Version: fileVersion, Claim: c.raw})
 }
 
-func encodeFile[T claimRecord | peersRecord](record T) []byte {
+func encodeFile[T claimRecord | peersRecord | revokedRecord](record T) []byte {
 	raw, err := json.MarshalIndent(record, "", "  ")
 	if err != nil {
 		panic("mesh: encode state: " + err.Error()) // only bytes, strings and addresses
@@ -214,7 +225,7 @@ func (o *owner) restorePeers(records []peerRecord) {
 		}
 		m := o.member(id)
 		m.name, m.observed = r.Name, r.Observed
-		if c, err := DecodeClaim(r.Claim); err == nil && len(r.Claim) > 0 {
+		if c, err := DecodeClaim(r.Claim); err == nil && len(r.Claim) > 0 && o.vouched(c) {
 			o.set.Add(c)
 		}
 	}

@@ -32,7 +32,7 @@ func (o *owner) syncClaims(now time.Time) {
 
 func (o *owner) claimMissing() bool {
 	for id, m := range o.members {
-		if m.alive() && o.set.Get(id) == nil {
+		if _, refused := o.admissions.refused[id]; !refused && m.alive() && o.set.Get(id) == nil {
 			return true
 		}
 	}

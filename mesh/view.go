@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/weftnet/weft/trust"
@@ -16,8 +17,9 @@ type View struct {
 	// claims are all that we know, and to have a prefix assigned means nothing: an Assignment that was made from a view
 	// without Heard is no previous one for Assign, not for the first view with Heard either.
 	Heard     bool
-	Members   []Member // all other nodes that are known, dead ones too; by name, then fingerprint
-	Claims    []*Claim // of all, ours too; by fingerprint
+	Members   []Member   // all other nodes that are known, dead ones too; by name, then fingerprint
+	Claims    []*Claim   // of all that take part, ours too; by fingerprint
+	Refused   []Conflict // the prefixes of those that do not; Assign has them among its conflicts
 	Rules     Rules
 	Conflicts []Conflict // with every member that gossip reaches taken as reachable
 	Seeds     []SeedStatus
@@ -25,7 +27,8 @@ type View struct {
 
 // Assign is the function Assign for this view. previous is nil unless it was made from a view with Heard.
 func (v View) Assign(previous Assignment, reach func(trust.Fingerprint) Reach) (Assignment, []Conflict) {
-	return Assign(previous, v.Claims, v.Rules, reach)
+	a, conflicts := Assign(previous, v.Claims, v.Rules, reach)
+	return a, sorted(slices.Concat(conflicts, v.Refused))
 }
 
 // Gateways is the function Gateways for this view.
@@ -37,7 +40,8 @@ func (v View) Gateways(a Assignment, conflicts []Conflict) map[netip.Prefix][]*C
 type Member struct {
 	ID       trust.Fingerprint
 	Name     string // of its claim, else of its last stream, else the short fingerprint
-	Claim    *Claim // nil: not heard yet
+	Claim    *Claim // nil: not heard yet, or it does not count
+	Refused  string // why it does not count: a clause such as "it shows no certificate"; or ""
 	Alive    bool   // gossip reaches it
 	Left     bool   // not alive: it said goodbye
 	Since    time.Time

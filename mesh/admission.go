@@ -1,0 +1,151 @@
+package mesh
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/weftnet/weft/trust"
+)
+
+// maxRefused is how many nodes whose claims were not taken are remembered, for people.
+const maxRefused = 64
+
+// admissions is what the owner knows about nodes that take no part. A claim that was not taken is not in the set, because no
+// authority vouches for it: every strict node of the same authorities comes to the same result, so sets merge as without. One
+// that was barred is in the set, and counts again when the clock or a new claim says so.
+type admissions struct {
+	refused map[trust.Fingerprint]refusal
+	barred  map[trust.Fingerprint]refusal
+	next    time.Time // when a claim expires, or begins to count; zero: never
+}
+
+// refusal is a claim that does not count, and why.
+type refusal struct {
+	claim *Claim
+	why   string
+}
+
+func newAdmissions() admissions {
+	return admissions{refused: map[trust.Fingerprint]refusal{}, barred: map[trust.Fingerprint]refusal{}}
+}
+
+// vouched reports whether an authority vouches for a claim that was heard, where one is asked for.
+func (o *owner) vouched(c *Claim) bool {
+	certificate, err := o.cfg.Admission.Vouched(c.id, c.Name, c.Certificate)
+	if err == nil {
+		c.certificate = certificate
+		return true
+	}
+	o.refusedClaims.Add(1)
+	a := &o.admissions
+	before, known := a.refused[c.id]
+	if known && before.why == err.Error() && before.claim.Version >= c.Version || !known && len(a.refused) >= maxRefused {
+		return false
+	}
+	a.refused[c.id] = refusal{c, err.Error()}
+	o.changed = true
+	if before.why != err.Error() {
+		o.logRefused(c, err.Error())
+	}
+	return false
+}
+
+func (o *owner) logRefused(c *Claim, why string) {
+	o.log.Warn("mesh.claim.refused", "name", c.Name, "id", c.id.Short(), "reason", why)
+}
+
+// took forgets that an earlier claim of a node was not taken.
+func (a *admissions) took(c *Claim) {
+	if r, ok := a.refused[c.id]; ok && r.claim.Version < c.Version {
+		delete(a.refused, c.id)
+	}
+}
+
+// judge finds out which claims of the set count at this moment, and says in the log what is news. Our own always does: when our certificate expires the others part
+// from us, and what runs on this host keeps its addresses.
+func (o *owner) judge(now time.Time) {
+	a := &o.admissions
+	before := a.barred
+	a.barred, a.next = map[trust.Fingerprint]refusal{}, time.Time{}
+	for _, c := range o.set.Claims() {
+		if c.id == o.me.id {
+			continue
+		}
+		a.next = earlier(a.next, c.turning(now))
+		why := ""
+		if err := o.cfg.Admission.Standing(c.id, c.certificate, now); err != nil {
+			why = err.Error()
+			a.barred[c.id] = refusal{c, why}
+		}
+		o.judged(c, before[c.id].why, why)
+	}
+}
+
+// judged says in the log when a claim begins or ceases to count.
+func (o *owner) judged(c *Claim, before, why string) {
+	switch {
+	case before == why:
+		return
+	case why == "":
+		o.log.Info("mesh.claim.admitted", "name", c.Name, "id", c.id.Short())
+	default:
+		o.logRefused(c, why)
+	}
+	o.changed = true
+}
+
+// turning is when the claim's certificate next begins or ends to count; zero: never.
+func (c *Claim) turning(now time.Time) time.Time {
+	switch {
+	case c.certificate == nil:
+	case now.Before(c.certificate.NotBefore.Add(-trust.ClockTolerance)):
+		return c.certificate.NotBefore.Add(-trust.ClockTolerance)
+	case now.Before(c.certificate.NotAfter):
+		return c.certificate.NotAfter
+	}
+	return time.Time{}
+}
+
+// admitted are the claims that count, by fingerprint.
+func (o *owner) admitted() []*Claim {
+	return slices.DeleteFunc(o.set.Claims(), func(c *Claim) bool {
+		_, barred := o.admissions.barred[c.id]
+		return barred
+	})
+}
+
+// claimOf is a node's claim if it counts; else nil, and why it does not, if that is known.
+func (o *owner) claimOf(id trust.Fingerprint) (*Claim, string) {
+	if r, barred := o.admissions.barred[id]; barred {
+		return nil, r.why
+	}
+	if c := o.set.Get(id); c != nil {
+		return c, ""
+	}
+	return nil, o.admissions.refused[id].why
+}
+
+// conflicts are the prefixes of all claims that do not count, by fingerprint and prefix.
+func (a *admissions) conflicts() []Conflict {
+	var list []Conflict
+	for _, nodes := range []map[trust.Fingerprint]refusal{a.refused, a.barred} {
+		for _, r := range nodes {
+			for _, p := range slices.Concat(r.claim.Subnets, r.claim.Routes) {
+				list = append(list, Conflict{Kind: ConflictRefused, Prefix: p, Loser: r.claim.id, LoserName: r.claim.Name, Reason: r.why})
+			}
+		}
+	}
+	return sorted(list)
+}
+
+// uncovered says why the certificate of a claim does not allow one of its prefixes, or "".
+func (c *Claim) uncovered(p netip.Prefix, allows func(*trust.Certificate, netip.Prefix) bool) string {
+	switch {
+	case c.certificate == nil:
+		return "no certificate allows it"
+	case !allows(c.certificate, p):
+		return "its certificate does not allow it"
+	}
+	return ""
+}
