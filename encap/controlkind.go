@@ -20,6 +20,10 @@ const (
 	DialRequest  ControlKind = 5 // call my endpoints, from ports that no firewall on the way has seen yet
 	DialBack     ControlKind = 6 // such a call: it may come from anywhere, and moves no path
 	DialResponse ControlKind = 7 // what came of the calls
+
+	// The two frames of a rotation of the cluster's secret. Only a peer with CapSecrets is asked.
+	SecretQuestion ControlKind = 9  // a SecretOffer
+	SecretReply    ControlKind = 10 // a SecretAnswer
 )
 
 // ProbeBody is the body of a probe and of its answer.

@@ -144,7 +144,7 @@ func (s *Session) StartAccept(m *InitiationMessage, now time.Time) (*Job, error)
 	}
 	s.generation = nextGeneration(s.generation, m.generation)
 	k := &Keypair{
-		LocalIndex: index, RemoteIndex: m.SenderIndex, Born: now,
+		LocalIndex: index, RemoteIndex: m.SenderIndex, Born: now, Secret: m.keys.ClusterID,
 		rank: rank{generation: s.generation, initiator: s.peer}, agreement: agreement, remote: m.Settings,
 	}
 	life := s.life
@@ -296,6 +296,7 @@ func (s *Session) completed(a *attempt, c *completion, now time.Time) error {
 	}
 	k := c.keys
 	k.LocalIndex, k.RemoteIndex, k.Born, k.initiator = a.index, c.sender, now, true
+	k.Secret = a.keys.ClusterID
 	s.adopt(k)
 	s.install(k, now)
 	return nil

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/weftnet/weft/trust"
 )
 
 // Errors of frames under a keypair.
@@ -35,6 +37,7 @@ type Keypair struct {
 	Born        time.Time
 	Sealed      bool // data frames are encrypted; control frames always are
 	Lanes       int
+	Secret      trust.SecretID // of the cluster, that the handshake was under
 
 	rank       rank
 	initiator  bool // we made the initiation

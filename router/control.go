@@ -52,7 +52,7 @@ const longestSleep = time.Second
 // step lets every link and session act, and returns how long nothing will be due.
 func (r *Router) step() time.Duration {
 	now := r.now()
-	wait, lacking := r.stepHold(now), int64(0)
+	wait, lacking := min(r.stepHold(now), r.stepSecrets(now)), int64(0)
 	for _, p := range r.peers {
 		r.stepPeer(p, now)
 		if p.lacks() {
@@ -75,7 +75,7 @@ func (r *Router) stepPeer(p *peer, now time.Time) {
 		r.declare(p)
 	}
 	p.session.Expire(now)
-	if p.link.up && p.session.NeedsRekey(now) && now.Sub(p.probes.rekeyed) > max(time.Second, 3*p.rtt) {
+	if p.link.up && (p.session.NeedsRekey(now) || p.outdated()) && now.Sub(p.probes.rekeyed) > max(time.Second, 3*p.rtt) {
 		p.probes.rekeyed = now
 		r.initiate(p, p.candidates()[:1], now)
 	}

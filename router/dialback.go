@@ -19,7 +19,7 @@ type DialMessage struct {
 // Errors of dial-backs.
 var (
 	ErrPeerDown  = errors.New("router: there is no path to the peer")
-	ErrPeerOlder = errors.New("router: the peer runs an older build, which does not call back")
+	ErrPeerOlder = errors.New("router: the peer runs an older build, which does not know this")
 )
 
 // SendDial sends a request or a response by the peer's path. The error is ErrPeerDown, ErrPeerOlder or ErrStopped.

@@ -53,6 +53,8 @@ type side struct {
 	events []event
 	gossip []gossiped
 	dials  []DialMessage
+
+	secrets []SecretMessage
 }
 
 // event is an Event and when it was told.
@@ -178,7 +180,7 @@ func (s *side) run(dev tun.Device, port encap.Port, edit ...func(*Config)) {
 	s.boot = trust.BootNonce{byte(s.number), byte(s.epoch)}
 	cfg := Config{
 		Local: s.local, Boot: s.boot, Device: dev, Port: port, Stamp: encap.Stamps(s.epoch), Log: testLogger(s.t),
-		Timing: s.timing, Events: s.onEvent, Gossip: s.onGossip, Dial: s.onDial,
+		Timing: s.timing, Events: s.onEvent, Gossip: s.onGossip, Dial: s.onDial, Secret: s.onSecret,
 	}
 	for _, e := range edit {
 		e(&cfg)

@@ -63,6 +63,8 @@ func (r *Router) handleControl(m message) {
 		r.takeGossip(p, body)
 	case encap.DialRequest, encap.DialResponse:
 		r.takeDial(p, kind, m.from, body)
+	case encap.SecretQuestion, encap.SecretReply:
+		r.takeSecret(p, kind, body)
 	default:
 		r.ctl.drop(UnknownType, 1)
 	}

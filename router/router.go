@@ -42,6 +42,8 @@ type Config struct {
 	Gossip func(from trust.Fingerprint, boot trust.BootNonce, packet []byte)
 	// Dial hears the frames of dial-backs. It is called from the control goroutine, and must not block nor call the router.
 	Dial func(DialMessage)
+	// Secret hears the frames of rotations, likewise.
+	Secret func(SecretMessage)
 }
 
 // ErrStopped says that the router does not run.
@@ -85,6 +87,7 @@ type Router struct {
 
 	peers map[trust.Fingerprint]*peer // owned by the control goroutine
 	asked map[uint32]*peer            // by the index of the last initiation to each; likewise
+	purge time.Time                   // when keys under secrets that are not held are closed; zero: there are none. Likewise
 	frame []byte                      // scratch of the control goroutine
 }
 

@@ -36,6 +36,9 @@ type PeerStatus struct {
 	History  encap.History // of its handshakes
 	Tried    []Attempt
 	Tx, Rx   Traffic
+
+	Secret trust.SecretID // that the present keys were made under
+	Offers bool           // its build takes the cluster's next secret through the session
 }
 
 // Peers returns the state of every peer, by name.
@@ -67,6 +70,7 @@ func (p *peer) status(r *Router) PeerStatus {
 	if keys := p.session.Current(); keys != nil {
 		agreed := p.session.Agreement()
 		s.Sealed, s.KeysBorn, s.Version = keys.Sealed, keys.Born, agreed.Version
+		s.Secret, s.Offers = keys.Secret, agreed.Capabilities&encap.CapSecrets != 0
 		remote := p.session.Remote()
 		s.Cipher, s.MTU, s.Build = agreed.Cipher.String(), int(remote.MTU), remote.Build
 	}
