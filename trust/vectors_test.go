@@ -114,3 +114,45 @@ func TestVectorsOfAToken(t *testing.T) {
 	}
 	vectors.Equal(t, "token", raw, append(body, mac...))
 }
+
+// signedVector is what an authority has signed.
+type signedVector struct {
+	AuthoritySeed vectors.Hex `json:"authority_seed"`
+	AuthorityKey  vectors.Hex `json:"authority_key"`
+	AuthorityID   vectors.Hex `json:"authority_id"`
+	Fingerprint   vectors.Hex `json:"fingerprint"`
+	Certificate   vectors.Hex `json:"certificate"`
+	KeyRevoked    vectors.Hex `json:"revocation_of_the_key"`
+	SerialRevoked vectors.Hex `json:"revocation_of_the_certificate"`
+}
+
+func TestVectorsOfAnAuthority(t *testing.T) {
+	public := vectorAuthority(t).Public()
+	id := public.ID()
+	ofKey, ofCertificate := vectorRevocations(t)
+	v := vectors.Check(t, "authority", signedVector{
+		AuthoritySeed: vectors.Count(0x20, 32), AuthorityKey: public[:], AuthorityID: id[:], Fingerprint: testHolder[:],
+		Certificate: vectorCertificate(t).Raw(), KeyRevoked: ofKey.Raw(), SerialRevoked: ofCertificate.Raw(),
+	})
+	key := ed25519.NewKeyFromSeed(v.AuthoritySeed)
+	sum := sha256.Sum256(v.AuthorityKey)
+	signed := func(context string, m vectors.Map) []byte {
+		body := vectors.CBOR(m)
+		return append(ed25519.Sign(key, append([]byte(context), body...)), body...)
+	}
+	noon, day := uint64(1_772_366_400), uint64(24*60*60) // 2026-03-01 12:00 UTC
+	vectors.Equal(t, "public key", v.AuthorityKey, key.Public().(ed25519.PublicKey))
+	vectors.Equal(t, "id", v.AuthorityID, sum[:8])
+	vectors.Equal(t, "certificate", v.Certificate, signed("weft 1 certificate\x00", vectors.Map{
+		{Key: 1, Value: []byte(v.Fingerprint)}, {Key: 2, Value: "vm-1"},
+		{Key: 3, Value: []any{vectors.Prefix(netip.MustParsePrefix("10.244.0.0/20"))}},
+		{Key: 4, Value: []any{vectors.Prefix(netip.MustParsePrefix("192.168.0.0/16"))}},
+		{Key: 5, Value: noon - day/2}, {Key: 6, Value: noon + day/2}, {Key: 7, Value: uint64(7)}, {Key: 8, Value: sum[:8]},
+	}))
+	vectors.Equal(t, "revocation of a key", v.KeyRevoked, signed("weft 1 revocation\x00", vectors.Map{
+		{Key: 1, Value: []byte(v.Fingerprint)}, {Key: 3, Value: noon}, {Key: 4, Value: sum[:8]},
+	}))
+	vectors.Equal(t, "revocation of a certificate", v.SerialRevoked, signed("weft 1 revocation\x00", vectors.Map{
+		{Key: 2, Value: uint64(7)}, {Key: 3, Value: noon}, {Key: 4, Value: sum[:8]},
+	}))
+}
