@@ -17,6 +17,8 @@ type Hello struct {
 	Settings Settings
 	Port     uint16         // where it listens
 	Observed netip.AddrPort // where it sees the receiver of the hello
+
+	Certificate []byte // of an authority, not checked yet; empty: it has none
 }
 
 // helloPayload is a Hello on the wire.
@@ -29,12 +31,14 @@ type helloPayload struct {
 	Settings Settings       `cbor:"6,keyasint"`
 	Port     uint16         `cbor:"7,keyasint"`
 	Observed netip.AddrPort `cbor:"8,keyasint,omitzero"`
+
+	Certificate []byte `cbor:"9,keyasint,omitempty"`
 }
 
 func (h Hello) encode() ([]byte, error) {
 	return encode(helloPayload{
 		DH: h.Keys.DH[:], Sign: h.Keys.Sign[:], Boot: h.Boot[:], Name: h.Name, Uptime: int64(h.Uptime),
-		Settings: h.Settings, Port: h.Port, Observed: h.Observed,
+		Settings: h.Settings, Port: h.Port, Observed: h.Observed, Certificate: h.Certificate,
 	})
 }
 
@@ -49,6 +53,7 @@ func parseHello(b []byte) (Hello, error) {
 	return Hello{
 		Keys: trust.PublicKeys{DH: [32]byte(p.DH), Sign: [32]byte(p.Sign)}, Boot: trust.BootNonce(p.Boot), Name: printable(p.Name),
 		Uptime: time.Duration(p.Uptime), Settings: p.Settings, Port: p.Port, Observed: p.Observed,
+		Certificate: p.Certificate,
 	}, nil
 }
 

@@ -10,7 +10,7 @@ const (
 	RefusedSecret  = "secret"  // the other node is of another cluster
 	RefusedVersion = "version" // no version of the stream protocol, or of frames, in common
 	RefusedBusy    = "busy"    // too many handshakes at once; worth another try
-	// and the other fields of a MismatchError: "network", "encryption" and "cipher"
+	// and RefusedCertificate, and the other fields of a MismatchError: "network", "encryption" and "cipher"
 )
 
 // RefusedError says why a stream to or from another node did not come about. Both ends make one.
@@ -27,12 +27,19 @@ func (e *RefusedError) Error() string {
 	if e.Name != "" {
 		who = fmt.Sprintf("%s (%s)", e.Name, e.Addr)
 	}
+	return fmt.Sprintf("encap: stream with %s: %s", who, e.Why())
+}
+
+// Why is the reason as a clause.
+func (e *RefusedError) Why() string {
 	switch e.Reason {
 	case RefusedBusy:
-		return fmt.Sprintf("encap: stream with %s: too many handshakes at once", who)
+		return "too many handshakes at once"
 	case RefusedSecret:
-		return fmt.Sprintf("encap: stream with %s: the secret differs: our cluster is %s, theirs is %s", who, e.Ours, e.Theirs)
+		return fmt.Sprintf("the secret differs: our cluster is %s, theirs is %s", e.Ours, e.Theirs)
+	case RefusedCertificate:
+		return e.certificateWhy()
 	default:
-		return fmt.Sprintf("encap: stream with %s: %s differs: ours is %s, theirs is %s", who, e.Reason, orNone(e.Ours), orNone(e.Theirs))
+		return fmt.Sprintf("%s differs: ours is %s, theirs is %s", e.Reason, orNone(e.Ours), orNone(e.Theirs))
 	}
 }

@@ -54,6 +54,9 @@ func (s *Streams) greet(conn net.Conn, addr netip.AddrPort) (*Stream, error) {
 		return nil, err
 	}
 	stream := &Stream{conn: conn, remote: remote, seal: seal, open: open}
+	if err := s.takesPart(remote, addr); err != nil { // it has our hello, and finds out by itself what it can do about it
+		return nil, err
+	}
 	return stream, s.hearVerdict(stream, addr)
 }
 
@@ -176,24 +179,35 @@ func (s *Streams) readPreface(conn net.Conn, from netip.AddrPort) (*trust.Keys, 
 
 // giveVerdict compares settings and tells the dialer.
 func (s *Streams) giveVerdict(stream *Stream, from netip.AddrPort) error {
-	agreement, mismatch := s.cfg.Local.Settings.Agree(stream.remote.Settings)
+	agreement, refused := s.judge(stream.remote, from)
 	stream.agreement = agreement
 	var v verdict
-	var m *MismatchError
-	if errors.As(mismatch, &m) {
-		v = verdict{Field: m.Field, Ours: m.Ours, Theirs: m.Theirs}
+	if refused != nil {
+		v = verdict{Field: refused.Reason, Ours: refused.Ours, Theirs: refused.Theirs}
 	}
 	raw, err := encode(v)
 	if err != nil {
 		return err
 	}
-	if err := stream.writeRecord(raw); err != nil {
-		return err
+	err = stream.writeRecord(raw)
+	if refused != nil { // also where the dialer has refused us, and is gone
+		return refused
 	}
-	if mismatch != nil {
-		return refusal(mismatch, from, stream.remote.Name)
+	return err
+}
+
+// judge says whether a dialer may take part, and compares settings.
+func (s *Streams) judge(remote Hello, from netip.AddrPort) (Agreement, *RefusedError) {
+	err := s.takesPart(remote, from)
+	var agreement Agreement
+	if err == nil {
+		if agreement, err = s.cfg.Local.Settings.Agree(remote.Settings); err != nil {
+			err = refusal(err, from, remote.Name)
+		}
 	}
-	return nil
+	var refused *RefusedError
+	errors.As(err, &refused)
+	return agreement, refused
 }
 
 // refusal is a setting that differs, as an error of the stream.
@@ -212,6 +226,7 @@ func (s *Streams) writeHello(dst []byte, state *noise.HandshakeState, to netip.A
 	raw, err := Hello{
 		Keys: l.Identity.Public(), Boot: s.cfg.Boot, Name: l.name(), Uptime: max(0, time.Since(s.cfg.Started)),
 		Settings: l.Settings, Port: s.cfg.Port, Observed: netip.AddrPortFrom(to.Addr().WithZone(""), to.Port()),
+		Certificate: s.certificate(),
 	}.encode()
 	if err != nil {
 		return nil, nil, nil, err

@@ -28,6 +28,8 @@ type StreamsConfig struct {
 	Port    uint16    // where this node listens
 	Dialer  Dialer    // nil: &net.Dialer{}
 
+	Admission *trust.Admission // who may take part; nil: whoever has the cluster's secret
+
 	// OnRefused hears which node was refused for its secret or settings; Dial says so itself. It is called from many
 	// goroutines and must not block. Whoever reaches the port can have it called: what it logs is to be limited.
 	OnRefused func(*RefusedError)
@@ -50,6 +52,7 @@ const (
 	streamAccepted streamOutcome = iota
 	streamGarbage
 	streamRefused
+	streamUncertified
 	streamBusy
 	streamFailed
 	streamOutcomes
@@ -62,6 +65,8 @@ type StreamCounts struct {
 	Refused  uint64 `json:"refused"` // another secret or setting
 	Busy     uint64 `json:"busy"`    // over a limit
 	Failed   uint64 `json:"failed"`  // cut off, too slow, or not authentic
+
+	Uncertified uint64 `json:"uncertified"` // one end does not admit the other
 }
 
 // NewStreams makes Streams; no connection is opened.
@@ -86,6 +91,7 @@ func (s *Streams) Counts() StreamCounts {
 	c := func(o streamOutcome) uint64 { return s.counts[o].Load() }
 	return StreamCounts{
 		Accepted: c(streamAccepted), Garbage: c(streamGarbage), Refused: c(streamRefused), Busy: c(streamBusy), Failed: c(streamFailed),
+		Uncertified: c(streamUncertified),
 	}
 }
 
@@ -194,6 +200,9 @@ func (s *Streams) accept(ctx context.Context, conn net.Conn, from netip.AddrPort
 		return stream
 	case errors.As(err, &refused):
 		outcome = streamRefused
+		if refused.Reason == RefusedCertificate {
+			outcome = streamUncertified
+		}
 		linger(conn)
 		s.onRefused(refused)
 	case errors.Is(err, errGarbage):
