@@ -20,6 +20,8 @@ import (
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/cpu"
+	"github.com/weftnet/weft/node/rundir"
+	"github.com/weftnet/weft/node/statedir"
 	"github.com/weftnet/weft/trust"
 	"github.com/weftnet/weft/tun"
 )
@@ -60,12 +62,12 @@ func Check(ctx context.Context, cfg config.Config) (*Prospect, error) {
 
 // checkLocks refuses directories that another daemon uses: another than running, which cfg is for.
 func checkLocks(cfg *config.Config, running *api.Status) error {
-	lock := filepath.Join(cfg.RunDir, lockName)
-	if pid := lockedBy(lock); pid != 0 && running == nil {
-		return fmt.Errorf("%w: process %d holds %s and does not answer (stop it, or give this one another run_dir)", ErrRunning, pid, lock)
+	lock := filepath.Join(cfg.RunDir, rundir.LockName)
+	if pid := rundir.Holder(lock); pid != 0 && running == nil {
+		return fmt.Errorf("%w: process %d holds %s and does not answer (stop it, or give this one another run_dir)", rundir.ErrRunning, pid, lock)
 	}
-	if pid := lockedBy(cfg.StateDir); pid != 0 && (running == nil || pid != running.Node.PID) {
-		return stateInUse(cfg.StateDir, pid)
+	if pid := rundir.Holder(cfg.StateDir); pid != 0 && (running == nil || pid != running.Node.PID) {
+		return statedir.InUse(cfg.StateDir, pid)
 	}
 	return nil
 }
@@ -111,11 +113,11 @@ func checkPort(cfg *config.Config, platform *Platform) error {
 // checkStateDir looks whether the state directory is of our version, and holds the node's key or can take one. With a key, a
 // node runs although it can write nothing there.
 func checkStateDir(cfg *config.Config) error {
-	if err := checkStateVersion(cfg); err != nil {
-		return err
+	if err := statedir.CheckVersion(cfg.StateDir); err != nil {
+		return cfg.Placed(config.KeyErrorf("state_dir", "%w", err))
 	}
-	for _, name := range append(mesh.StateFiles(), epochFile) {
-		if _, _, err := atomicfile.Read(filepath.Join(cfg.StateDir, name), maxStateFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, name := range append(mesh.StateFiles(), statedir.EpochFile) {
+		if _, _, err := atomicfile.Read(filepath.Join(cfg.StateDir, name), statedir.MaxFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("node: state_dir: %w (move it away)", err)
 		}
 	}
@@ -134,7 +136,7 @@ func checkRunDir(cfg *config.Config) error {
 	if err := canWrite(cfg.RunDir); err != nil {
 		return fmt.Errorf("node: run_dir %s: %w", cfg.RunDir, err)
 	}
-	for _, path := range []string{cfg.Socket(), filepath.Join(cfg.RunDir, lockName)} {
+	for _, path := range []string{cfg.Socket(), filepath.Join(cfg.RunDir, rundir.LockName)} {
 		if info, err := os.Lstat(path); err == nil && info.IsDir() {
 			return fmt.Errorf("node: run_dir: %s: it is a directory, and weft makes a file there (move it away)", path)
 		}

@@ -40,20 +40,22 @@ func TestAStepOfTheWallClockIsToldFromTimeThatPassed(t *testing.T) {
 
 // wallClock lists the files in which a time.Time loses its monotonic reading, or is made without one, and why that does no harm.
 var wallClock = map[string]string{
-	"mesh/claimcodec.go": "first-claim time, on the wire: it ranks claims of one prefix, and moves none from an owner that is reached",
-	"mesh/conflict.go":   "shown to people",
-	"mesh/members.go":    "time of a goodbye: it counts only among boots that were not seen last",
-	"mesh/mesh.go":       "time of our goodbye",
-	"mesh/store.go":      "name of a file that is set aside",
-	"node/files.go":      "epoch: never less than the one that is stored; name of a file that is set aside",
-	"router/liveness.go": "difference of two nodes' clocks, shown to people",
+	"mesh/claimcodec.go":     "first-claim time, on the wire: it ranks claims of one prefix, and moves none from an owner that is reached",
+	"mesh/conflict.go":       "shown to people",
+	"mesh/members.go":        "time of a goodbye: it counts only among boots that were not seen last",
+	"mesh/mesh.go":           "time of our goodbye",
+	"mesh/store.go":          "name of a file that is set aside",
+	"node/statedir/epoch.go": "epoch: never less than the one that is stored; name of a file that is set aside",
+	"router/liveness.go":     "difference of two nodes' clocks, shown to people",
 }
 
 // A new place belongs into the list, with the reason why a clock that somebody sets does no harm there.
 func TestTheWallClockEntersOnlyWhereItDoesNoHarm(t *testing.T) {
 	loses := []string{"Unix", "UnixMilli", "UnixMicro", "UnixNano", "UTC", "Local", "In"}
 	found := map[string]bool{}
-	for _, room := range []string{"encap", "mesh", "node", "router", "trust"} {
+	rooms := []string{"encap", "mesh", "router", "trust",
+		"node", "node/config", "node/handover", "node/rundir", "node/service", "node/setup", "node/statedir"}
+	for _, room := range rooms {
 		for file, called := range calls(t, room) {
 			if slices.ContainsFunc(called, func(name string) bool { return slices.Contains(loses, name) }) {
 				found[file] = true

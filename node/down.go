@@ -10,6 +10,7 @@ import (
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/config"
+	"github.com/weftnet/weft/node/rundir"
 	"github.com/weftnet/weft/tun"
 )
 
@@ -69,11 +70,11 @@ func stopDaemon(ctx context.Context, cfg config.Config) (unlock func(), err erro
 		return nil, err
 	}
 	for end := time.Now().Add(stopPatience); ; {
-		unlock, err := lockRunDir(cfg.RunDir)
+		unlock, err := rundir.Lock(cfg.RunDir)
 		if err == nil {
 			return unlock, nil
 		}
-		if !errors.Is(err, ErrRunning) || time.Now().After(end) {
+		if !errors.Is(err, rundir.ErrRunning) || time.Now().After(end) {
 			return nil, fmt.Errorf("node: wait for the daemon to stop: %w", err)
 		}
 		select {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/weftnet/weft/node/config"
+	"github.com/weftnet/weft/node/rundir"
 )
 
 func TestNoDaemonStartsWhileDownRemovesWhatTheLastOneMade(t *testing.T) {
@@ -14,11 +15,11 @@ func TestNoDaemonStartsWhileDownRemovesWhatTheLastOneMade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := lockRunDir(cfg.RunDir); !errors.Is(err, ErrRunning) {
+	if _, err := rundir.Lock(cfg.RunDir); !errors.Is(err, rundir.ErrRunning) {
 		t.Errorf("another gets the lock: %v", err)
 	}
 	unlock()
-	again, err := lockRunDir(cfg.RunDir)
+	again, err := rundir.Lock(cfg.RunDir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/weftnet/weft/node/handover"
+	"github.com/weftnet/weft/node/rundir"
+	"github.com/weftnet/weft/node/statedir"
 )
 
 // exclusive is what one process of the host can have at a time: the locks of run directory and state directory, the port and
@@ -45,21 +47,21 @@ func (e *exclusive) abandon(n *Node) {
 		e.control.Close()
 	}
 	if n.runDir != nil {
-		n.runDir.forget()
+		n.runDir.Forget()
 	}
 	e.release()
 }
 
 func (n *Node) takeRunDir(e *exclusive) (err error) {
-	if n.runDir, err = openRunDir(n.config().RunDir); err == nil {
-		e.undo = append(e.undo, n.runDir.close)
+	if n.runDir, err = rundir.Open(n.config().RunDir); err == nil {
+		e.undo = append(e.undo, n.runDir.Close)
 	}
 	return err
 }
 
 // takeStateDir locks the state directory if it is there; establish makes it otherwise.
 func (n *Node) takeStateDir(e *exclusive) error {
-	unlock, err := lockStateDir(n.config().StateDir)
+	unlock, err := statedir.Lock(n.config().StateDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -78,7 +80,7 @@ func (n *Node) takePort(e *exclusive) (err error) {
 }
 
 func (n *Node) takeControl(e *exclusive) (err error) {
-	if e.control, err = n.runDir.listen(n.config().Socket()); err == nil {
+	if e.control, err = n.runDir.Listen(n.config().Socket()); err == nil {
 		e.undo = append(e.undo, func() { e.control.Close() })
 	}
 	return err

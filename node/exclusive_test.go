@@ -9,6 +9,8 @@ import (
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/encap/simnet"
+	"github.com/weftnet/weft/node/rundir"
+	"github.com/weftnet/weft/node/statedir"
 	"github.com/weftnet/weft/tun"
 )
 
@@ -32,11 +34,15 @@ func TestANodeThatIsRefusedHasWrittenNothing(t *testing.T) {
 		"device": func(_ *machine, p *Platform) { p.CheckDevice = func(string) error { return tun.ErrForeign } },
 		"no TUN": func(_ *machine, p *Platform) { p.CheckDevice = func(string) error { return tun.ErrNoDevice } },
 		"socket": func(m *machine, _ *Platform) { must(m.t, os.MkdirAll(m.cfg.Socket(), 0o700)) },
-		"lock":   func(m *machine, _ *Platform) { must(m.t, os.MkdirAll(filepath.Join(m.cfg.RunDir, lockName), 0o700)) },
-		"epoch":  func(m *machine, _ *Platform) { must(m.t, os.MkdirAll(filepath.Join(m.cfg.StateDir, epochFile), 0o700)) },
-		"claim":  func(m *machine, _ *Platform) { must(m.t, os.MkdirAll(filepath.Join(m.cfg.StateDir, "claim"), 0o700)) },
-		"state":  func(m *machine, _ *Platform) { m.cfg.StateDir = "/proc/weft" },
-		"run":    func(m *machine, _ *Platform) { m.cfg.RunDir = "/proc/weft" },
+		"lock": func(m *machine, _ *Platform) {
+			must(m.t, os.MkdirAll(filepath.Join(m.cfg.RunDir, rundir.LockName), 0o700))
+		},
+		"epoch": func(m *machine, _ *Platform) {
+			must(m.t, os.MkdirAll(filepath.Join(m.cfg.StateDir, statedir.EpochFile), 0o700))
+		},
+		"claim": func(m *machine, _ *Platform) { must(m.t, os.MkdirAll(filepath.Join(m.cfg.StateDir, "claim"), 0o700)) },
+		"state": func(m *machine, _ *Platform) { m.cfg.StateDir = "/proc/weft" },
+		"run":   func(m *machine, _ *Platform) { m.cfg.RunDir = "/proc/weft" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &site{t: t, net: simnet.New(simnet.Options{}), dir: shortDir(t)}

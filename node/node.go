@@ -22,6 +22,7 @@ import (
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/handover"
+	"github.com/weftnet/weft/node/rundir"
 	"github.com/weftnet/weft/node/service"
 	"github.com/weftnet/weft/node/version"
 	"github.com/weftnet/weft/router"
@@ -65,7 +66,7 @@ type Node struct {
 	egresses    egressCache
 	state       state
 	heardAt     time.Time                  // when the keeper first saw that a peer was heard
-	runDir      *runDir                    // nil: none, in tests
+	runDir      *rundir.RunDir             // nil: none, in tests
 	stateLocked bool                       // the state directory is; used by Run alone
 	settled     func()                     // called when the first paths are there, or too late; nil: nobody asked
 	unstored    unstoredEpoch              // used by Run, then by the keeper

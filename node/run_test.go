@@ -11,6 +11,8 @@ import (
 
 	"github.com/weftnet/weft/encap/simnet"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/node/rundir"
+	"github.com/weftnet/weft/node/statedir"
 )
 
 // realTime runs one machine as the daemon does, with its lock and its control socket, and so outside a bubble.
@@ -94,8 +96,8 @@ func TestAnEpochThatCannotBeReadEndsTheStartAndWhatWasOpenedMeanwhile(t *testing
 	s := &site{t: t, net: simnet.New(simnet.Options{}), dir: shortDir(t)}
 	m := s.machine(1)
 	must(t, m.boot())
-	must(t, os.Mkdir(filepath.Join(m.cfg.StateDir, epochFile), 0o700))
-	if err := m.node.Run(t.Context()); err == nil || !strings.Contains(err.Error(), epochFile) {
+	must(t, os.Mkdir(filepath.Join(m.cfg.StateDir, statedir.EpochFile), 0o700))
+	if err := m.node.Run(t.Context()); err == nil || !strings.Contains(err.Error(), statedir.EpochFile) {
 		t.Errorf("a directory in the place of the epoch: %v", err)
 	}
 	if !m.dev.closed.Load() {
@@ -107,7 +109,7 @@ func TestASecondDaemonOfTheSameRunDirectoryIsRefusedAndTheFirstGoesOn(t *testing
 	m, client := realTime(t)
 	second, err := New(m.cfg, m.platform(), testLogger(t))
 	must(t, err)
-	if err := second.Run(t.Context()); !errors.Is(err, ErrRunning) {
+	if err := second.Run(t.Context()); !errors.Is(err, rundir.ErrRunning) {
 		t.Errorf("Run = %v", err)
 	}
 	if _, err := client.Status(t.Context()); err != nil {

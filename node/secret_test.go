@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/weftnet/weft/node/config"
+	"github.com/weftnet/weft/node/statedir"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -70,7 +71,7 @@ func withoutRooms(err error) error {
 	if err == nil {
 		return nil
 	}
-	return errors.New(strings.ReplaceAll(strings.ReplaceAll(err.Error(), "trust: ", ""), "node: ", ""))
+	return errors.New(strings.NewReplacer("trust: ", "", "node: ", "", "statedir: ", "").Replace(err.Error()))
 }
 
 func TestASecretThatIsNoneIsRefusedWithWhatItIsAndTheFormThatIsWanted(t *testing.T) {
@@ -107,11 +108,11 @@ func TestStateFilesThatAreNoneAreRefusedInOneLineAndNotTouched(t *testing.T) {
 		"loop":      func(path string) error { return os.Symlink(filepath.Base(path), path) },
 	} {
 		dir := t.TempDir()
-		file := filepath.Join(dir, epochFile)
+		file := filepath.Join(dir, statedir.EpochFile)
 		must(t, spoil(file))
 		before, err := os.Lstat(file)
 		must(t, err)
-		_, _, err = nextEpoch(dir, before.ModTime())
+		_, _, err = statedir.NextEpoch(dir, before.ModTime())
 		checkOneLine(t, withoutRooms(err), "read epoch: ", file, "")
 		key := filepath.Join(dir, trust.IdentityFile)
 		must(t, spoil(key))

@@ -3,43 +3,19 @@ package node
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/weftnet/weft/atomicfile"
 	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/node/statedir"
 	"github.com/weftnet/weft/trust"
 )
 
-// lockStateDir keeps other daemons out of the state directory, whose key two nodes cannot share, until unlock or the end of
-// the process. A file system without locks is no reason not to run.
-func lockStateDir(dir string) (unlock func(), err error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, fmt.Errorf("node: lock state_dir: %w", err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
-		f.Close()
-		return nil, stateInUse(dir, lockedBy(dir))
-	}
-	return func() { f.Close() }, nil
-}
-
-// stateInUse is the error of a state directory that another daemon uses: process pid; 0: not known.
-func stateInUse(dir string, pid int) error {
-	who := "another daemon"
-	if pid != 0 {
-		who = fmt.Sprintf("process %d", pid)
-	}
-	return fmt.Errorf("%w: %s uses state_dir %s (stop it, or give this one a state_dir of its own)", ErrRunning, who, dir)
-}
-
 // tidyLeftovers removes what a daemon that was killed left half written. The state directory is locked.
 func (n *Node) tidyLeftovers() {
-	files := append(mesh.StateFiles(), versionFile, epochFile, trust.IdentityFile)
+	files := append(mesh.StateFiles(), statedir.VersionFile, statedir.EpochFile, trust.IdentityFile)
 	if err := atomicfile.RemoveLeftovers(n.config().StateDir, files...); err != nil {
 		n.log.Debug("node.state.leftovers", "error", err) // a read-only file system: they do no harm
 	}
@@ -49,7 +25,7 @@ func (n *Node) tidyLeftovers() {
 // it never can and somebody sets the clock back, the next start has a smaller epoch, and is called by its peers instead of
 // calling them.
 func (n *Node) nextEpoch() (uint64, error) {
-	epoch, aside, err := nextEpoch(n.config().StateDir, n.started)
+	epoch, aside, err := statedir.NextEpoch(n.config().StateDir, n.started)
 	if aside != "" {
 		n.log.Warn("node.epoch.damaged", "aside", aside)
 	}
@@ -78,7 +54,7 @@ func (n *Node) storeEpoch() {
 	if n.unstored == (unstoredEpoch{}) {
 		return
 	}
-	if err := writeEpoch(n.config().StateDir, n.unstored.epoch); err != nil {
+	if err := statedir.WriteEpoch(n.config().StateDir, n.unstored.epoch); err != nil {
 		n.unstored.why = err.Error()
 		return
 	}
@@ -103,5 +79,30 @@ func (n *Node) noteKey() {
 		n.log.Error("node.key.gone", "file", file, "effect", "the next start makes another node of this host")
 	default:
 		n.log.Info("node.key.back", "file", file)
+	}
+}
+
+// markStateDir makes the state directory say of which version it is. It must be locked.
+func (n *Node) markStateDir() {
+	if err := statedir.Mark(n.config().StateDir); err != nil { // all wefts of this version write the same: nothing depends on it
+		n.log.Warn("node.state.unmarked", "error", err)
+	}
+}
+
+// tidyRunDir keeps the daemon to be found, every tidyPeriod.
+func (n *Node) tidyRunDir() {
+	if n.runDir == nil {
+		return
+	}
+	restored, err := n.runDir.Restore()
+	if restored {
+		n.log.Warn("node.rundir.restored", "dir", n.runDir.Dir(), "reason", "somebody deleted lock or socket")
+	}
+	reason := ""
+	if err != nil {
+		reason = err.Error()
+	}
+	if n.state.problem("run_dir", reason) && err != nil {
+		n.log.Error("node.rundir.lost", "dir", n.runDir.Dir(), "error", err)
 	}
 }

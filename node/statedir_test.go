@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/encap/simnet"
+	"github.com/weftnet/weft/node/rundir"
+	"github.com/weftnet/weft/node/statedir"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -18,7 +20,7 @@ func TestOneDaemonAloneUsesAStateDirectory(t *testing.T) {
 	second.RunDir = filepath.Join(shortDir(t), "run")
 	n, err := New(second, m.platform(), testLogger(t))
 	must(t, err)
-	if err := n.Run(t.Context()); !errors.Is(err, ErrRunning) || !strings.Contains(err.Error(), m.cfg.StateDir) {
+	if err := n.Run(t.Context()); !errors.Is(err, rundir.ErrRunning) || !strings.Contains(err.Error(), m.cfg.StateDir) {
 		t.Errorf("Run = %v", err)
 	}
 }
@@ -49,7 +51,7 @@ func TestAnEpochThatCouldNotBeStoredIsStoredLater(t *testing.T) {
 	if m.node.unstored != (unstoredEpoch{}) {
 		t.Errorf("unstored: %+v", m.node.unstored)
 	}
-	if next, _, err := nextEpoch(m.cfg.StateDir, time.Unix(0, 0)); err != nil || next != epoch+2 {
+	if next, _, err := statedir.NextEpoch(m.cfg.StateDir, time.Unix(0, 0)); err != nil || next != epoch+2 {
 		t.Errorf("the next epoch is %d, %v, want %d", next, err, epoch+2)
 	}
 }

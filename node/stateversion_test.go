@@ -10,11 +10,12 @@ import (
 
 	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/node/config"
+	"github.com/weftnet/weft/node/statedir"
 	"github.com/weftnet/weft/node/version"
 )
 
 func TestAStateDirectoryOfANewerVersionIsRefusedBeforeAnythingInItIsTouched(t *testing.T) {
-	for _, name := range append(mesh.StateFiles(), versionFile, epochFile) {
+	for _, name := range append(mesh.StateFiles(), statedir.VersionFile, statedir.EpochFile) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, lan, func(t *testing.T, s *site) {
 				m := s.machine(1)
@@ -26,7 +27,7 @@ func TestAStateDirectoryOfANewerVersionIsRefusedBeforeAnythingInItIsTouched(t *t
 				if !errors.Is(err, config.ErrConfig) {
 					t.Fatalf("New = %v", err)
 				}
-				for _, want := range []string{"state_dir", file, "version 7", "v9.8.7", fmt.Sprint("version ", stateVersion), version.Get().Version} {
+				for _, want := range []string{"state_dir", file, "version 7", "v9.8.7", fmt.Sprint("version ", statedir.Version), version.Get().Version} {
 					if !strings.Contains(err.Error(), want) {
 						t.Errorf("%q does not name %s", err, want)
 					}
@@ -42,19 +43,10 @@ func TestAStateDirectoryOfANewerVersionIsRefusedBeforeAnythingInItIsTouched(t *t
 	}
 }
 
-func TestTheStateDirectorySaysWhoWroteItAndADamagedMarkIsWrittenAnew(t *testing.T) {
+func TestANodeMarksItsStateDirectory(t *testing.T) {
 	m, _ := realTime(t)
-	file := filepath.Join(m.cfg.StateDir, versionFile)
-	want := stateMark{Version: stateVersion, Weft: version.Get().Version}
-	if got := readMark(file); got != want {
-		t.Errorf("%+v, want %+v", got, want)
-	}
-	for _, damaged := range []string{"", "{", `{"version": "one"}`, `{"version": 1, "weft": "v0.0.1"}`} {
-		must(t, os.WriteFile(file, []byte(damaged), 0o600))
-		must(t, checkStateVersion(&m.cfg))
-		m.node.markStateDir()
-		if got := readMark(file); got != want {
-			t.Errorf("over %q: %+v, want %+v", damaged, got, want)
-		}
+	mark, err := os.ReadFile(filepath.Join(m.cfg.StateDir, statedir.VersionFile))
+	if must(t, err); !strings.Contains(string(mark), version.Get().Version) {
+		t.Errorf("the mark is %q", mark)
 	}
 }

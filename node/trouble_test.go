@@ -15,6 +15,7 @@ import (
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/config"
+	"github.com/weftnet/weft/node/statedir"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -222,7 +223,7 @@ func rollBack(t *testing.T, ahead, limit time.Duration) {
 	bubble(t, lan, func(t *testing.T, s *site) {
 		a, b := s.pair()
 		b.stop()
-		must(t, writeEpoch(b.cfg.StateDir, uint64(time.Now().Add(ahead).UnixMilli())))
+		must(t, statedir.WriteEpoch(b.cfg.StateDir, uint64(time.Now().Add(ahead).UnixMilli())))
 		old := filepath.Join(s.dir, "snapshot")
 		must(t, os.CopyFS(old, os.DirFS(b.cfg.StateDir)))
 		for i := range 5 {
@@ -245,45 +246,6 @@ func rollBack(t *testing.T, ahead, limit time.Duration) {
 			t.Error("nothing goes through")
 		}
 	})
-}
-
-func TestANodeWhoseClockWentBackIsReachedAfterARestart(t *testing.T) {
-	dir := t.TempDir()
-	later := time.Now().Add(240 * time.Hour)
-	first, _, err := nextEpoch(dir, later)
-	must(t, err)
-	second, _, err := nextEpoch(dir, later.Add(-480*time.Hour))
-	must(t, err)
-	if second <= first {
-		t.Errorf("epoch %d after %d", second, first)
-	}
-}
-
-func TestADamagedEpochFileIsMadeUpForAndANewerOneIsRefused(t *testing.T) {
-	dir := t.TempDir()
-	now := time.Now()
-	file := filepath.Join(dir, epochFile)
-	must(t, os.WriteFile(file, []byte("\x00\x00"), 0o600))
-	if e, aside, err := nextEpoch(dir, now); err != nil || e < uint64(now.Unix()) || aside == "" {
-		t.Errorf("damaged: epoch %d, %v", e, err)
-	}
-	must(t, os.WriteFile(file, []byte(`{"version": 9, "epoch": 1}`), 0o600))
-	if _, _, err := nextEpoch(dir, now); err == nil || !strings.Contains(err.Error(), "9") || !strings.Contains(err.Error(), file) {
-		t.Errorf("newer: %v", err)
-	}
-}
-
-func TestASecondDaemonInTheSameRunDirectoryIsRefused(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "run")
-	unlock, err := lockRunDir(dir)
-	must(t, err)
-	if _, err := lockRunDir(dir); !errors.Is(err, ErrRunning) || !strings.Contains(err.Error(), dir) {
-		t.Errorf("second lock: %v", err)
-	}
-	unlock()
-	unlock, err = lockRunDir(dir)
-	must(t, err)
-	unlock()
 }
 
 func TestTCPWithoutUDPIsNamedAsSuch(t *testing.T) {

@@ -1,4 +1,6 @@
-package node
+// Package rundir is the run directory of a daemon, by which commands find it and other daemons know of it: the lock, and the control
+// socket. Both are made again where somebody deletes them.
+package rundir
 
 import (
 	"errors"
@@ -14,26 +16,25 @@ import (
 // ErrRunning says that another daemon holds the run directory or the state directory.
 var ErrRunning = errors.New("weft is running already")
 
-// runDir is by what commands find this daemon, and other daemons know of it: the lock on the run directory and the control
-// socket in it. It is used by Run, and then by the keeper alone.
-type runDir struct {
+// RunDir is a run directory whose lock is held. It is used by one goroutine at a time.
+type RunDir struct {
 	dir     string
 	lock    *os.File
-	control *controlSocket // nil before listen
-	made    []string       // the directories that openRunDir made, the lowest first
+	control *controlSocket // nil before Listen
+	made    []string       // the directories that Open made, the lowest first
 }
 
-// lockName is the name of the lock in the run directory.
-const lockName = "weft.lock"
+// LockName is the name of the lock in the run directory.
+const LockName = "weft.lock"
 
-// openRunDir makes the directory if it must, and takes its lock, which ends with the process or with close.
-func openRunDir(dir string) (*runDir, error) {
+// Open makes the directory if it must, and takes its lock, which ends with the process or with Close.
+func Open(dir string) (*RunDir, error) {
 	made := missingDirectories(dir)
 	lock, err := lockFile(dir)
 	if err != nil {
 		return nil, err
 	}
-	return &runDir{dir: dir, lock: lock, made: made}, nil
+	return &RunDir{dir: dir, lock: lock, made: made}, nil
 }
 
 // missingDirectories are the directory and those above it that are not there, the lowest first.
@@ -46,8 +47,8 @@ func missingDirectories(dir string) (list []string) {
 	}
 }
 
-// forget removes the directories that openRunDir made, if nothing but the lock is in them. The lock must still be held.
-func (r *runDir) forget() {
+// Forget removes the directories that Open made, if nothing but the lock is in them. The lock must still be held.
+func (r *RunDir) Forget() {
 	if len(r.made) == 0 {
 		return
 	}
@@ -57,19 +58,23 @@ func (r *runDir) forget() {
 	}
 }
 
-// lockRunDir makes sure that no daemon uses the run directory until unlock.
-func lockRunDir(dir string) (unlock func(), err error) {
-	r, err := openRunDir(dir)
+// Lock makes sure that no daemon uses the run directory until unlock.
+func Lock(dir string) (unlock func(), err error) {
+	r, err := Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	return r.close, nil
+	return r.Close, nil
 }
 
-func (r *runDir) close() { r.lock.Close() }
+// Dir is the directory.
+func (r *RunDir) Dir() string { return r.dir }
 
-// listen opens the control socket at path, in the directory.
-func (r *runDir) listen(path string) (net.Listener, error) {
+// Close gives the lock back.
+func (r *RunDir) Close() { r.lock.Close() }
+
+// Listen opens the control socket at path, in the directory.
+func (r *RunDir) Listen(path string) (net.Listener, error) {
 	control, err := listenControl(path)
 	if err != nil {
 		return nil, err
@@ -78,9 +83,12 @@ func (r *runDir) listen(path string) (net.Listener, error) {
 	return control, nil
 }
 
-// restore makes lock and socket again where somebody deleted them: else the daemon would run, and no command could find it.
-// It returns whether it did. ErrRunning: another daemon was faster; then nothing is touched.
-func (r *runDir) restore() (restored bool, err error) {
+// Restore makes lock and socket again where somebody deleted them: else the daemon would run, and no command could find it.
+// It returns whether it did. ErrRunning: another daemon was faster; then nothing is touched. Before Listen it does nothing.
+func (r *RunDir) Restore() (restored bool, err error) {
+	if r.control == nil {
+		return false, nil
+	}
 	if !r.locked() {
 		lock, err := lockFile(r.dir)
 		if err != nil {
@@ -94,7 +102,7 @@ func (r *runDir) restore() (restored bool, err error) {
 }
 
 // locked reports whether the lock's file is still the one that others would lock.
-func (r *runDir) locked() bool {
+func (r *RunDir) locked() bool {
 	held, err := r.lock.Stat()
 	if err != nil {
 		return false
@@ -106,12 +114,12 @@ func (r *runDir) locked() bool {
 // lockFile takes the lock of the run directory and writes the process id into its file.
 func lockFile(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("node: make run_dir: %w", err)
+		return nil, fmt.Errorf("rundir: make run_dir: %w", err)
 	}
-	path := filepath.Join(dir, lockName)
+	path := filepath.Join(dir, LockName)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("node: lock run_dir: %w", err)
+		return nil, fmt.Errorf("rundir: lock run_dir: %w", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		holder, _ := os.ReadFile(path)
@@ -122,22 +130,4 @@ func lockFile(dir string) (*os.File, error) {
 		fmt.Fprintln(f, os.Getpid())
 	}
 	return f, nil
-}
-
-// tidyRunDir keeps the daemon to be found, every tidyPeriod.
-func (n *Node) tidyRunDir() {
-	if n.runDir == nil || n.runDir.control == nil {
-		return
-	}
-	restored, err := n.runDir.restore()
-	if restored {
-		n.log.Warn("node.rundir.restored", "dir", n.runDir.dir, "reason", "somebody deleted lock or socket")
-	}
-	reason := ""
-	if err != nil {
-		reason = err.Error()
-	}
-	if n.state.problem("run_dir", reason) && err != nil {
-		n.log.Error("node.rundir.lost", "dir", n.runDir.dir, "error", err)
-	}
 }

@@ -1,4 +1,4 @@
-package node
+package rundir
 
 import (
 	"os"
@@ -9,14 +9,14 @@ import (
 
 func TestTheHolderOfALockIsFoundWithoutTakingIt(t *testing.T) {
 	dir := filepath.Join(shortDir(t), "run")
-	unlock, err := lockRunDir(dir)
+	unlock, err := Lock(dir)
 	must(t, err)
-	file := filepath.Join(dir, lockName)
-	if pid := lockedBy(file); pid != os.Getpid() && pid != 0 { // 0: the file system numbers its devices in another way
+	file := filepath.Join(dir, LockName)
+	if pid := Holder(file); pid != os.Getpid() && pid != 0 { // 0: the file system numbers its devices in another way
 		t.Errorf("held by %d, want %d", pid, os.Getpid())
 	}
 	unlock()
-	if pid := lockedBy(file); pid != 0 {
+	if pid := Holder(file); pid != 0 {
 		t.Errorf("held by %d, want nobody", pid)
 	}
 }

@@ -1,4 +1,4 @@
-package node
+package rundir
 
 import (
 	"bufio"
@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockedBy is the process that holds a lock (flock) on path; 0: none, or the kernel does not tell. It takes no lock itself, which
+// Holder is the process that holds a lock (flock) on path; 0: none, or the kernel does not tell. It takes no lock itself, which
 // could refuse a daemon that starts meanwhile.
-func lockedBy(path string) (pid int) {
+func Holder(path string) (pid int) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return 0

@@ -1,4 +1,4 @@
-package node
+package rundir
 
 import (
 	"errors"
@@ -33,21 +33,21 @@ func listenControl(path string) (*controlSocket, error) {
 // open makes the socket and its file. The lock is held, or nobody else knows s yet.
 func (s *controlSocket) open() error {
 	if err := os.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("node: replace control socket: %w", err)
+		return fmt.Errorf("rundir: replace control socket: %w", err)
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: s.path, Net: "unix"})
 	if err != nil {
-		return fmt.Errorf("node: open control socket: %w", err)
+		return fmt.Errorf("rundir: open control socket: %w", err)
 	}
 	l.SetUnlinkOnClose(false) // the path may be another socket's by then
 	if err := os.Chmod(s.path, 0o600); err != nil {
 		l.Close()
-		return fmt.Errorf("node: protect control socket: %w", err)
+		return fmt.Errorf("rundir: protect control socket: %w", err)
 	}
 	file, err := os.Lstat(s.path)
 	if err != nil {
 		l.Close()
-		return fmt.Errorf("node: open control socket: %w", err)
+		return fmt.Errorf("rundir: open control socket: %w", err)
 	}
 	s.current, s.file = l, file
 	return nil

@@ -1,21 +1,31 @@
-package node
+package rundir
 
 import (
 	"errors"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
 
+// shortDir is a new directory whose path leaves room for that of a socket.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "weft")
+	must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 // served opens a run directory and answers every caller of its socket with a byte.
-func served(t *testing.T) *runDir {
+func served(t *testing.T) *RunDir {
 	t.Helper()
 	dir := filepath.Join(shortDir(t), "run")
-	r, err := openRunDir(dir)
+	r, err := Open(dir)
 	must(t, err)
-	l, err := r.listen(filepath.Join(dir, "weft.sock"))
+	l, err := r.Listen(filepath.Join(dir, "weft.sock"))
 	must(t, err)
 	ended := make(chan struct{})
 	go func() {
@@ -32,12 +42,12 @@ func served(t *testing.T) *runDir {
 	t.Cleanup(func() {
 		l.Close()
 		<-ended
-		r.close()
+		r.Close()
 	})
 	return r
 }
 
-func answers(t *testing.T, r *runDir) bool {
+func answers(t *testing.T, r *RunDir) bool {
 	t.Helper()
 	conn, err := net.Dial("unix", r.control.path)
 	if err != nil {
@@ -58,13 +68,13 @@ func TestLockAndSocketAreMadeAgainWhenSomebodyDeletesThem(t *testing.T) {
 		"the directory": func() error { return os.RemoveAll(r.dir) },
 	} {
 		must(t, remove())
-		if restored, err := r.restore(); err != nil || restored != (what != "nothing") {
+		if restored, err := r.Restore(); err != nil || restored != (what != "nothing") {
 			t.Errorf("%s: restore = %v, %v", what, restored, err)
 		}
 		if !answers(t, r) {
 			t.Errorf("%s: nobody answers", what)
 		}
-		if _, err := lockRunDir(r.dir); !errors.Is(err, ErrRunning) {
+		if _, err := Lock(r.dir); !errors.Is(err, ErrRunning) {
 			t.Errorf("%s: a second daemon gets the lock: %v", what, err)
 		}
 		info, err := os.Stat(r.control.path)
@@ -78,11 +88,11 @@ func TestLockAndSocketAreMadeAgainWhenSomebodyDeletesThem(t *testing.T) {
 func TestARunDirectoryThatAnotherDaemonTookIsLeftToIt(t *testing.T) {
 	r := served(t)
 	must(t, os.RemoveAll(r.dir))
-	unlock, err := lockRunDir(r.dir)
+	unlock, err := Lock(r.dir)
 	must(t, err)
 	defer unlock()
 	must(t, os.WriteFile(r.control.path, nil, 0o600)) // stands for its socket
-	if restored, err := r.restore(); restored || !errors.Is(err, ErrRunning) {
+	if restored, err := r.Restore(); restored || !errors.Is(err, ErrRunning) {
 		t.Errorf("restore = %v, %v", restored, err)
 	}
 	must(t, r.control.Close())
@@ -97,7 +107,20 @@ func TestTheSocketGoesWithItsListener(t *testing.T) {
 	if _, err := os.Lstat(r.control.path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the file is there: %v", err)
 	}
-	if restored, err := r.restore(); restored || err != nil {
+	if restored, err := r.Restore(); restored || err != nil {
 		t.Errorf("restore after the end = %v, %v", restored, err)
 	}
+}
+
+func TestASecondDaemonInTheSameRunDirectoryIsRefused(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	unlock, err := Lock(dir)
+	must(t, err)
+	if _, err := Lock(dir); !errors.Is(err, ErrRunning) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("second lock: %v", err)
+	}
+	unlock()
+	unlock, err = Lock(dir)
+	must(t, err)
+	unlock()
 }

@@ -1,0 +1,35 @@
+package statedir
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestANodeWhoseClockWentBackIsReachedAfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	later := time.Now().Add(240 * time.Hour)
+	first, _, err := NextEpoch(dir, later)
+	must(t, err)
+	second, _, err := NextEpoch(dir, later.Add(-480*time.Hour))
+	must(t, err)
+	if second <= first {
+		t.Errorf("epoch %d after %d", second, first)
+	}
+}
+
+func TestADamagedEpochFileIsMadeUpForAndANewerOneIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now()
+	file := filepath.Join(dir, EpochFile)
+	must(t, os.WriteFile(file, []byte("\x00\x00"), 0o600))
+	if e, aside, err := NextEpoch(dir, now); err != nil || e < uint64(now.Unix()) || aside == "" {
+		t.Errorf("damaged: epoch %d, %v", e, err)
+	}
+	must(t, os.WriteFile(file, []byte(`{"version": 9, "epoch": 1}`), 0o600))
+	if _, _, err := NextEpoch(dir, now); err == nil || !strings.Contains(err.Error(), "9") || !strings.Contains(err.Error(), file) {
+		t.Errorf("newer: %v", err)
+	}
+}
