@@ -16,14 +16,15 @@ import (
 	"github.com/hashicorp/memberlist"
 
 	"github.com/weftnet/weft/trust"
+	"github.com/weftnet/weft/trust/vectors"
 )
 
 // fuzzOwner is the state of a mesh that does not run: what it hears changes it, and nothing is sent.
-func fuzzOwner(t testing.TB) *owner {
+func fuzzOwner(t testing.TB, a *trust.Admission) *owner {
 	t.Helper()
 	m, err := New(Config{
 		Identity: testIdentity("me"), Boot: trust.BootNonce{1}, Name: "me", Network: testContent().Network,
-		Subnet: Subnet{Kind: KindAuto}, Underlay: noUnderlay{}, Timing: Timing{},
+		Subnet: Subnet{Kind: KindAuto}, Underlay: noUnderlay{}, Admission: a,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +48,7 @@ func FuzzHeard(f *testing.F) {
 	f.Add(message(messageGreeting, append(c.id[:], message(messageGreeting, c.id[:])...)))
 	f.Add((&state{claims: []*Claim{c}, departures: []departure{d}}).encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		o := fuzzOwner(t)
+		o := fuzzOwner(t, nil)
 		o.message(b)
 		o.mergeState(b)
 		o.refresh(time.Now())
@@ -57,6 +58,49 @@ func FuzzHeard(f *testing.F) {
 			}
 		}
 	})
+}
+
+// FuzzHeardStrictly is FuzzHeard at a node with an authority, for claims that are signed by their node: only the one whose
+// certificate is the authority's is taken.
+func FuzzHeardStrictly(f *testing.F) {
+	authority, now := fuzzAuthority(f), time.Now()
+	id, content := testIdentity("a"), testContent()
+	certificate, err := authority.Sign(trust.Certificate{
+		Fingerprint: id.Fingerprint(), Name: content.Name, Subnets: content.Subnets, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour), Serial: 7,
+	}, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	revocation, err := authority.Revoke(trust.Revocation{Serial: 7, Time: now})
+	if err != nil {
+		f.Fatal(err)
+	}
+	content.Certificate = certificate.Raw()
+	certified := mustSign(f, "a", content)
+	f.Add(certified.raw[signatureLen:], []byte{})
+	f.Add(mustSign(f, "a", testContent()).raw[signatureLen:], message(messageRevocation, revocation.Raw()))
+	f.Fuzz(func(t *testing.T, body, b []byte) {
+		o := fuzzOwner(t, trust.NewAdmission(trust.AuthorityKeys{authority.Public()}))
+		o.message(message(messageClaim, append(id.Sign(signedBytes(body)), body...)))
+		o.message(b)
+		o.mergeState(b)
+		o.judge(time.Now())
+		o.refresh(time.Now())
+		for _, heard := range o.admitted() {
+			if heard.Certificate == nil || !bytes.Equal(heard.Certificate, certificate.Raw()) || heard.Name != content.Name {
+				t.Errorf("%+v is admitted", heard)
+			}
+		}
+	})
+}
+
+func fuzzAuthority(t testing.TB) *trust.Authority {
+	t.Helper()
+	a, err := trust.NewAuthority(bytes.NewReader(vectors.Count(0x20, 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
 }
 
 // FuzzSignedClaim signs what it is given: members may say anything of themselves. What is wrong in it must cost nobody else
@@ -142,21 +186,35 @@ func FuzzStateFiles(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(encodeClaimFile(c), peers)
-	f.Add([]byte(`{"version":2}`), []byte(`{"version":1,"peers":null}`))
-	f.Add([]byte{}, []byte("null"))
-	f.Fuzz(func(t *testing.T, claim, peers []byte) {
+	revoked, err := fuzzAuthority(f).Revoke(trust.Revocation{Fingerprint: c.id, Time: time.Unix(1_700_000_000, 0)})
+	if err != nil {
+		f.Fatal(err)
+	}
+	out := encodeFile(revokedRecord{Version: fileVersion, Signed: [][]byte{revoked.Raw()}, Banned: map[string]time.Time{c.id.String(): {}}})
+	f.Add(encodeClaimFile(c), peers, out)
+	f.Add([]byte(`{"version":2}`), []byte(`{"version":1,"peers":null}`), []byte("{}"))
+	f.Add([]byte{}, []byte("null"), []byte(`{"version":1,"signed":[""],"banned":{"x":"y"}}`))
+	f.Fuzz(func(t *testing.T, claim, peers, out []byte) {
 		dir, err := os.MkdirTemp("", "weft-fuzz")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer os.RemoveAll(dir)
-		for name, raw := range map[string][]byte{claimFile: claim, peersFile: peers} {
+		for name, raw := range map[string][]byte{claimFile: claim, peersFile: peers, revokedFile: out} {
 			if err := os.WriteFile(filepath.Join(dir, name), raw, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
 		s := store{dir, slog.New(slog.NewTextHandler(io.Discard, nil)), time.Now()}
+		strict := trust.NewAdmission(trust.AuthorityKeys{fuzzAuthority(t).Public()})
+		if s.loadRevoked(strict) != nil {
+			return
+		}
+		for _, r := range strict.Revocations() {
+			if !bytes.Equal(r.Raw(), revoked.Raw()) {
+				t.Errorf("%+v counts", r)
+			}
+		}
 		own, records, err := s.load(c.id)
 		if err != nil {
 			return
@@ -164,6 +222,6 @@ func FuzzStateFiles(f *testing.F) {
 		if own != nil && (own.id != c.id || !slices.Equal(own.raw, c.raw)) {
 			t.Errorf("the own claim is of %s", own.id)
 		}
-		fuzzOwner(t).restorePeers(records)
+		fuzzOwner(t, nil).restorePeers(records)
 	})
 }
