@@ -41,6 +41,7 @@ const (
 	HandshakeLimited               // an initiation under load: without proof of its sender's address, or one too many of it
 	GossipRefused                  // a gossip frame that does not verify
 	GossipMisdated                 // a gossip frame of a member, from a clock that is days off
+	GossipBarred                   // a gossip frame without a session where only certified nodes are taken, or of a node that is shut out
 	UnknownPeer                    // a handshake of a member whose claim is not here yet; it is called once it is
 	reasons                        // their number
 )
@@ -57,6 +58,8 @@ var reasonNames = [reasons]string{
 	HandshakeLimited: "handshake-limited",
 	GossipRefused:    "gossip-refused",
 	GossipMisdated:   "gossip-misdated",
+
+	GossipBarred: "gossip-barred",
 }
 
 // String is the reason's name in status, metrics and docs.

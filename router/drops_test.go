@@ -262,6 +262,10 @@ func controlDrops() []drop {
 		inbound(GossipMisdated, "", func(s *scene) []byte {
 			return s.a.router.gossip.Seal(nil, []byte("of next week"), time.Now().AddDate(0, 0, 7))
 		}),
+		{name: "gossip-barred", reason: GossipBarred, provoke: func(s *scene) {
+			s.b.router.cfg.Admission.Ban(s.c.id(), time.Now())
+			s.c.sendRaw(s.b, 0, s.c.router.gossip.Seal(nil, []byte("of one that is shut out"), time.Now()))
+		}},
 		{name: "control-full", reason: ControlFull, provoke: func(s *scene) {
 			release := make(chan struct{})
 			go s.b.router.call(func() { <-release })

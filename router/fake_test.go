@@ -55,6 +55,8 @@ type side struct {
 	dials  []DialMessage
 
 	secrets []SecretMessage
+
+	authorities trust.AuthorityKeys // none: the side is not strict
 }
 
 // event is an Event and when it was told.
@@ -179,7 +181,8 @@ func (s *side) run(dev tun.Device, port encap.Port, edit ...func(*Config)) {
 	s.epoch++
 	s.boot = trust.BootNonce{byte(s.number), byte(s.epoch)}
 	cfg := Config{
-		Local: s.local, Boot: s.boot, Device: dev, Port: port, Stamp: encap.Stamps(s.epoch), Log: testLogger(s.t),
+		Admission: trust.NewAdmission(s.authorities),
+		Local:     s.local, Boot: s.boot, Device: dev, Port: port, Stamp: encap.Stamps(s.epoch), Log: testLogger(s.t),
 		Timing: s.timing, Events: s.onEvent, Gossip: s.onGossip, Dial: s.onDial, Secret: s.onSecret,
 	}
 	for _, e := range edit {

@@ -16,7 +16,8 @@ const MaxGossip = 1100
 var ErrGossip = errors.New("router: gossip packet not sent")
 
 // SendGossip sends a gossip packet to a member: inside the session if its path is up, else sealed with the cluster's
-// gossip key to the endpoints at. It is best effort and does not block; packet is not kept.
+// gossip key to the endpoints at; not so where Config.Admission shuts the member out, as it does with all if it is strict. It is
+// best effort and does not block; packet is not kept.
 func (r *Router) SendGossip(to trust.Fingerprint, at []netip.AddrPort, packet []byte) error {
 	if len(packet) > MaxGossip {
 		return fmt.Errorf("%w: %d bytes are more than %d", ErrGossip, len(packet), MaxGossip)
@@ -37,6 +38,9 @@ func (r *Router) sendGossip(to trust.Fingerprint, at []netip.AddrPort, packet []
 			p.link.hope(r.now())
 			return
 		}
+	}
+	if r.cfg.Admission.Shut(to) {
+		return
 	}
 	seal := r.gossip.Seal
 	if p != nil && !p.datesGossip() {
@@ -73,6 +77,8 @@ func (r *Router) handleHearsay(m message) {
 		r.noteMisdated(misdated)
 	case err != nil:
 		r.ctl.drop(GossipRefused, 1)
+	case r.cfg.Admission.Shut(h.From):
+		r.ctl.drop(GossipBarred, 1)
 	default:
 		r.takeHearsay(&h)
 	}

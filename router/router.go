@@ -25,6 +25,9 @@ type Config struct {
 	Log    *slog.Logger
 	Timing Timing
 
+	// Admission says to whom and from whom gossip may go without a session; nil: every member.
+	Admission *trust.Admission
+
 	// Partial leaves the checksums of inner packets partial where the device gives them so: nobody computes what the
 	// outer checksum, or the seal, protects. Peers may do so in any case.
 	Partial bool
