@@ -24,11 +24,13 @@ import (
 //
 // The cookie is sealed for the node that made the initiation: under a key of the cluster, and bound to the initiation's MAC.
 
+// CookieFrameLen is the length of every cookie frame.
+const CookieFrameLen = HeaderLen + chacha20poly1305.NonceSizeX + cookieLen + TagLen
+
 const (
-	cookieLen      = 16
-	cookieFrameLen = handshakeHead - 4 + chacha20poly1305.NonceSizeX + cookieLen + TagLen
-	cookieLife     = 2 * time.Minute // of a responder's key; an initiator uses a cookie a little less long
-	cookieMargin   = 5 * time.Second
+	cookieLen    = 16
+	cookieLife   = 2 * time.Minute // of a responder's key; an initiator uses a cookie a little less long
+	cookieMargin = 5 * time.Second
 )
 
 // ErrCookie says that a cookie frame is no answer to an initiation of ours.
@@ -101,28 +103,19 @@ func (c *Cookies) Proves(frame []byte, from netip.AddrPort, now time.Time) bool 
 	return false
 }
 
-// Reply appends the cookie frame that answers an initiation from that address to dst. It is shorter than any initiation. The
-// error is that of ParseHeader, ErrShort or ErrMAC, or of the source of randomness.
-func (c *Cookies) Reply(dst, initiation []byte, from netip.AddrPort, now time.Time) ([]byte, error) {
-	b, err := c.local.openHandshake(initiation, Initiation)
-	if err != nil {
-		return dst, err
-	}
-	start := len(dst)
-	dst = Header{Type: Cookie, Index: b.sender}.Append(dst)
+// Reply appends the cookie frame that answers the initiation of a mark, which came from that address, to dst. It is shorter than
+// any initiation. The error is of the source of randomness; then dst is as it was.
+func (c *Cookies) Reply(dst []byte, m Mark, from netip.AddrPort, now time.Time) ([]byte, error) {
 	var nonce [chacha20poly1305.NonceSizeX]byte
 	if _, err := io.ReadFull(c.local.random(), nonce[:]); err != nil {
 		return dst, handshakeError("draw nonce of cookie", err)
 	}
+	start := len(dst)
+	dst = Header{Type: Cookie, Index: m.Sender}.Append(dst)
 	dst = append(dst, nonce[:]...)
 	key, _ := c.keys(now)
 	cookie := cookieOf(&key, from)
-	seal := cookieKey(b.keys, c.local.Identity.Fingerprint())
-	aead, err := chacha20poly1305.NewX(seal[:])
-	if err != nil { // only for keys of another length
-		panic("encap: cookie: " + err.Error())
-	}
-	return aead.Seal(dst, nonce[:], cookie[:cookieLen], cookieData(dst[start:], b.mac)), nil
+	return m.of.seal.Seal(dst, nonce[:], cookie[:cookieLen], cookieData(dst[start:], m.MAC[:])), nil
 }
 
 // cookieData is what a cookie frame's tag covers besides the cookie: the head of the frame, and the MAC of the initiation that it
@@ -152,18 +145,13 @@ func (s *Session) TakeCookie(frame []byte, now time.Time) (again bool, err error
 		return false, err
 	case h.Type != Cookie:
 		return false, ErrType
-	case len(frame) != cookieFrameLen:
+	case len(frame) != CookieFrameLen:
 		return false, ErrShort
 	case !s.Pending(h.Index):
 		return false, ErrUnexpected
 	}
-	seal := cookieKey(s.pending.keys, s.peer)
-	aead, err := chacha20poly1305.NewX(seal[:])
-	if err != nil { // only for keys of another length
-		panic("encap: cookie: " + err.Error())
-	}
 	body := frame[HeaderLen:]
-	plain, err := aead.Open(nil, body[:chacha20poly1305.NonceSizeX], body[chacha20poly1305.NonceSizeX:], cookieData(frame, s.pending.mac[:]))
+	plain, err := cookieSeal(s.pending.keys, s.peer).Open(nil, body[:chacha20poly1305.NonceSizeX], body[chacha20poly1305.NonceSizeX:], cookieData(frame, s.pending.mac[:]))
 	if err != nil {
 		return false, ErrCookie
 	}

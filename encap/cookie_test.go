@@ -20,7 +20,7 @@ func ask(t *testing.T, c *Cookies, a *node, from netip.AddrPort, now time.Time) 
 	if c.Proves(initiation, from, now) {
 		t.Fatal("an initiation without a cookie has one")
 	}
-	reply, err := c.Reply(nil, initiation, from, now)
+	reply, err := c.Reply(nil, marked(t, c.local, initiation), from, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestCookieProvesTheAddressItWasSentTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := a.initiation(t, start)
-	if !b.local.Marked(again) || !c.Proves(again, caller, start) {
+	if marked(t, b.local, again); !c.Proves(again, caller, start) {
 		t.Error("an initiation with a cookie does not prove its address")
 	}
 	if c.Proves(again, elsewhere, start) {
@@ -115,7 +115,7 @@ func TestMarkOfTheCookieCannotBeTakenOffOrPutOn(t *testing.T) {
 	on := append(bytes.Clone(plain), make([]byte, macLen)...)
 	on[1] |= FlagCookie
 	for name, frame := range map[string][]byte{"off": off, "on": on, "cut": marked[:len(marked)-1]} {
-		if b.local.Marked(frame) {
+		if _, ok := b.local.Marked(frame); ok {
 			t.Errorf("%s: the frame counts as marked", name)
 		}
 		if _, err := b.local.ReadInitiation(frame); err == nil {

@@ -189,11 +189,21 @@ func (s *Session) answered(k *Keypair, life int, frame []byte, err error, now ti
 		return nil, err
 	}
 	s.adopt(k)
+	s.await(k, now)
+	return frame, nil
+}
+
+// await makes k the keypair that waits for its first frame, if it ranks above the one that does: answers that are made at once may
+// be finished in any order.
+func (s *Session) await(k *Keypair, now time.Time) {
+	if s.next != nil && k.rank.less(s.next.rank) {
+		s.retire(k, now, true)
+		return
+	}
 	if s.next != nil {
 		s.retire(s.next, now, true)
 	}
 	s.next = k
-	return frame, nil
 }
 
 // respond makes the response and uses m up. With index 0 it is a refusal.
@@ -237,17 +247,20 @@ func (s *Session) Complete(frame []byte, now time.Time) error {
 }
 
 // StartComplete takes the response to our initiation. With the end of the job, which has no frame, the new keypair is current,
-// unless a simultaneous handshake of the peer's ranks higher. frame is kept until then. The error is ErrUnexpected or ErrMAC, and of the job ErrAuth (the
-// initiation still waits), ErrUnexpected, ErrPayload, ErrRefused or a *MismatchError (the handshake is over).
+// unless a simultaneous handshake of the peer's ranks higher. frame is kept until then. The error is that of ParseHeader, ErrType,
+// ErrShort, ErrMAC or ErrUnexpected, and of the job ErrAuth (the initiation still waits), ErrUnexpected, ErrPayload, ErrRefused or a
+// *MismatchError (the handshake is over).
 func (s *Session) StartComplete(frame []byte) (*Job, error) {
 	b, err := s.cfg.Local.openHandshake(frame, Response)
 	if err != nil {
 		return nil, err
 	}
-	if !s.Pending(b.header.Index) || s.pending.keys.ClusterID != b.keys.ClusterID {
+	a := s.pending
+	if !s.Pending(b.header.Index) || a.keys.ClusterID != b.keys.ClusterID || a.tries >= maxTries {
 		return nil, ErrUnexpected
 	}
-	a, c := s.pending, completion{sender: b.sender}
+	a.tries++
+	c := completion{sender: b.sender}
 	state := a.takeState()
 	return &Job{
 		compute: func() { c.read(a, state, b.msg, s) },

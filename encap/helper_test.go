@@ -149,6 +149,16 @@ func (n *node) open(frame []byte) ([]byte, error) {
 	return k.OpenData(frame)
 }
 
+// marked is the mark of a frame that has one.
+func marked(t testing.TB, l *Local, frame []byte) Mark {
+	t.Helper()
+	m, ok := l.Marked(frame)
+	if !ok {
+		t.Fatal("the frame does not carry the cluster's mark")
+	}
+	return m
+}
+
 // markFor appends the MAC of a handshake frame to a node.
 func markFor(to *Local, frame []byte) []byte {
 	key := macKey(to.Ring.First(), to.Identity.Fingerprint())

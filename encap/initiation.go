@@ -91,7 +91,12 @@ type attempt struct {
 	again  func() (*noise.HandshakeState, error) // makes state anew
 	mac    [macLen]byte                          // of the initiation
 	proved bool                                  // it carries the MAC of a cookie
+	tries  int                                   // responses to it that were taken up
 }
+
+// maxTries is how many responses to one initiation are worth curve work. All but one are forged, by a member that saw the initiation;
+// the next initiation begins anew.
+const maxTries = 8
 
 // takeState returns the state of the handshake for one response. There is none for further ones, which come after a forged
 // one: they make it anew, for the forged one may have changed it.

@@ -52,16 +52,12 @@ const longestSleep = time.Second
 // step lets every link and session act, and returns how long nothing will be due.
 func (r *Router) step() time.Duration {
 	now := r.now()
-	wait, lacking := min(r.stepHold(now), r.stepSecrets(now)), int64(0)
+	wait := min(r.stepHold(now), r.stepSecrets(now), r.stepDoor(now))
 	for _, p := range r.peers {
 		r.stepPeer(p, now)
-		if p.lacks() {
-			lacking++
-		}
 		due := p.link.due(now, r.at(p.heard.Load()), r.at(p.carried.Load()), p.rtt)
 		wait = min(wait, due.Sub(now), r.stepBacklog(p))
 	}
-	r.lacking.Store(lacking)
 	return max(wait, time.Millisecond)
 }
 
@@ -114,12 +110,23 @@ func (r *Router) declare(p *peer) {
 func (r *Router) transmit(frame []byte, to ...encap.Endpoint) {
 	trains := make([]encap.Train, 0, maxCandidates)
 	for _, e := range to {
-		trains = append(trains, encap.Train{To: e, Bufs: [][]byte{frame}, Size: len(frame), DSCP: dscpCS6})
+		trains = append(trains, controlTrain(frame, e))
 	}
+	r.sendTrains(trains)
+}
+
+// controlTrain is a control frame on its way.
+func controlTrain(frame []byte, to encap.Endpoint) encap.Train {
+	return encap.Train{To: to, Bufs: [][]byte{frame}, Size: len(frame), DSCP: dscpCS6}
+}
+
+// sendTrains sends control frames, from any goroutine, and returns how many were sent.
+func (r *Router) sendTrains(trains []encap.Train) int {
 	result := r.conns[0].Send(trains)
 	r.ctl.drop(TooBig, result.TooBig)
 	r.ctl.drop(Unreachable, result.Unreachable)
 	r.ctl.drop(SendFailed, result.Failed)
+	return result.Sent
 }
 
 const dscpCS6 = 48 // RFC 2474: network control

@@ -24,6 +24,8 @@ type step struct {
 const (
 	maxSteps = 1024 // a node has at most one initiation and few answers under way for each peer
 	maxHeard = 512
+	// maxAnswers is how many answers to initiations of ours may wait for control: all peers may answer at once after a start.
+	maxAnswers = 512
 )
 
 func newCurve() curve {
@@ -42,7 +44,8 @@ func (r *Router) runCurve() {
 			s.job.Compute()
 			r.result(func() { s.take(s.job.Finish(r.now())) })
 		case m := <-r.curve.heard:
-			r.readInitiation(m)
+			msg, err := r.cfg.Local.ReadInitiation(m.frame)
+			r.result(func() { r.takeInitiation(m.from, msg, err) })
 		case <-r.done:
 			return
 		}

@@ -3,6 +3,7 @@ package router
 import (
 	"math"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -37,94 +38,223 @@ func TestSessionUnderLoadTakesOneRoundTripMore(t *testing.T) {
 	}
 }
 
-// doorway is a door that is under load at once, and frames that carry the cluster's mark.
+// doorway is a door that is under load, and the session of a node that calls there.
 func doorway(t *testing.T) (d *door, a *encap.Session, b *side) {
 	t.Helper()
 	local := newSide(t, 1).local
 	b = newSide(t, 2)
-	made := newDoor(b.local)
-	made.loaded.Store(math.MaxInt64)
-	return &made, encap.NewSession(encap.SessionConfig{
+	started := time.Now()
+	d = new(door)
+	d.open(b.local, func(clock int64) time.Time { return started.Add(time.Duration(clock)) })
+	d.loaded.Store(math.MaxInt64)
+	return d, encap.NewSession(encap.SessionConfig{
 		Local: local, Peer: b.config.Keys, Indexes: noIndexes{}, Stamp: encap.Stamps(1),
 	}), b
 }
 
-func TestFloodFromForgedAddressesIsAnsweredAtARate(t *testing.T) {
-	d, a, _ := doorway(t)
-	now := time.Now()
-	frame, err := a.Initiate(now)
+// knock is a new initiation, and what becomes of it.
+func knock(t *testing.T, d *door, a *encap.Session, b *side, from caller, clock int64) (encap.Mark, entry) {
+	t.Helper()
+	frame, err := a.Initiate(time.Now())
 	check(t, err)
-	count := map[entry]int{}
-	for i := range 3 * cookieRate {
-		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, byte(i % maxSources >> 8), byte(i)}), 1)
-		count[d.admit(frame, from, 0, 1, now)]++
+	mark, ok := b.local.Marked(frame)
+	if !ok {
+		t.Fatal("the frame does not carry the cluster's mark")
 	}
-	if count[giveCookie] != cookieRate || count[letIn] != 0 || count[turnAway] != 2*cookieRate {
-		t.Errorf("%d let in, %d cookies, %d turned away", count[letIn], count[giveCookie], count[turnAway])
+	return mark, d.admit(frame, mark, from, 0, clock)
+}
+
+func at4(text string) caller { return caller{addr: netip.MustParseAddrPort(text)} }
+
+// ofFlood is the source of a frame of a flood, and when it comes: spread over the first second, from as many addresses as there are frames.
+func ofFlood(i, frames int) (from caller, clock int64) {
+	addr := netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)})
+	return caller{addr: netip.AddrPortFrom(addr, 1)}, int64(i)*int64(time.Second)/int64(frames) + 1
+}
+
+func TestFloodFromForgedAddressesIsAnsweredAtAnEvenRate(t *testing.T) {
+	d, a, b := doorway(t)
+	const frames = 6 * cookieRate
+	mark, _ := knock(t, d, a, b, at4("192.0.2.9:1"), 0)
+	halves := [2]int{}
+	for i := range frames {
+		from, clock := ofFlood(i, frames)
+		switch got := d.admit(make([]byte, 200), mark, from, 0, clock); got {
+		case giveCookie:
+			halves[2*i/frames]++
+		case turnAway:
+		default:
+			t.Fatalf("frame %d: %d", i, got)
+		}
 	}
-	if d.admit(frame, netip.MustParseAddrPort("203.0.113.1:1"), 0, int64(time.Second), now) != giveCookie {
-		t.Error("the next second's first is turned away")
+	for i, n := range halves {
+		if n < cookieRate/2-1 || n > cookieRate/2+cookieBatch {
+			t.Errorf("half second %d: %d cookies, want half of %d", i, n, cookieRate)
+		}
+	}
+}
+
+// TestMembersGetCookiesWhateverStrangersTake asks as a member in the middle of a flood that takes all cookies for strangers.
+func TestMembersGetCookiesWhateverStrangersTake(t *testing.T) {
+	d, a, b := doorway(t)
+	mark, _ := knock(t, d, a, b, at4("192.0.2.9:1"), 0)
+	const frames = 4 * cookieRate
+	given := 0
+	for i := range frames {
+		from, clock := ofFlood(i, frames)
+		d.admit(make([]byte, 200), mark, from, 0, clock)
+		if member := at4("192.0.2.1:9338"); i%(frames/10) == 0 {
+			member.member = true
+			if d.admit(make([]byte, 200), mark, member, 0, clock) == giveCookie {
+				given++
+			}
+		}
+	}
+	if given != 10 {
+		t.Errorf("the member got %d of 10 cookies", given)
 	}
 }
 
 func TestSourceThatProvedItsAddressIsLetInAtItsRateWhateverOthersDo(t *testing.T) {
 	d, a, b := doorway(t)
-	now, from := time.Now(), netip.MustParseAddrPort("192.0.2.1:9338")
-	frame, err := a.Initiate(now)
+	from := at4("192.0.2.1:9338")
+	mark, got := knock(t, d, a, b, from, 1)
+	if got != giveCookie {
+		t.Fatalf("without a cookie: %d", got)
+	}
+	reply, err := d.cookies.Reply(nil, mark, from.addr, time.Now())
 	check(t, err)
-	reply, err := d.cookies.Reply(nil, frame, from, now)
-	check(t, err)
-	again, err := a.TakeCookie(reply, now)
+	again, err := a.TakeCookie(reply, time.Now())
 	check(t, err)
 	if !again {
 		t.Error("the first cookie is not used at once")
 	}
 	for range 3 * cookieRate { // somebody forges its address
-		d.admit(frame, from, 0, 1, now)
+		d.admit(make([]byte, 200), mark, from, 0, 1)
 	}
-	frame, err = a.Initiate(now)
-	check(t, err)
 	count := map[entry]int{}
 	for range 3 * sourceRate {
-		count[d.admit(frame, from, 0, 1, now)]++
+		_, got := knock(t, d, a, b, from, 1)
+		count[got]++
 	}
 	if count[letIn] != sourceRate || count[turnAway] != 2*sourceRate {
 		t.Errorf("%d let in, %d turned away", count[letIn], count[turnAway])
 	}
-	if !b.local.Marked(frame) {
-		t.Error("the frame does not carry the cluster's mark")
+}
+
+func TestInitiationThatIsRepeatedIsLetInOnce(t *testing.T) {
+	for _, load := range []int64{0, math.MaxInt64} {
+		d, a, b := doorway(t)
+		from := at4("192.0.2.1:9338")
+		mark, _ := knock(t, d, a, b, from, 1)
+		reply, err := d.cookies.Reply(nil, mark, from.addr, time.Now())
+		check(t, err)
+		_, err = a.TakeCookie(reply, time.Now())
+		check(t, err)
+		d.loaded.Store(load)
+		frame, err := a.Initiate(time.Now())
+		check(t, err)
+		mark, _ = b.local.Marked(frame)
+		count := map[entry]int{}
+		for range 1000 {
+			count[d.admit(frame, mark, from, 0, 1)]++
+		}
+		if count[letIn] != 1 || count[repeated] != 999 || d.isLoaded(1) != (load > 0) {
+			t.Errorf("load until %d: %d let in, %d repeated", load, count[letIn], count[repeated])
+		}
 	}
 }
 
-func TestLoadEndsASecondAfterTheQueueIsShort(t *testing.T) {
-	d, a, _ := doorway(t)
-	now, from := time.Now(), netip.MustParseAddrPort("192.0.2.1:9338")
-	frame, err := a.Initiate(now)
-	check(t, err)
+func TestLoadBeginsWhenMoreComeThanIsFreeAndEndsASecondAfter(t *testing.T) {
+	d, a, b := doorway(t)
 	d.loaded.Store(0)
-	second := int64(time.Second)
+	from, second := at4("192.0.2.1:9338"), int64(time.Second)
+	for i := range freeBurst {
+		if _, got := knock(t, d, a, b, from, 1); got != letIn {
+			t.Fatalf("initiation %d at once: %d", i, got)
+		}
+	}
 	for _, c := range []struct {
-		waiting int
-		clock   int64
-		want    entry
-	}{
-		{loadAt - 1, 10, letIn}, {loadAt, 10, giveCookie}, {0, 10 + second - 1, giveCookie}, {0, 10 + second, letIn},
-	} {
-		if got := d.admit(frame, from, c.waiting, c.clock, now); got != c.want {
-			t.Errorf("%d waiting at %d: %d, want %d", c.waiting, c.clock, got, c.want)
+		clock int64
+		want  entry
+	}{{1, giveCookie}, {second / 2, giveCookie}, {second, giveCookie}, {second + 1, letIn}} {
+		if _, got := knock(t, d, a, b, from, c.clock); got != c.want {
+			t.Errorf("at %v: %d, want %d", time.Duration(c.clock), got, c.want)
+		}
+	}
+}
+
+func TestLoadBeginsWhenTooManyWait(t *testing.T) {
+	d, a, b := doorway(t)
+	d.loaded.Store(0)
+	mark, _ := knock(t, d, a, b, at4("192.0.2.9:1"), 1)
+	mark.MAC[0]++ // another
+	for waiting, want := range map[int]entry{loadAt - 1: letIn, loadAt: giveCookie} {
+		d.loaded.Store(0)
+		mark.MAC[0]++
+		if got := d.admit(make([]byte, 200), mark, at4("192.0.2.1:1"), waiting, 1); got != want {
+			t.Errorf("%d waiting: %d, want %d", waiting, got, want)
 		}
 	}
 }
 
 func TestMemoryOfSourcesIsBounded(t *testing.T) {
-	r := rates{each: 1, total: math.MaxInt}
+	r := rates{each: 1}
 	for i := range 3 * maxSources {
 		addr := netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0, 0, byte(i >> 8), byte(i), 15: 1})
-		if got, want := r.take(addr, 7), i < maxSources; got != want {
-			t.Fatalf("source %d: %v", i, got)
+		if ok, strange := r.take(addr, 7); !ok || strange != (i >= maxSources) {
+			t.Fatalf("source %d: %v, strange %v", i, ok, strange)
 		}
 	}
 	if len(r.by) != maxSources {
 		t.Errorf("%d sources are kept", len(r.by))
+	}
+}
+
+func TestPaceIsEven(t *testing.T) {
+	var p pace
+	p.set(1000, 5)
+	allowed := func(from, to time.Duration) (n int) {
+		for clock := from; clock < to; clock += 10 * time.Microsecond {
+			if p.take(int64(clock)) {
+				n++
+			}
+		}
+		return n
+	}
+	if n := allowed(time.Second, time.Second+time.Microsecond) + allowed(time.Second+10*time.Microsecond, time.Second+100*time.Microsecond); n != 5 {
+		t.Errorf("%d at once, want the burst of 5", n)
+	}
+	if n := allowed(2*time.Second, 3*time.Second); n < 1000 || n > 1005 {
+		t.Errorf("%d in a second, want 1000", n)
+	}
+}
+
+func TestAnEpisodeIsToldOnceAfterItLastedAndWhenItIsOver(t *testing.T) {
+	for name, c := range map[string]struct {
+		loaded func(second int) bool
+		began  []int
+		ended  []int
+	}{
+		"a start of many": {func(s int) bool { return s < 2 }, nil, nil},
+		"a flood":         {func(s int) bool { return s < 100 }, []int{3}, []int{109}},
+		"now and then":    {func(s int) bool { return s < 100 && s%10 < 5 }, []int{3}, []int{104}},
+		"twice":           {func(s int) bool { return s < 10 || s >= 50 && s < 60 }, []int{3, 53}, []int{19, 69}},
+	} {
+		var e episode
+		var began, ended []int
+		start := time.Now()
+		for s := range 200 {
+			b, x := e.step(c.loaded(s), start.Add(time.Duration(s)*time.Second))
+			if b {
+				began = append(began, s)
+			}
+			if x {
+				ended = append(ended, s)
+			}
+		}
+		if !slices.Equal(began, c.began) || !slices.Equal(ended, c.ended) {
+			t.Errorf("%s: began %v, ended %v, want %v and %v", name, began, ended, c.began, c.ended)
+		}
 	}
 }

@@ -107,13 +107,14 @@ type Traffic struct {
 
 // Counters are the router's totals since it started.
 type Counters struct {
-	Out, In Traffic
-	Dropped map[Reason]uint64 // only reasons that occurred
+	Out, In    Traffic
+	Dropped    map[Reason]uint64 // only reasons that occurred
+	Handshakes Handshakes
 }
 
 // Counters returns the totals. It may be called from any goroutine.
 func (r *Router) Counters() Counters {
-	c := Counters{Dropped: map[Reason]uint64{}}
+	c := Counters{Dropped: map[Reason]uint64{}, Handshakes: r.handshakeCounts()}
 	c.count(&r.ctl)
 	for _, l := range r.lanes {
 		c.Out.add(l.out.traffic())

@@ -9,48 +9,55 @@ import (
 
 // A handshake's steps begin and end in the control goroutine; the curve work between them is done by curve's goroutines.
 
-// handshake takes a frame of a handshake, in a lane: what does not carry the cluster's mark, or has to stay outside under load,
-// ends here.
+// handshake takes a frame of a handshake, in a lane: what does not carry the cluster's mark, answers nothing, or has to stay outside
+// under load, ends here.
 func (v *receiver) handshake(from encap.Endpoint, h encap.Header, b []byte) {
-	r := v.l.r
 	if len(b) > maxControlFrame {
 		v.l.in.drop(BadFrame, 1)
 		return
 	}
-	if !r.cfg.Local.Marked(b) {
+	m := message{typ: h.Type, from: from}
+	switch {
+	case h.Type == encap.Initiation:
+		v.initiation(m, b)
+	case v.l.r.answers(h, b, v.now):
+		v.hand(v.l.r.handshakes, m, b)
+	default:
+		v.l.in.drop(HandshakeRefused, 1)
+	}
+}
+
+// answers reports whether a frame may be an answer to an initiation of ours.
+func (r *Router) answers(h encap.Header, b []byte, clock int64) bool {
+	if r.asked.lookup(h.Index) == nil {
+		return false
+	}
+	if h.Type == encap.Cookie { // it shows nothing else before it is opened
+		return len(b) == encap.CookieFrameLen && r.door.taken.take(clock)
+	}
+	_, ok := r.cfg.Local.Marked(b)
+	return ok
+}
+
+// initiation takes an initiation, in a lane.
+func (v *receiver) initiation(m message, b []byte) {
+	r := v.l.r
+	mark, ok := r.cfg.Local.Marked(b)
+	if !ok {
 		v.l.in.drop(HandshakeRefused, 1)
 		return
 	}
-	m := message{typ: h.Type, from: from}
-	if h.Type == encap.Response {
-		v.hand(r.handshakes, m, b)
-		return
-	}
-	switch r.door.admit(b, from.Addr, len(r.curve.heard), v.now, r.now()) {
-	case turnAway:
-		v.l.in.drop(HandshakeLimited, 1)
-		return
+	from := caller{addr: m.from.Addr, member: v.table.called[m.from.Addr.Addr()]}
+	switch r.door.admit(b, mark, from, len(r.curve.heard), v.now) {
+	case letIn:
+		v.hand(r.curve.heard, m, b)
+	case repeated:
+		v.l.in.drop(HandshakeRefused, 1)
 	case giveCookie:
-		m.typ = encap.Cookie
-	}
-	v.hand(r.curve.heard, m, b)
-}
-
-// readInitiation reads an initiation, or answers it with a cookie, in a goroutine of curve.
-func (r *Router) readInitiation(m message) {
-	if m.typ == encap.Cookie {
-		frame, err := r.door.cookies.Reply(nil, m.frame, m.from.Addr, r.now())
-		r.result(func() { r.sendCookie(m.from, frame, err) })
-		return
-	}
-	msg, err := r.cfg.Local.ReadInitiation(m.frame)
-	r.result(func() { r.takeInitiation(m.from, msg, err) })
-}
-
-func (r *Router) sendCookie(to encap.Endpoint, frame []byte, err error) {
-	r.ctl.drop(HandshakeLimited, 1) // the initiation
-	if err == nil {
-		r.transmit(frame, to)
+		r.door.answer(question{from: m.from, mark: mark})
+		v.l.in.drop(HandshakeLimited, 1)
+	default:
+		v.l.in.drop(HandshakeLimited, 1)
 	}
 }
 
@@ -72,6 +79,7 @@ func (r *Router) takeInitiation(from encap.Endpoint, msg *encap.InitiationMessag
 	job, err := p.session.StartAccept(msg, r.now())
 	if err != nil {
 		r.ctl.drop(HandshakeRefused, 1)
+		r.callBack(p, from, err)
 		return
 	}
 	forgotten := p.session.Forgotten(msg)
@@ -87,6 +95,7 @@ func (r *Router) takeInitiation(from encap.Endpoint, msg *encap.InitiationMessag
 func (r *Router) answered(p *peer, to encap.Endpoint, response []byte, err error) {
 	if response != nil {
 		r.transmit(response, to)
+		r.door.responses.Add(1)
 	}
 	var mismatch *encap.MismatchError
 	switch {
@@ -155,14 +164,14 @@ func (r *Router) initiator(m message) *peer {
 	if err != nil {
 		return nil
 	}
-	return r.asked[h.Index]
+	return r.asked.lookup(h.Index)
 }
 
 // noteAsked lets initiator find a peer by the initiation that waits now.
 func (r *Router) noteAsked(p *peer) {
-	delete(r.asked, p.asked)
-	p.asked = p.session.Asked()
-	r.asked[p.asked] = p
+	asked := p.session.Asked()
+	r.asked.change(p.asked, asked, p)
+	p.asked = asked
 }
 
 // takeCookie calls a peer again that asked for a proof of our address.

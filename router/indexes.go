@@ -29,6 +29,12 @@ func (x *indexMap) lookup(index uint32) *binding {
 	return (*m)[index]
 }
 
+// isConfirmed reports whether an authenticated frame came under the keys of that index.
+func (x *indexMap) isConfirmed(index uint32) bool {
+	b := x.lookup(index)
+	return b != nil && b.confirmed.Load()
+}
+
 func (x *indexMap) change(f func(map[uint32]*binding)) {
 	next := map[uint32]*binding{}
 	if m := x.m.Load(); m != nil {

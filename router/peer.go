@@ -40,6 +40,8 @@ type peer struct {
 	asked     uint32    // the index of that
 	resumed   time.Time // last one because of a frame of an unknown index
 
+	questioned time.Time // last probe because of such a frame, which is not answered; zero: there is none
+
 	skewKnown bool // skew is: the peer's build says what its clock is
 
 	hearsay encap.HearsayWindow // of its gossip without a session
@@ -112,7 +114,7 @@ func (r *Router) forget(id trust.Fingerprint, p *peer) {
 	}
 	p.session.Close()
 	r.abandonBacklog(p)
-	delete(r.asked, p.asked)
+	r.asked.remove(p.asked)
 	delete(r.peers, id)
 }
 

@@ -81,10 +81,8 @@ func (v *receiver) frame(from encap.Endpoint, b []byte, ecn uint8) {
 			return
 		}
 		v.hand(v.l.r.control, message{typ: h.Type, from: from, binding: binding}, b)
-	case encap.Initiation, encap.Response:
+	case encap.Initiation, encap.Response, encap.Cookie:
 		v.handshake(from, h, b)
-	case encap.Cookie:
-		v.hand(v.l.r.handshakes, message{typ: h.Type, from: from}, b)
 	case encap.GossipType:
 		v.hand(v.l.r.hearsay, message{typ: h.Type, from: from}, b)
 	default:

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -11,6 +12,9 @@ import (
 // A frame whose index nobody knows is mostly one of a peer that still uses the keys of an earlier run of this node. It would
 // find out by silence, after a second or two; a handshake tells it at once. Such a frame is not authenticated, so it costs
 // little and changes nothing: the handshake is for a peer that is known at that address, and only the peer can answer it.
+//
+// A peer whose path is up is asked with a probe first. Mostly it answers, and the frame was old or forged: forged frames cannot
+// make sessions be replaced. If the probe was what lacked to confirm new keys to the peer, it goes on under those.
 
 const (
 	// strayPause is how long control hears of no further frame of an unknown index, whoever sent it.
@@ -19,15 +23,18 @@ const (
 	// make this node send.
 	resumePause = time.Second
 	// answerPause is how long after any initiation they cause none: its answer, which would be refused then, may be on the way.
+	// It is also how long a peer may take to answer a probe, besides the round trip.
 	answerPause = 100 * time.Millisecond
+	// freshTime is how long a peer that was heard is taken to have our keys.
+	freshTime = time.Second
 )
 
-// unknown drops a frame that has no session, and lets control know of one whose index nobody knows while some peer has no path.
+// unknown drops a frame that has no session, and lets control know of one whose index nobody knows.
 func (v *receiver) unknown(reason Reason, from encap.Endpoint, lane uint8) {
 	v.l.in.drop(reason, 1)
 	r := v.l.r
 	next := r.strays.Load()
-	if reason != UnknownIndex || r.lacking.Load() == 0 || v.now < next || !r.strays.CompareAndSwap(next, v.now+int64(strayPause)) {
+	if reason != UnknownIndex || v.now < next || !r.strays.CompareAndSwap(next, v.now+int64(strayPause)) {
 		return
 	}
 	r.post(func() { r.resume(from, lane) })
@@ -37,19 +44,48 @@ func (v *receiver) unknown(reason Reason, from encap.Endpoint, lane uint8) {
 func (r *Router) resume(from encap.Endpoint, lane uint8) {
 	now := r.now()
 	p, at := r.sender(from, lane)
-	if p == nil || !p.mayResume(now) {
+	if p == nil || p.link.up && !r.questioned(p, now) || !p.mayResume(now) {
 		return
 	}
+	r.resumeAt(p, at, now)
+}
+
+func (r *Router) resumeAt(p *peer, at encap.Endpoint, now time.Time) {
 	r.log.Debug("router.session.resumed", "peer", p.config.Name, "endpoint", at.Addr)
-	p.resumed = now
+	p.resumed, p.questioned = now, time.Time{}
 	r.initiate(p, []encap.Endpoint{at}, now)
+}
+
+// callBack calls a peer that lacks a path, and whose initiation was refused for its stamp. That is an old frame, mostly; but it is
+// all that comes of a peer behind a NAT whose state directory was put back to what it was before its clock ran ahead: only an
+// initiation of ours can be answered by it.
+func (r *Router) callBack(p *peer, from encap.Endpoint, err error) {
+	if now := r.now(); errors.Is(err, encap.ErrReplayedStamp) && !p.link.up && p.mayResume(now) {
+		r.resumeAt(p, from, now)
+	}
+}
+
+// questioned asks a peer whose path is up for a sign that it has our keys, and reports whether it was asked before, and gave none.
+func (r *Router) questioned(p *peer, now time.Time) bool {
+	heard := r.at(p.heard.Load())
+	switch keys := p.session.Current(); {
+	case keys == nil:
+		return true
+	case now.Sub(heard) < freshTime && r.indexes.isConfirmed(keys.LocalIndex):
+		return false
+	case p.questioned.After(heard):
+		return now.Sub(p.questioned) >= answerPause+2*p.rtt
+	}
+	p.questioned = now
+	r.sendProbe(p, encap.Probe, p.path.Load().endpoint, p.probes.next(now))
+	return false
 }
 
 // sender guesses whose a frame of an unknown index is, and where to call that peer; nil: nobody's who may be called.
 //
 // Only frames of lane 0 come from the port that a peer listens at. One that is known at just that port is the sender, and no
-// other is called, whether that one may be or not. Otherwise it is one that is known at the address and may be called: at the
-// endpoint that we know, since the sender chooses the port; but if nobody else is known at the address, a frame of lane 0
+// other is called, whether that one may be or not. Otherwise it is one that is known at the address and may be called, rather one
+// without a path than one with: at the endpoint that we know, since the sender chooses the port; but if nobody else is known at the address, a frame of lane 0
 // tells how the peer's port is translated.
 func (r *Router) sender(from encap.Endpoint, lane uint8) (found *peer, at encap.Endpoint) {
 	now, near := r.now(), 0
@@ -62,7 +98,7 @@ func (r *Router) sender(from encap.Endpoint, lane uint8) (found *peer, at encap.
 			continue
 		}
 		near++
-		if found == nil && p.mayResume(now) {
+		if p.mayResume(now) && (found == nil || found.link.up && !p.link.up) {
 			found, at = p, encap.Endpoint{Addr: addr}
 		}
 	}
@@ -72,13 +108,9 @@ func (r *Router) sender(from encap.Endpoint, lane uint8) (found *peer, at encap.
 	return found, at
 }
 
-// lacks reports whether the peer has no path, and did not say goodbye: one of those may be called for a stray frame.
-func (p *peer) lacks() bool { return !p.link.up && !p.away }
-
-// mayResume reports whether a handshake may bring anything. A peer whose path is up has our keys; one that said goodbye is
-// called later.
+// mayResume reports whether a handshake may bring anything. One that said goodbye is called later.
 func (p *peer) mayResume(now time.Time) bool {
-	return p.lacks() && now.Sub(p.resumed) >= resumePause && now.Sub(p.initiated) >= answerPause
+	return !p.away && now.Sub(p.resumed) >= resumePause && now.Sub(p.initiated) >= answerPause
 }
 
 // isKnownAt reports whether the peer was reached there last, or is said to listen there.

@@ -133,21 +133,118 @@ func TestAStrangersFrameCausesNoHandshake(t *testing.T) {
 	})
 }
 
-func TestAPeerWhosePathIsUpIsNotCalledForAnUnknownIndex(t *testing.T) {
+// sentBy counts what the side has sent since, by type.
+func sentBy(s *side, since map[encap.Type]int) map[encap.Type]int {
+	s.tap.record()
+	count := map[encap.Type]int{}
+	for _, f := range s.tap.frames() {
+		count[encap.Type(f[0]&15)]++
+	}
+	for t, n := range since {
+		count[t] -= n
+	}
+	return count
+}
+
+func TestAnUnknownIndexDoesNotReplaceASessionThatWorks(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, w *world) {
 		a, b := w.side(1), w.side(2)
 		w.join(a, b)
-		time.Sleep(5 * time.Second)
-		before := initiations(b)
+		before := sentBy(b, nil)
 		a.sendRaw(b, 0, forgotten())
 		time.Sleep(100 * time.Millisecond)
-		if n := initiations(b) - before; n != 0 {
-			t.Errorf("%d initiations", n)
+		if got := sentBy(b, before); got[encap.Initiation] != 0 || got[encap.Control] != 0 {
+			t.Errorf("for a peer that was just heard: sent %v", got)
 		}
-		if b.router.strays.Load() != 0 {
-			t.Error("control was told, although no peer lacks a path")
+		time.Sleep(5 * time.Second) // nobody has anything to say
+		before = sentBy(b, nil)
+		for range 100 {
+			a.sendRaw(b, 0, forgotten())
+			time.Sleep(10 * time.Millisecond)
+		}
+		if got := sentBy(b, before); got[encap.Initiation] != 0 || got[encap.Control] < 1 || got[encap.Control] > 2 {
+			t.Errorf("for an idle peer, in a second: sent %v, want one probe", got)
+		}
+		if n := b.router.Counters().Dropped[UnknownIndex]; n != 101 {
+			t.Errorf("%d frames were dropped for their index, want 101", n)
 		}
 	})
+}
+
+// TestAnUnknownIndexBringsNewKeysWhereThePathIsUpAndTheKeysAreNot lets one side lose its keys, and nothing else.
+func TestAnUnknownIndexBringsNewKeysWhereThePathIsUpAndTheKeysAreNot(t *testing.T) {
+	modes(t, func(t *testing.T, mode change) {
+		bubble(t, lan, func(t *testing.T, w *world) {
+			a, b := w.side(1, mode), w.side(2, mode)
+			w.join(a, b)
+			time.Sleep(2 * freshTime)
+			check(t, b.router.call(func() {
+				b.router.indexes.change(func(m map[uint32]*binding) { clear(m) })
+			}))
+			f := w.flow(a, b, 10*time.Millisecond)
+			took := within(t, time.Second, "b gets packets again", func() bool { return len(b.take()) > 0 })
+			f.end()
+			if took > 2*answerPause {
+				t.Errorf("it took %v", took)
+			}
+			if n := a.count(PathDown) + b.count(PathDown); n != 0 {
+				t.Errorf("paths went down %d times", n)
+			}
+		})
+	})
+}
+
+// TestNewKeysAreConfirmedAtOnceWhereThePeerSendsUnderLostOnes loses the first frame under new keys, and the keys before them.
+func TestNewKeysAreConfirmedAtOnceWhereThePeerSendsUnderLostOnes(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, w *world) {
+		a, b := w.side(1), w.side(2)
+		w.join(a, b)
+		lost := b.tap.loseFirst(encap.Control)
+		p := b.internal(a)
+		before := p.session.Current()
+		check(t, b.router.call(func() { b.router.initiate(p, p.candidates()[:1], time.Now()) }))
+		within(t, time.Second, "new keys", func() bool { return p.session.Current() != before })
+		check(t, b.router.call(func() {
+			b.router.indexes.change(func(m map[uint32]*binding) { delete(m, before.LocalIndex) })
+		}))
+		f := w.flow(a, b, 5*time.Millisecond)
+		took := within(t, time.Second, "b gets packets", func() bool { return len(b.take()) > 0 })
+		f.end()
+		if !lost() || took > answerPause/2 {
+			t.Errorf("the confirmation was lost: %v; it took %v", lost(), took)
+		}
+	})
+}
+
+// TestANodeWhoseStateWasPutBackIsReached starts a node with stamps of long ago, as after a restore of a backup from before its clock
+// ran ahead.
+func TestANodeWhoseStateWasPutBackIsReached(t *testing.T) {
+	for name, translated := range map[string]bool{"at its endpoint": false, "behind a NAT": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, lan, func(t *testing.T, w *world) {
+				a, b := w.side(1), w.side(2, timing(Timing{CallMin: time.Second}))
+				a.epoch = 1000
+				a.crash()
+				a.start()
+				if translated {
+					wrongPort(a)
+				}
+				a.set(b)
+				b.set(a)
+				within(t, 5*time.Second, "both up", func() bool { return allUp(a, b) })
+				a.crash()
+				within(t, 30*time.Second, "a is down at b", func() bool { return !b.up(a) })
+				time.Sleep(time.Minute)
+				a.epoch = 10
+				a.start()
+				a.set(b)
+				within(t, 2*time.Second, "both up again", func() bool { return allUp(a, b) })
+				if !a.carries(b) || !b.carries(a) {
+					t.Error("nothing goes through")
+				}
+			})
+		})
+	}
 }
 
 func TestAStrayFrameConcernsOnePeerOfAnAddress(t *testing.T) {

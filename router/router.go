@@ -66,7 +66,6 @@ type Router struct {
 	pausing atomic.Bool // Pause was called
 	hold    hold
 	strays  atomic.Int64 // clock before which control hears of no further frame of an unknown index
-	lacking atomic.Int64 // how many peers lack a path, as control last saw it
 	indexes indexMap
 	lanes   []*lane
 	conns   []encap.Conn // of the lanes; control frames leave by the first
@@ -89,22 +88,24 @@ type Router struct {
 	loops      sync.WaitGroup
 
 	peers map[trust.Fingerprint]*peer // owned by the control goroutine
-	asked map[uint32]*peer            // by the index of the last initiation to each; likewise
 	purge time.Time                   // when keys under secrets that are not held are closed; zero: there are none. Likewise
 	frame []byte                      // scratch of the control goroutine
+	asked askedIndexes                // of the last initiation to each
 }
 
 // New makes a router with an empty table.
 func New(cfg Config) *Router {
 	r := &Router{
 		cfg: cfg, self: cfg.Local.Identity.Fingerprint(), log: cfg.Log, timing: cfg.Timing.withDefaults(),
-		started: time.Now(), done: make(chan struct{}), pulses: newPulses(), peers: map[trust.Fingerprint]*peer{}, asked: map[uint32]*peer{},
+		started: time.Now(), done: make(chan struct{}), pulses: newPulses(), peers: map[trust.Fingerprint]*peer{},
+		asked: askedIndexes{by: map[uint32]*peer{}},
 		calls: make(chan func(), 64), control: make(chan message, 512),
-		handshakes: make(chan message, 64), hearsay: make(chan message, 256),
+		handshakes: make(chan message, maxAnswers), hearsay: make(chan message, 256),
 		frame:  make([]byte, 0, maxControlFrame),
 		gossip: encap.NewGossipSealer(cfg.Local, cfg.Boot, cfg.Stamp),
 	}
-	r.curve, r.door = newCurve(), newDoor(cfg.Local)
+	r.curve = newCurve()
+	r.door.open(cfg.Local, r.at)
 	r.hold.begin(cfg.Hold)
 	r.table.Store(newSnapshot())
 	r.dev.Store(newAttachment(cfg.Device))
@@ -136,6 +137,7 @@ func (r *Router) Run(ctx context.Context) error {
 	for range curveWorkers() {
 		r.loops.Go(r.runCurve)
 	}
+	r.loops.Go(r.runCookies)
 	r.hold.until = r.now().Add(r.cfg.Hold)
 	err := r.runControl(ctx, failed)
 	r.stop()

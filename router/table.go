@@ -30,6 +30,7 @@ type PeerConfig struct {
 type snapshot struct {
 	local  *bart.Lite
 	owners *bart.Table[holders]
+	called map[netip.Addr]bool // the addresses where members are called
 }
 
 // holders are the peers that lead to a prefix.
@@ -39,7 +40,7 @@ type holders struct {
 }
 
 func newSnapshot() *snapshot {
-	return &snapshot{local: new(bart.Lite), owners: new(bart.Table[holders])}
+	return &snapshot{local: new(bart.Lite), owners: new(bart.Table[holders]), called: map[netip.Addr]bool{}}
 }
 
 // owner returns the peer that owns the longest prefix with addr in it, or nil.
@@ -72,6 +73,13 @@ func (s *snapshot) allow(p *peer, prefixes []netip.Prefix) {
 	}
 }
 
+// call notes where a member is called.
+func (s *snapshot) call(endpoints []netip.AddrPort) {
+	for _, e := range endpoints {
+		s.called[e.Addr()] = true
+	}
+}
+
 // Set makes t the router's table. Peers that t does not name are forgotten, with their sessions; peers that it names
 // again keep session and path. It is idempotent, and returns when the new table is in force.
 func (r *Router) Set(t Table) error {
@@ -94,6 +102,7 @@ func (r *Router) setTable(t Table) {
 		p := r.peer(id, cfg)
 		next.own(p, cfg.Prefixes)
 		next.allow(p, cfg.Standby)
+		next.call(cfg.Endpoints)
 	}
 	r.table.Store(next)
 	r.hold.tabled = true

@@ -115,3 +115,22 @@ func (s *side) sendRaw(to *side, ecn uint8, frames ...[]byte) {
 		}
 	}
 }
+
+// loseFirst loses the next frame of a type, and reports whether it has.
+func (p *tap) loseFirst(t encap.Type) (lost func() bool) {
+	gone := false
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.take = func(f []byte) bool {
+		if gone || encap.Type(f[0]&15) != t {
+			return false
+		}
+		gone = true
+		return true
+	}
+	return func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return gone
+	}
+}

@@ -1,0 +1,51 @@
+package router
+
+import (
+	"time"
+
+	"github.com/weftnet/weft/encap"
+)
+
+// cookieBatch is how many cookies are sent at once.
+const cookieBatch = 64
+
+// cookieFrames are the cookies of one batch, in memory that serves for all batches.
+type cookieFrames struct {
+	memory [cookieBatch * encap.CookieFrameLen]byte
+	trains []encap.Train
+}
+
+// runCookies answers the questions of the door until the router stops.
+func (r *Router) runCookies() {
+	var batch cookieFrames
+	for {
+		select {
+		case q := <-r.door.questions:
+			r.giveCookies(&batch, q)
+		case <-r.done:
+			return
+		}
+	}
+}
+
+// giveCookies answers a question, and those that wait behind it.
+func (r *Router) giveCookies(batch *cookieFrames, q question) {
+	batch.trains = batch.trains[:0]
+	now := r.now()
+	for more := true; more; {
+		batch.add(r.door.cookies, q, now)
+		if len(batch.trains) == cookieBatch {
+			break
+		}
+		q, more = r.door.question()
+	}
+	r.door.replied.Add(uint64(r.sendTrains(batch.trains)))
+}
+
+// add makes the cookie of a question. Without randomness there is none.
+func (b *cookieFrames) add(cookies *encap.Cookies, q question, now time.Time) {
+	at := len(b.trains) * encap.CookieFrameLen
+	if frame, err := cookies.Reply(b.memory[at:at], q.mark, q.from.Addr, now); err == nil {
+		b.trains = append(b.trains, controlTrain(frame, q.from))
+	}
+}
