@@ -200,8 +200,8 @@ func FuzzStateFiles(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer os.RemoveAll(dir)
-		for name, raw := range map[string][]byte{claimFile: claim, peersFile: peers, revokedFile: out} {
-			if err := os.WriteFile(filepath.Join(dir, name), raw, 0o600); err != nil {
+		for i, raw := range [][]byte{claim, peers, out} {
+			if err := os.WriteFile(filepath.Join(dir, StateFiles()[i]), raw, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
