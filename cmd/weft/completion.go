@@ -65,7 +65,7 @@ func completeFlag(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 
 // namesFile reports whether the key's value is a path, which the shell completes by itself.
 func namesFile(k *config.Key) bool {
-	return strings.HasSuffix(k.Name, "_file") || strings.HasSuffix(k.Name, "_dir")
+	return strings.HasSuffix(k.Name, "_file") || strings.HasSuffix(k.Name, "_dir") || k.Name == "authority" || k.Name == "certificate"
 }
 
 // completionPatience is how long a shell waits for the daemon: somebody has pressed Tab.

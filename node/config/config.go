@@ -92,29 +92,31 @@ func (s Subnet) Values() []string {
 
 // Config is the configuration of a node. Make it with Default, then read a file and flags over it, then Validate.
 type Config struct {
-	Name       string
-	Network    []netip.Prefix
-	Subnet     Subnet
-	SubnetSize [2]int // prefix length of an automatic subnet: IPv4, IPv6
-	Bootstrap  bool
-	Routes     []netip.Prefix
-	Listen     string
-	Advertise  []netip.Addr
-	Join       []string
-	Encryption bool
-	SecretFile string
-	MTU        int // of the device; 0: auto
-	Device     string
-	Driver     tun.Driver
-	Lanes      int // 0: auto
-	Offload    Offload
-	Forwarding bool // auto; false: off
-	Firewall   bool // auto; false: off
-	StateDir   string
-	RunDir     string
-	Metrics    string // address and port; empty: none
-	LogLevel   slog.Level
-	LogFormat  string
+	Name        string
+	Network     []netip.Prefix
+	Subnet      Subnet
+	SubnetSize  [2]int // prefix length of an automatic subnet: IPv4, IPv6
+	Bootstrap   bool
+	Routes      []netip.Prefix
+	Listen      string
+	Advertise   []netip.Addr
+	Join        []string
+	Encryption  bool
+	SecretFile  string
+	Authority   string // file with the public key of the authority; empty: none
+	Certificate string // file with this node's certificate; empty: none
+	MTU         int    // of the device; 0: auto
+	Device      string
+	Driver      tun.Driver
+	Lanes       int // 0: auto
+	Offload     Offload
+	Forwarding  bool // auto; false: off
+	Firewall    bool // auto; false: off
+	StateDir    string
+	RunDir      string
+	Metrics     string // address and port; empty: none
+	LogLevel    slog.Level
+	LogFormat   string
 
 	places map[string]string // of the keys that were given, for errors; shared by copies, and so replaced as a whole
 }

@@ -68,6 +68,8 @@ var keys = []*Key{
 	live(several("join", "nodes to call first: host or host:port", setJoin, func(c *Config) []string { return c.Join })),
 	single("encryption", "on: packets are sealed; off: they travel in clear, only control is sealed", setEncryption, func(c *Config) string { return OnOff(c.Encryption) }).propose("on", "off"),
 	text("secret_file", "file with the cluster secret", func(c *Config) *string { return &c.SecretFile }),
+	optional("authority", "file with the public key of the authority whose certificates alone are taken (default: none)", func(c *Config) *string { return &c.Authority }),
+	live(optional("certificate", "file with this node's certificate (default: none)", func(c *Config) *string { return &c.Certificate })),
 	live(single("mtu", "of the overlay device: auto, or bytes", setMTU, func(c *Config) string { return orAuto(c.MTU) })).propose("auto"),
 	single("device", "name of the overlay device", setDevice, func(c *Config) string { return c.Device }),
 	single("driver", "of the overlay device: auto, super, batch or plain", setDriver, func(c *Config) string { return string(c.Driver) }).propose(Texts(drivers)...),
@@ -115,6 +117,14 @@ func text(name, usage string, field func(*Config) *string) *Key {
 		if v[0] == "" {
 			return fmt.Errorf("must not be empty")
 		}
+		*field(c) = v[0]
+		return nil
+	}, func(c *Config) string { return *field(c) })
+}
+
+// optional is a key whose value may be empty: then there is none.
+func optional(name, usage string, field func(*Config) *string) *Key {
+	return single(name, usage, func(c *Config, v []string) error {
 		*field(c) = v[0]
 		return nil
 	}, func(c *Config) string { return *field(c) })

@@ -222,6 +222,7 @@ const maxSocketPath = 107
 func (c *Config) checkPaths() error {
 	for _, path := range []struct{ key, value string }{
 		{"secret_file", c.SecretFile}, {"state_dir", c.StateDir}, {"run_dir", c.RunDir},
+		{"authority", c.Authority}, {"certificate", c.Certificate},
 	} {
 		if !utf8.ValidString(path.value) || strings.ContainsFunc(path.value, unicode.IsControl) {
 			return KeyErrorf(path.key, "%q holds control characters or is not UTF-8: use a plain path", path.value)

@@ -125,7 +125,10 @@ func sameItems(a, b []string) bool {
 
 // prepare checks cfg and makes its paths absolute, since 'up' may run elsewhere. It changes nothing on the machine.
 func prepare(file string, cfg *config.Config) error {
-	for _, path := range []*string{&cfg.SecretFile, &cfg.StateDir, &cfg.RunDir} {
+	for _, path := range []*string{&cfg.SecretFile, &cfg.StateDir, &cfg.RunDir, &cfg.Authority, &cfg.Certificate} {
+		if *path == "" {
+			continue
+		}
 		absolute, err := filepath.Abs(*path)
 		if err != nil {
 			return fmt.Errorf("setup: make %s absolute: %w", *path, err)
