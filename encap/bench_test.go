@@ -41,7 +41,7 @@ func BenchmarkSealData(b *testing.B) {
 func BenchmarkAEAD(b *testing.B) {
 	benchFrames(b, func(b *testing.B, k, _ *Keypair, frames [][]byte, i int) {
 		f := frames[i][:sealedHead]
-		k.data[0].seal.Seal(f, f[nonceAt:], f[sealedHead:sealedHead+benchPacket], f)
+		k.sealing(&k.data[0]).aead.Seal(f, f[nonceAt:], f[sealedHead:sealedHead+benchPacket], f)
 	})
 }
 

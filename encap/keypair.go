@@ -22,12 +22,15 @@ var (
 	ErrBuffer    = errors.New("encap: buffer too small for the frame")
 )
 
-// counterLimit is where a counter stops for good. It is far from repeating (2^64), and keeps what one AES-GCM key
-// encrypts under 2^47 blocks of 16 bytes, where an attacker's advantage is still below 2^-32 (2^94 / 2^128, squared
-// blocks over block space).
+// counterLimit is where a counter stops for good. It is far from repeating (2^64). With packets of 1500 bytes one AES-GCM key
+// encrypts less than 2^47 blocks of 16 bytes up to there, and an attacker's advantage is below 2^-34 (squared blocks over twice
+// the block space, 2^94 / 2^129); with packets of 64 KiB, 2^52 blocks and 2^-25. Keys are replaced after 2^32 frames, long before.
 const counterLimit = 1 << 40
 
 // Keypair is one generation of a session's keys. The exported fields never change.
+//
+// A lane's keys are made from the roots when its first frame goes or comes: most sessions of a cluster are idle, and 64 lanes
+// take 180 KiB. For a frame that does not verify that happens once in a lane, too.
 //
 // SealData and SealControl may be called from any goroutine. OpenData is called from one goroutine for each sender's
 // lane at a time, OpenControl from one goroutine.
@@ -43,48 +46,84 @@ type Keypair struct {
 	initiator  bool // we made the initiation
 	agreement  Agreement
 	remote     Settings
+	roots      roots
 	data       []lane
 	control    lane
 	rekeyCount uint64
 }
 
-// lane is one stream of counters in both directions: a sender's lane, or control.
+// lane is one stream of counters in each direction: a sender's lane, or control.
 type lane struct {
-	seal cipher.AEAD
+	number uint8                  // of a sender's lane
+	sealer atomic.Pointer[sealer] // nil: nothing was sent yet
+	opener *opener                // nil: no frame came yet
+}
+
+// sealer is the sending half of a lane.
+type sealer struct {
+	aead cipher.AEAD
 	sent atomic.Uint64 // the next counter
-	_    [64]byte      // keeps the sender's cache line from the receiver's
-	open cipher.AEAD
+	_    [40]byte      // keeps the counters of two lanes off one cache line
+}
+
+// opener is the receiving half of a lane.
+type opener struct {
+	aead cipher.AEAD
 	seen window
 }
 
 // roots are the two secrets of a handshake that all keys of a keypair are made from.
 type roots struct{ send, receive [32]byte }
 
-// expand makes the keys of all lanes, as agreed. Without a seal there are none for data.
+// expand prepares all lanes, as agreed; without a seal there are none for data. It fails where no lane's keys can be made.
 func (k *Keypair) expand(r roots) error {
-	c := k.agreement.Cipher
+	k.roots = r
 	k.Sealed, k.Lanes = k.agreement.Sealed, int(k.agreement.Lanes)
 	if k.Sealed {
 		k.data = make([]lane, k.Lanes)
 		for i := range k.data {
-			if err := k.data[i].expand(r, c, fmt.Sprintf("weft 1 data lane %d", i)); err != nil {
-				return err
-			}
+			k.data[i].number = uint8(i)
 		}
 	}
-	return k.control.expand(r, c, "weft 1 control")
-}
-
-// expand makes a lane's keys: HKDF-Expand of SHA-256 with the label and the cipher's number.
-func (l *lane) expand(r roots, c Cipher, label string) error {
-	var err error
-	if l.seal, err = laneCipher(r.send[:], c, label); err != nil {
-		return err
-	}
-	l.open, err = laneCipher(r.receive[:], c, label)
+	_, err := laneCipher(r.send[:], k.agreement.Cipher, k.label(&k.control))
 	return err
 }
 
+// label is that of a lane's keys.
+func (k *Keypair) label(l *lane) string {
+	if l == &k.control {
+		return "weft 1 control"
+	}
+	return fmt.Sprintf("weft 1 data lane %d", l.number)
+}
+
+// sealing is the sending half of a lane.
+func (k *Keypair) sealing(l *lane) *sealer {
+	if s := l.sealer.Load(); s != nil {
+		return s
+	}
+	l.sealer.CompareAndSwap(nil, &sealer{aead: k.mustCipher(&k.roots.send, k.label(l))})
+	return l.sealer.Load() // the one that was first: a counter must not begin twice
+}
+
+// opening is the receiving half of a lane.
+func (k *Keypair) opening(l *lane) *opener {
+	if l.opener == nil {
+		l.opener = &opener{aead: k.mustCipher(&k.roots.receive, k.label(l))}
+	}
+	return l.opener
+}
+
+// mustCipher makes the AEAD of a lane. expand has shown that it can be made.
+func (k *Keypair) mustCipher(root *[32]byte, label string) cipher.AEAD {
+	aead, err := laneCipher(root[:], k.agreement.Cipher, label)
+	if err != nil {
+		panic(err)
+	}
+	return aead
+}
+
+// laneCipher makes the AEAD of a lane in one direction: its key is HKDF-Expand of SHA-256 with the label and the cipher's number.
 func laneCipher(root []byte, c Cipher, label string) (cipher.AEAD, error) {
 	key, err := hkdf.Expand(sha256.New, root, fmt.Sprintf("%s cipher %d", label, c), 32)
 	if err != nil {
@@ -96,11 +135,19 @@ func laneCipher(root []byte, c Cipher, label string) (cipher.AEAD, error) {
 // worn reports whether a counter has reached the count at which the keys are to be replaced.
 func (k *Keypair) worn() bool {
 	for i := range k.data {
-		if k.data[i].sent.Load() >= k.rekeyCount {
+		if k.data[i].sent() >= k.rekeyCount {
 			return true
 		}
 	}
-	return k.control.sent.Load() >= k.rekeyCount
+	return k.control.sent() >= k.rekeyCount
+}
+
+// sent is how many counters of a lane have been used.
+func (l *lane) sent() uint64 {
+	if s := l.sealer.Load(); s != nil {
+		return s.sent.Load()
+	}
+	return 0
 }
 
 // Agreement is what the handshake settled.

@@ -22,7 +22,7 @@ func (k *Keypair) SealData(frame []byte, lane, flags uint8, packet []byte) ([]by
 		return k.clearData(frame, lane, flags, packet)
 	}
 	h := Header{Type: Data, Flags: flags, Lane: lane, Index: k.RemoteIndex}
-	return k.data[lane].sealFrame(frame, h, packet)
+	return k.sealFrame(&k.data[lane], frame, h, packet)
 }
 
 func (k *Keypair) clearData(frame []byte, lane, flags uint8, packet []byte) ([]byte, error) {
@@ -46,20 +46,21 @@ func (k *Keypair) PutClearHeader(dst []byte, lane, flags uint8) {
 }
 
 // sealFrame appends header, counter, sealed body and tag to frame.
-func (l *lane) sealFrame(frame []byte, h Header, body []byte) ([]byte, error) {
+func (k *Keypair) sealFrame(l *lane, frame []byte, h Header, body []byte) ([]byte, error) {
 	n := len(frame)
 	if cap(frame)-n < sealedHead+len(body)+TagLen {
 		return nil, ErrBuffer
 	}
-	counter := l.sent.Add(1) - 1
+	s := k.sealing(l)
+	counter := s.sent.Add(1) - 1
 	if counter >= counterLimit {
-		l.sent.Store(counterLimit) // or it would wrap, after 2^64 tries
+		s.sent.Store(counterLimit) // or it would wrap, after 2^64 tries
 		return nil, ErrExhausted
 	}
 	head := frame[n : n+sealedHead]
 	h.put(head)
 	binary.BigEndian.PutUint64(head[HeaderLen:], counter)
-	return l.seal.Seal(frame[:n+sealedHead], head[nonceAt:], body, head), nil
+	return s.aead.Seal(frame[:n+sealedHead], head[nonceAt:], body, head), nil
 }
 
 // OpenData takes a data frame apart, in place: packet is borrowed from frame. It commits the replay window only after
@@ -84,7 +85,7 @@ func (k *Keypair) OpenData(frame []byte) (packet []byte, err error) {
 	case !k.Sealed:
 		return nil, ErrAuth // a sealed frame, and no key for it
 	default:
-		if packet, err = k.data[lane].openFrame(frame); err != nil {
+		if packet, err = k.openFrame(&k.data[lane], frame); err != nil {
 			return nil, err
 		}
 	}
@@ -95,20 +96,21 @@ func (k *Keypair) OpenData(frame []byte) (packet []byte, err error) {
 }
 
 // openFrame verifies and decrypts a sealed frame in place.
-func (l *lane) openFrame(frame []byte) ([]byte, error) {
+func (k *Keypair) openFrame(l *lane, frame []byte) ([]byte, error) {
 	if len(frame) < sealedHead+TagLen {
 		return nil, ErrShort
 	}
 	counter := binary.BigEndian.Uint64(frame[HeaderLen:])
-	if counter >= counterLimit || !l.seen.fresh(counter) {
+	o := k.opening(l)
+	if counter >= counterLimit || !o.seen.fresh(counter) {
 		return nil, ErrReplay
 	}
 	head, body := frame[:sealedHead], frame[sealedHead:]
-	packet, err := l.open.Open(body[:0], head[nonceAt:], body, head)
+	packet, err := o.aead.Open(body[:0], head[nonceAt:], body, head)
 	if err != nil {
 		return nil, ErrAuth
 	}
-	l.seen.commit(counter)
+	o.seen.commit(counter)
 	return packet, nil
 }
 
@@ -123,7 +125,7 @@ func (k *Keypair) SealControl(dst []byte, kind ControlKind, body []byte) ([]byte
 	plain := dst[at : at+1+len(body)]
 	copy(plain[1:], body)
 	plain[0] = byte(kind)
-	return k.control.sealFrame(dst, Header{Type: Control, Index: k.RemoteIndex}, plain)
+	return k.sealFrame(&k.control, dst, Header{Type: Control, Index: k.RemoteIndex}, plain)
 }
 
 // OpenControl takes a control frame apart, in place: body is borrowed from frame.
@@ -135,7 +137,7 @@ func (k *Keypair) OpenControl(frame []byte) (kind ControlKind, body []byte, err 
 	if frame[0] != Version<<4|byte(Control) {
 		return 0, nil, ErrType
 	}
-	plain, err := k.control.openFrame(frame)
+	plain, err := k.openFrame(&k.control, frame)
 	if err != nil {
 		return 0, nil, err
 	}

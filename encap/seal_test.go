@@ -209,7 +209,7 @@ func withFlag(t *testing.T, k *Keypair, flag uint8) []byte {
 		return append(Header{Type: Data, Flags: FlagClear | flag, Index: k.RemoteIndex}.Append(nil), "packet"...)
 	}
 	h := Header{Type: Data, Flags: flag, Index: k.RemoteIndex}
-	frame, err := k.data[0].sealFrame(make([]byte, 0, 64), h, []byte("packet"))
+	frame, err := k.sealFrame(&k.data[0], make([]byte, 0, 64), h, []byte("packet"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,8 +303,8 @@ func TestBufferWithoutRoomIsRefused(t *testing.T) {
 
 func TestCounterStopsForGood(t *testing.T) {
 	a, b := keypairs(t, CipherAES256GCM, true, 1)
-	a.data[0].sent.Store(counterLimit - 1)
-	a.control.sent.Store(counterLimit)
+	a.sealing(&a.data[0]).sent.Store(counterLimit - 1)
+	a.sealing(&a.control).sent.Store(counterLimit)
 	if _, err := b.OpenData(sealed(t, a, 0, "the last one")); err != nil {
 		t.Error(err)
 	}

@@ -73,7 +73,9 @@ func (s *Session) Remote() Settings { return s.remote }
 
 // Forgotten reports whether the initiator of m knows nothing of keys that are in force here: it has begun anew, and cannot open
 // what is sent under them.
-func (s *Session) Forgotten(m *InitiationMessage) bool { return m.generation == 0 && s.Current() != nil }
+func (s *Session) Forgotten(m *InitiationMessage) bool {
+	return m.generation == 0 && s.Current() != nil
+}
 
 // History counts what became of handshakes.
 type History struct {
@@ -187,6 +189,27 @@ func (s *Session) Expire(now time.Time) {
 	if s.pending != nil && !now.Before(s.pendingEnd) {
 		s.forget()
 	}
+}
+
+// Due is when Expire will next drop something; zero: nothing is there that it could.
+func (s *Session) Due() (due time.Time) {
+	note := func(t time.Time) {
+		if due.IsZero() || t.Before(due) {
+			due = t
+		}
+	}
+	for _, k := range []*Keypair{s.Current(), s.next} {
+		if k != nil {
+			note(k.Born.Add(s.cfg.RejectAfter))
+		}
+	}
+	for i := range s.old {
+		note(s.old[i].until)
+	}
+	if s.pending != nil {
+		note(s.pendingEnd)
+	}
+	return due
 }
 
 func (s *Session) rejected(k *Keypair, now time.Time) bool {

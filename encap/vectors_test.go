@@ -58,7 +58,7 @@ func TestVectorsOfDataFrames(t *testing.T) {
 	for _, c := range bothCiphers {
 		for _, lane := range []uint8{0, 1} {
 			a, _ := keypairs(t, c, true, 2)
-			a.data[lane].sent.Store(0x0102030405 + uint64(lane))
+			a.sealing(&a.data[lane]).sent.Store(0x0102030405 + uint64(lane))
 			list = append(list, frameVector{
 				Lane:   laneVector{Root: rootOfA[:], Label: fmt.Sprintf("weft 1 data lane %d cipher %d", lane, c)},
 				Cipher: uint8(c), Type: uint8(Data), Flags: lane * FlagPartial, Number: lane, Index: a.RemoteIndex,
@@ -93,7 +93,7 @@ func TestVectorsOfControlFrames(t *testing.T) {
 	for i, b := range bodies {
 		c := bothCiphers[i%2]
 		a, _ := keypairs(t, c, true, 2)
-		a.control.sent.Store(uint64(i))
+		a.sealing(&a.control).sent.Store(uint64(i))
 		frame, err := a.SealControl(nil, b.kind, b.body)
 		if err != nil {
 			t.Fatal(err)

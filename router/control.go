@@ -57,6 +57,9 @@ func (r *Router) step() time.Duration {
 		r.stepPeer(p, now)
 		due := p.link.due(now, r.at(p.heard.Load()), r.at(p.carried.Load()), p.rtt)
 		wait = min(wait, due.Sub(now), r.stepBacklog(p))
+		if due := p.session.Due(); !due.IsZero() { // not a moment later are frames under old keys taken
+			wait = min(wait, due.Sub(now))
+		}
 	}
 	return max(wait, time.Millisecond)
 }

@@ -12,6 +12,8 @@ type Timing struct {
 	CallMin time.Duration // first pause between calls of a peer that does not answer; doubles
 	CallMax time.Duration // last pause
 	Rekey   time.Duration // age of a keypair at which it is replaced
+
+	RekeyCount uint64 // frames that went in one lane under a keypair, at which it is replaced as well; 0: encap's default
 }
 
 func (t Timing) withDefaults() Timing {

@@ -104,7 +104,7 @@ func (r *Router) peer(id trust.Fingerprint, cfg PeerConfig) *peer {
 func (r *Router) newSession(p *peer, keys trust.PublicKeys) *encap.Session {
 	return encap.NewSession(encap.SessionConfig{
 		Local: r.cfg.Local, Peer: keys, Indexes: &binder{r: r, p: p}, Stamp: r.cfg.Stamp,
-		RekeyAfter: r.timing.Rekey,
+		RekeyAfter: r.timing.Rekey, RekeyCount: r.timing.RekeyCount,
 	})
 }
 
