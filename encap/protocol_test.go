@@ -13,7 +13,7 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 		"Initiation": Initiation, "Response": Response, "Cookie": Cookie, "Data": Data, "Control": Control, "GossipType": GossipType,
 		"Relay": Relay, "FlagClear": FlagClear, "FlagPartial": FlagPartial, "FlagCookie": FlagCookie,
 		"CipherAES256GCM": CipherAES256GCM, "CipherChaCha20Poly1305": CipherChaCha20Poly1305,
-		"CapDialBack": CapDialBack, "CapSecrets": CapSecrets,
+		"CapDialBack": CapDialBack, "CapSecrets": CapSecrets, "CapStrict": CapStrict,
 		"Probe": Probe, "ProbeReply": ProbeReply, "Gossip": Gossip, "Goodbye": Goodbye, "Pause": Pause,
 		"DialRequest": DialRequest, "DialBack": DialBack, "DialResponse": DialResponse,
 		"SecretQuestion": SecretQuestion, "SecretReply": SecretReply,

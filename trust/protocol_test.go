@@ -4,7 +4,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +43,24 @@ func TestTheProtocolHasTheLabelsOfTheCode(t *testing.T) {
 	for _, label := range documented {
 		if !slices.ContainsFunc(code, func(c string) bool { return c == label || strings.HasPrefix(label, c+" ") }) {
 			t.Errorf("no code has the label %q", label)
+		}
+	}
+}
+
+// TestReferencesInTheProtocolLeadSomewhere follows links within the document, as GitHub names headings.
+func TestReferencesInTheProtocolLeadSomewhere(t *testing.T) {
+	raw, err := os.ReadFile(protocolFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	headings := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(string(raw), -1) {
+		name := regexp.MustCompile(`[^a-z0-9 -]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		headings[strings.ReplaceAll(name, " ", "-")] = true
+	}
+	for _, m := range regexp.MustCompile(`\]\(#([^)]+)\)`).FindAllStringSubmatch(string(raw), -1) {
+		if !headings[m[1]] {
+			t.Errorf("no heading is called %s", m[1])
 		}
 	}
 }
