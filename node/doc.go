@@ -7,7 +7,7 @@
 //
 // Rooms. config is the configuration; setup writes it and makes tokens; handover passes the descriptors of device and port on
 // to the process of the next start; service tells the service manager how the node is; rundir and statedir are the lock and the
-// files by which daemons know of each other and of their last start.
+// files by which daemons know of each other and of their last start; dialback has peers call this node.
 //
 // Always. The whole network is unreachable in the kernel before anything else is set up, so that nothing for the overlay
 // leaks to the default route. A prefix is routed to a peer only while the peer's path is up. A stop leaves device,

@@ -21,6 +21,7 @@ import (
 	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/config"
+	"github.com/weftnet/weft/node/dialback"
 	"github.com/weftnet/weft/node/handover"
 	"github.com/weftnet/weft/node/rundir"
 	"github.com/weftnet/weft/node/service"
@@ -54,7 +55,7 @@ type Node struct {
 	checks    *reachability
 	service   *service.Service
 	recent    *logTail // the latest log lines; nil: not kept
-	dialbacks *dialbacks
+	dialbacks *dialback.Service
 	refused   *refusals
 	metrics   metricsPlace
 
@@ -289,17 +290,19 @@ func (n *Node) close() {
 // assemble makes router, streams and mesh and ties them together.
 func (n *Node) assemble(epoch uint64) (err error) {
 	spin, _ := spinFor(n.platform.CPU)
-	n.dialbacks = newDialbacks(n)
 	n.local = &encap.Local{
 		Identity: n.identity, Ring: trust.NewRing(n.keys), Settings: n.settings(), Name: n.config().Name, Rand: n.platform.Random,
 	}
 	n.router = router.New(router.Config{
 		Local: n.local, Boot: n.boot, Device: n.device, Port: n.port, Log: n.log, Events: n.onEvent,
 		Stamp: encap.Stamps(epoch), Partial: n.config().Offload.Partial != encap.KnobOff, Spin: spin, Hold: firstPaths,
-		Dial:   n.dialbacks.hear,
+		Dial:   func(m router.DialMessage) { n.dialbacks.Hear(m) },
 		Gossip: func(from trust.Fingerprint, boot trust.BootNonce, packet []byte) { n.mesh.Ingest(from, boot, packet) },
 	})
 	n.streams = n.newStreams()
+	n.dialbacks = dialback.New(dialback.Config{
+		Router: n.router, Streams: n.streams, Dialer: n.platform.Dialer, Random: n.platform.Random, Log: n.log, Claimed: n.claimedBy,
+	})
 	n.checks = newReachability(n)
 	if n.mesh, err = mesh.New(n.meshConfig()); err != nil {
 		return err
@@ -363,7 +366,7 @@ func (n *Node) startParts(ctx context.Context, tcp, control net.Listener) (group
 	group.Go(func() error { return n.serveMetrics(running) })
 	group.Go(func() error { return n.hearReloads(running) })
 	group.Go(func() error { return n.runService(running) })
-	group.Go(func() error { return n.dialbacks.run(running) })
+	group.Go(func() error { return n.dialbacks.Run(running) })
 	return group, running
 }
 

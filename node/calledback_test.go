@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,7 +15,7 @@ import (
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/config"
-	"github.com/weftnet/weft/router"
+	"github.com/weftnet/weft/node/dialback"
 )
 
 // gate dials through a firewall that, once it is closed, swallows new flows of UDP and refuses those of TCP.
@@ -102,7 +101,7 @@ func TestAPeerIsNotCalledAgainAtOnce(t *testing.T) {
 		if r.By != api.DialedByNobody || !strings.Contains(r.Why, "too often") {
 			t.Errorf("%+v", r)
 		}
-		time.Sleep(dialPause)
+		time.Sleep(dialback.Pause)
 		if r, err := a.node.DialBack(a.t.Context(), "node-2"); err != nil || r.By != api.DialedByPeer {
 			t.Errorf("%+v, %v", r, err)
 		}
@@ -166,82 +165,6 @@ func TestAPeerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 		r, err := a.node.DialBack(t.Context(), "node-2")
 		if err != nil || r.By == api.DialedByPeer || r.Why == "" {
 			t.Errorf("%+v, %v", r, err)
-		}
-		synctest.Wait()
-		if n := len(a.node.dialbacks.asked); n != 0 {
-			t.Errorf("%d dial-backs are not forgotten", n)
-		}
-	})
-}
-
-func TestARequestThatComesTwiceIsServedOnce(t *testing.T) {
-	bubble(t, lan, func(t *testing.T, s *site) {
-		a := s.machine(1)
-		must(t, a.boot())
-		d := newDialbacks(a.node)
-		m := router.DialMessage{Kind: encap.DialRequest, Body: encap.DialBody{ID: 5}}
-		if first, due := d.take(m); !first || !due {
-			t.Error("the first is not served")
-		}
-		if first, _ := d.take(m); first {
-			t.Error("it is served again")
-		}
-	})
-}
-
-func TestARequestThatComesTooSoonIsRefusedOnceAndKeepsNoWorkerWaiting(t *testing.T) {
-	bubble(t, lan, func(t *testing.T, s *site) {
-		a, b := s.pair()
-		id, waiting, err := a.node.dialbacks.begin(b.node.identity.Fingerprint())
-		must(t, err)
-		defer a.node.dialbacks.end(id)
-		waiting.answer = make(chan encap.DialBody, 8) // room for more than the first
-		self := a.node.identity.Fingerprint()
-		b.node.dialbacks.served[self] = servedDial{id + 1, time.Now()}
-
-		began := time.Now()
-		b.node.dialbacks.serve(t.Context(), router.DialMessage{Kind: encap.DialRequest, From: self, Body: encap.DialBody{ID: id}})
-		if took := time.Since(began); took != 0 {
-			t.Errorf("it kept the worker for %v", took)
-		}
-		time.Sleep(dialPause)
-		if n := len(waiting.answer); n != 1 {
-			t.Fatalf("%d answers, want 1", n)
-		}
-		if got := <-waiting.answer; got.Status != encap.DialBusy {
-			t.Errorf("the answer is %+v", got)
-		}
-	})
-}
-
-func TestMoreRequestsThanAreServedAreLeft(t *testing.T) {
-	bubble(t, lan, func(t *testing.T, s *site) {
-		a := s.machine(1)
-		must(t, a.boot())
-		d := newDialbacks(a.node) // nobody serves
-		for range 3 * dialQueue {
-			d.hear(router.DialMessage{Kind: encap.DialRequest})
-		}
-		if n := len(d.requests); n != dialQueue {
-			t.Errorf("%d wait, want %d", n, dialQueue)
-		}
-	})
-}
-
-func TestAnswersOfOthersThanWhoWasAskedAreIgnored(t *testing.T) {
-	bubble(t, lan, func(t *testing.T, s *site) {
-		a := s.machine(1)
-		must(t, a.boot())
-		d := newDialbacks(a.node)
-		id, waiting, err := d.begin([32]byte{1})
-		must(t, err)
-		at := netip.AddrPortFrom(addrOf(1), config.DefaultPort)
-		for _, kind := range []encap.ControlKind{encap.DialBack, encap.DialResponse} {
-			d.hear(router.DialMessage{Kind: kind, From: [32]byte{2}, Body: encap.DialBody{ID: id, To: at}})
-			d.hear(router.DialMessage{Kind: kind, From: [32]byte{1}, Body: encap.DialBody{ID: id + 1, To: at}})
-		}
-		if len(waiting.called) != 0 || len(waiting.answer) != 0 {
-			t.Errorf("%v, %d answers", waiting.called, len(waiting.answer))
 		}
 	})
 }

@@ -1,10 +1,9 @@
-package node
+package dialback
 
 import (
 	"context"
 	"errors"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -12,13 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weftnet/weft/encap"
-	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/router"
 	"github.com/weftnet/weft/trust"
 )
 
-// run serves requests until ctx ends.
-func (d *dialbacks) run(ctx context.Context) error {
+// Run serves requests until ctx ends.
+func (d *Service) Run(ctx context.Context) error {
 	var workers errgroup.Group
 	for range dialWorkers {
 		workers.Go(func() error {
@@ -37,7 +35,7 @@ func (d *dialbacks) run(ctx context.Context) error {
 
 // serve calls a peer that asked for it, and answers. One that asks too often is told so at once, and not a second time: where
 // that is lost it asks again.
-func (d *dialbacks) serve(ctx context.Context, m router.DialMessage) {
+func (d *Service) serve(ctx context.Context, m router.DialMessage) {
 	switch first, due := d.take(m); {
 	case !first:
 	case !due:
@@ -48,18 +46,18 @@ func (d *dialbacks) serve(ctx context.Context, m router.DialMessage) {
 }
 
 // dial calls a peer at the endpoints of its claim, and returns how that went.
-func (d *dialbacks) dial(ctx context.Context, m router.DialMessage) encap.DialBody {
+func (d *Service) dial(ctx context.Context, m router.DialMessage) encap.DialBody {
 	at := d.claimed(m.From)
 	if len(at) == 0 {
 		return encap.DialBody{Status: encap.DialNowhere}
 	}
-	d.n.log.Info("node.dialback.served", "peer", m.From.Short(), "endpoints", at)
+	d.cfg.Log.Info("node.dialback.served", "peer", m.From.Short(), "endpoints", at)
 	return encap.DialBody{Dialed: d.call(ctx, m.From, m.Body.ID, at)}
 }
 
 // answerTwice sends an answer and repeats it after dialGap: the first may be lost, and another request with its id is not
 // served.
-func (d *dialbacks) answerTwice(ctx context.Context, m router.DialMessage, body encap.DialBody) {
+func (d *Service) answerTwice(ctx context.Context, m router.DialMessage, body encap.DialBody) {
 	if err := d.answer(m, body); err != nil || !pause(ctx, dialGap) {
 		return
 	}
@@ -67,18 +65,18 @@ func (d *dialbacks) answerTwice(ctx context.Context, m router.DialMessage, body 
 }
 
 // answer sends the answer to a request once.
-func (d *dialbacks) answer(m router.DialMessage, body encap.DialBody) error {
+func (d *Service) answer(m router.DialMessage, body encap.DialBody) error {
 	body.ID = m.Body.ID
-	return d.n.router.SendDial(m.From, encap.DialResponse, body)
+	return d.cfg.Router.SendDial(m.From, encap.DialResponse, body)
 }
 
 // take notes a request. first: it is not one that was repeated. due: the peer's last one is long enough ago.
-func (d *dialbacks) take(m router.DialMessage) (first, due bool) {
+func (d *Service) take(m router.DialMessage) (first, due bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
 	for id, last := range d.served {
-		if id != m.From && now.Sub(last.at) >= dialPause {
+		if id != m.From && now.Sub(last.at) >= Pause {
 			delete(d.served, id)
 		}
 	}
@@ -86,28 +84,21 @@ func (d *dialbacks) take(m router.DialMessage) (first, due bool) {
 	if known && last.id == m.Body.ID {
 		return false, false
 	}
-	if known && now.Sub(last.at) < dialPause {
+	if known && now.Sub(last.at) < Pause {
 		return true, false
 	}
 	d.served[m.From] = servedDial{m.Body.ID, now}
 	return true, true
 }
 
-// claimed are the endpoints that a member claims for itself, without those inside the overlay.
-func (d *dialbacks) claimed(id trust.Fingerprint) []netip.AddrPort {
-	d.n.state.mu.Lock()
-	members := d.n.state.view.Members
-	d.n.state.mu.Unlock()
-	i := slices.IndexFunc(members, func(m mesh.Member) bool { return m.ID == id })
-	if i < 0 || members[i].Claim == nil {
-		return nil
-	}
-	at := d.n.underlayOnly(members[i].Claim.Endpoints)
+// claimed are the endpoints at which a member may be called.
+func (d *Service) claimed(id trust.Fingerprint) []netip.AddrPort {
+	at := d.cfg.Claimed(id)
 	return at[:min(len(at), encap.MaxDialed)]
 }
 
 // call calls a peer at all endpoints at once, by UDP and TCP.
-func (d *dialbacks) call(ctx context.Context, peer trust.Fingerprint, id uint64, at []netip.AddrPort) []encap.Dialed {
+func (d *Service) call(ctx context.Context, peer trust.Fingerprint, id uint64, at []netip.AddrPort) []encap.Dialed {
 	results := make([]encap.Dialed, len(at))
 	var calls sync.WaitGroup
 	for i, endpoint := range at {
@@ -120,34 +111,34 @@ func (d *dialbacks) call(ctx context.Context, peer trust.Fingerprint, id uint64,
 }
 
 // callUDP sends frames from a port of its own. A refusal is known only from the second on: ICMP tells of the one before.
-func (d *dialbacks) callUDP(ctx context.Context, peer trust.Fingerprint, id uint64, at netip.AddrPort) encap.DialOutcome {
-	conn, err := d.n.platform.Dialer.DialContext(ctx, "udp", at.String())
+func (d *Service) callUDP(ctx context.Context, peer trust.Fingerprint, id uint64, at netip.AddrPort) encap.DialOutcome {
+	conn, err := d.cfg.Dialer.DialContext(ctx, "udp", at.String())
 	if err != nil {
-		return dialOutcome(err)
+		return outcomeOf(err)
 	}
 	defer conn.Close()
 	for i := range dialTries {
 		if i > 0 && !pause(ctx, dialGap) {
 			return encap.DialFailed
 		}
-		frame, err := d.n.router.SealDialBack(peer, encap.DialBody{ID: id, To: at})
+		frame, err := d.cfg.Router.SealDialBack(peer, encap.DialBody{ID: id, To: at})
 		if err == nil {
 			_, err = conn.Write(frame)
 		}
 		if err != nil {
-			return dialOutcome(err)
+			return outcomeOf(err)
 		}
 	}
 	return encap.DialOK
 }
 
 // callTCP opens a stream, and closes it again.
-func (d *dialbacks) callTCP(ctx context.Context, peer trust.Fingerprint, at netip.AddrPort) encap.DialOutcome {
+func (d *Service) callTCP(ctx context.Context, peer trust.Fingerprint, at netip.AddrPort) encap.DialOutcome {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	s, err := d.n.streams.Dial(ctx, at)
+	s, err := d.cfg.Streams.Dial(ctx, at)
 	if err != nil {
-		return dialOutcome(err)
+		return outcomeOf(err)
 	}
 	defer s.Close()
 	if s.Remote().Keys.Fingerprint() != peer {
@@ -156,8 +147,8 @@ func (d *dialbacks) callTCP(ctx context.Context, peer trust.Fingerprint, at neti
 	return encap.DialOK
 }
 
-// dialOutcome says what an error of a call means.
-func dialOutcome(err error) encap.DialOutcome {
+// outcomeOf says what an error of a call means.
+func outcomeOf(err error) encap.DialOutcome {
 	switch {
 	case errors.As(err, new(*encap.RefusedError)):
 		return encap.DialStranger
