@@ -1,0 +1,199 @@
+package secrets
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/trust"
+)
+
+// ErrNoStep says that a rotation cannot go on now; the text says why, and what to do.
+var ErrNoStep = errors.New("secrets: no next step")
+
+func noStep(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrNoStep, fmt.Sprintf(format, args...))
+}
+
+var phases = map[encap.SecretPhase]string{
+	encap.SecretAsk: api.RotationNone, encap.SecretAdd: api.RotationAdd, encap.SecretFirst: api.RotationFirst, encap.SecretRetire: api.RotationRetire,
+}
+
+// State asks all members which secrets they hold, and changes nothing.
+func (s *Secrets) State(ctx context.Context) *api.Rotation {
+	s.mu.Lock()
+	r := s.state()
+	s.mu.Unlock()
+	r.Nodes = append(r.Nodes, s.askAll(ctx, encap.SecretOffer{Phase: encap.SecretAsk}, nil)...)
+	for i := range r.Nodes {
+		if n := &r.Nodes[i]; n.State == api.RotationFollows && r.Phase != api.RotationNone && !inPhase(r, n.Holds) {
+			n.State, n.Reason = api.RotationRefuses, "it is not in this phase"
+		}
+	}
+	r.Done = done(r.Nodes)
+	return r
+}
+
+// inPhase reports whether a node that holds those secrets is in the phase of r.
+func inPhase(r *api.Rotation, holds []string) bool {
+	first, second := holds[0] == r.New, len(holds) > 1 && holds[1] == r.New
+	switch r.Phase {
+	case api.RotationAdd:
+		return first || second
+	case api.RotationFirst:
+		return first
+	}
+	return first && len(holds) == 1
+}
+
+// state is where this node is. It needs mu.
+func (s *Secrets) state() *api.Rotation {
+	phase, o := s.phase()
+	r := &api.Rotation{Phase: phases[phase], Nodes: []api.RotationNode{{Name: "this node", State: api.RotationFollows, Holds: shortNames(s.held)}}}
+	if phase != encap.SecretAsk {
+		r.Old, r.New = o.Old.Short(), o.New.Short()
+	}
+	return r
+}
+
+// phase is the phase of the rotation that this node follows, and the offer that brings others there; SecretAsk: it follows none. It
+// needs mu.
+func (s *Secrets) phase() (encap.SecretPhase, encap.SecretOffer) {
+	r := s.record.Rotation
+	if r == nil {
+		return encap.SecretAsk, encap.SecretOffer{}
+	}
+	o := encap.SecretOffer{Old: trust.SecretID(r.Old), New: trust.SecretID(r.New), Phase: encap.SecretAdd}
+	o.Secret, _ = s.holds(o.New)
+	switch {
+	case s.held[0].ID() == o.New && len(s.held) == 1:
+		o.Phase, o.Secret = encap.SecretRetire, trust.Secret{}
+	case s.held[0].ID() == o.New:
+		o.Phase = encap.SecretFirst
+	}
+	return o.Phase, o
+}
+
+// Rotate leads the cluster one step on: it begins a rotation, or brings all members into the phase that this node is in and then, if
+// all but those that are left out are there, into the next. The error is an ErrNoStep, or says why this node cannot follow itself.
+func (s *Secrets) Rotate(ctx context.Context, without []string) (*api.Rotation, error) {
+	if !s.leading.TryLock() {
+		return nil, noStep("this node is about another step: wait for its end")
+	}
+	defer s.leading.Unlock()
+	left, err := s.named(without)
+	if err != nil {
+		return nil, err
+	}
+	o, begun, err := s.begin()
+	if err != nil {
+		return nil, err
+	}
+	nodes := s.askAll(ctx, o, left)
+	if begun || !done(nodes) || o.Phase == encap.SecretRetire {
+		return s.result(o, nodes), nil
+	}
+	if o, err = s.advance(o); err != nil {
+		return nil, err
+	}
+	return s.result(o, s.askAll(ctx, o, left)), nil
+}
+
+// begin is the offer of the phase that this node is in. Where there is no rotation, it begins one.
+func (s *Secrets) begin() (o encap.SecretOffer, begun bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	phase, o := s.phase()
+	if phase != encap.SecretAsk {
+		return o, false, nil
+	}
+	if len(s.held) > 1 {
+		return o, false, noStep("secret_file holds two secrets that no rotation through sessions brought: finish that change by file first")
+	}
+	next, err := trust.NewSecret(s.cfg.Random)
+	if err != nil {
+		return o, false, err
+	}
+	o = encap.SecretOffer{Phase: encap.SecretAdd, Old: s.held[0].ID(), New: next.ID(), Secret: next}
+	return o, true, s.own(o)
+}
+
+// advance takes this node to the phase after that of o, and returns the offer of it.
+func (s *Secrets) advance(o encap.SecretOffer) (encap.SecretOffer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.record.Rotation; r == nil || *r != *rotationOf(o) {
+		return o, noStep("another rotation goes before this one: look with 'weft secret rotate --status'")
+	}
+	o.Phase++
+	if o.Phase == encap.SecretRetire {
+		o.Secret = trust.Secret{}
+		return o, s.store(s.held[:1:1], rotationOf(o)) // the record goes when all have followed
+	}
+	return o, s.own(o)
+}
+
+// own follows an offer of this node's.
+func (s *Secrets) own(o encap.SecretOffer) error {
+	if s.cfg.Permit != nil {
+		if err := s.cfg.Permit(trust.Fingerprint{}, o); err != nil {
+			return noStep("%v", err)
+		}
+	}
+	err := s.step(o)
+	if err == nil {
+		s.cfg.Log.Info("node.secret.rotated", "from", "a command on this node", "secret", o.New.Short(), "phase", int(o.Phase))
+		return nil
+	}
+	return noStep("this node: %v (a rotation by file goes without this: docs/operating.md)", err)
+}
+
+// result is what became of a step. When all have retired the old secret, the rotation is over.
+func (s *Secrets) result(o encap.SecretOffer, nodes []api.RotationNode) *api.Rotation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.state()
+	r.Phase, r.Old, r.New = phases[o.Phase], o.Old.Short(), o.New.Short()
+	r.Nodes, r.Done = append(r.Nodes, nodes...), done(nodes)
+	if r.Over = r.Done && o.Phase == encap.SecretRetire; r.Over {
+		s.record.Rotation = nil
+		s.keepRecord()
+	}
+	return r
+}
+
+// done reports whether all nodes that are not left out follow.
+func done(nodes []api.RotationNode) bool {
+	for _, n := range nodes {
+		if n.State != api.RotationFollows && n.State != api.RotationLeft {
+			return false
+		}
+	}
+	return true
+}
+
+// named finds the members of those names, or whose ids begin so.
+func (s *Secrets) named(names []string) (map[trust.Fingerprint]bool, error) {
+	found := map[trust.Fingerprint]bool{}
+	members := s.cfg.Members()
+	for _, wanted := range names {
+		some := false
+		for _, m := range members {
+			if m.Name == wanted || len(wanted) >= 8 && strings.HasPrefix(m.ID.String(), wanted) {
+				found[m.ID], some = true, true
+			}
+		}
+		if !some {
+			var known []string
+			for _, m := range members {
+				known = append(known, m.Name)
+			}
+			return nil, noStep("there is no node %q to leave out (there are: %s)", wanted, cmp.Or(strings.Join(known, ", "), "none"))
+		}
+	}
+	return found, nil
+}
