@@ -107,7 +107,7 @@ func outboundDrops() []drop {
 			s.a.inject(s.good())
 		}},
 		{name: "key-exhausted", reason: KeyExhausted, outbound: true, provoke: func(s *scene) {
-			exhaust(s.a.internal(s.b).session.Current(), 0, 0)
+			exhaust(s.t, s.a.internal(s.b).session.Current(), 0, 0)
 			s.a.inject(s.good())
 		}},
 		{name: "send-failed", reason: SendFailed, outbound: true, provoke: func(s *scene) {

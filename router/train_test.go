@@ -250,9 +250,22 @@ func TestAPathOrKeysThatChangeBetweenTwoPacketsEndTheTrain(t *testing.T) {
 
 // exhaust leaves so many counters to the keys of a lane before they reach their hard stop. It reaches into encap, for 2^40
 // frames would take too long.
-func exhaust(k *encap.Keypair, lane int, left uint64) {
-	sent := reflect.ValueOf(k).Elem().FieldByName("data").Index(lane).FieldByName("sent")
-	(*atomic.Uint64)(unsafe.Pointer(sent.UnsafeAddr())).Store(1<<40 - left)
+func exhaust(t testing.TB, k *encap.Keypair, lane uint8, left uint64) {
+	t.Helper()
+	if _, err := k.SealData(make([]byte, 0, 64), lane, 0, nil); err != nil { // makes the lane's keys
+		t.Fatal(err)
+	}
+	pointer := reflect.ValueOf(k).Elem().FieldByName("data").Index(int(lane)).FieldByName("sealer") // an atomic.Pointer
+	sealer := pointer.Type().Field(0).Type.Elem().Elem()                                            // from its [0]*sealer
+	sent, ok := sealer.FieldByName("sent")
+	if !ok {
+		t.Fatal("encap's sealer has no field sent")
+	}
+	counter := (*atomic.Uint64)(unsafe.Add(pointer.FieldByName("v").UnsafePointer(), sent.Offset))
+	if counter.Load() == 0 {
+		t.Fatal("the counter is not where it was")
+	}
+	counter.Store(1<<40 - left)
 }
 
 func TestKeysThatEndInTheMiddleOfASuperpacketLeaveTheTrainBeforeItIntact(t *testing.T) {
@@ -261,7 +274,7 @@ func TestKeysThatEndInTheMiddleOfASuperpacketLeaveTheTrainBeforeItIntact(t *test
 		for _, left := range []int{0, 9} {
 			t.Run(fmt.Sprintf("%d packets before, %d segments sealed", before, left), func(t *testing.T) {
 				y := newYard(t, byHand{})
-				exhaust(y.a.known(y.b).session.Current(), 0, uint64(before+left))
+				exhaust(t, y.a.known(y.b).session.Current(), 0, uint64(before+left))
 				var batch []packet.Superpacket
 				var want [][]byte
 				for i := range before {
@@ -287,7 +300,7 @@ func TestKeysThatEndInTheMiddleOfASuperpacketLeaveTheTrainBeforeItIntact(t *test
 
 func TestAPacketForWhichThereIsNoKeyLeavesTheTrainBeforeItIntact(t *testing.T) {
 	y := newYard(t, byHand{})
-	exhaust(y.a.known(y.b).session.Current(), 0, 3)
+	exhaust(t, y.a.known(y.b).session.Current(), 0, 3)
 	trains := y.trains(slices.Repeat([]packet.Superpacket{small(2, 100)}, 5)...)
 	y.deliver(trains)
 	if got := y.got(y.b); len(got) != 3 || y.a.drops()[KeyExhausted] != 2 {
