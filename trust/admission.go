@@ -79,10 +79,14 @@ const (
 type NotAdmittedError struct {
 	Reason string // one of those above
 	text   string // a clause such as "its certificate expired 2026-01-02 15:04:05 UTC"
+	cause  error  // of ReasonMalformed and ReasonAuthority: what is wrong with the certificate itself
 }
 
 // Error is a clause about the node.
 func (e *NotAdmittedError) Error() string { return e.text }
+
+// Unwrap gives what is wrong with a certificate that cannot be read, or is not of the authority.
+func (e *NotAdmittedError) Unwrap() error { return e.cause }
 
 func notAdmitted(reason, format string, args ...any) error {
 	return &NotAdmittedError{Reason: reason, text: fmt.Sprintf(format, args...)}
@@ -100,7 +104,7 @@ func (a *Admission) Vouched(id Fingerprint, name string, raw []byte) (*Certifica
 	}
 	c, err := ParseCertificate(raw)
 	if err != nil {
-		return nil, notAdmitted(ReasonMalformed, "its certificate cannot be read: %v", err)
+		return nil, &NotAdmittedError{ReasonMalformed, fmt.Sprintf("its certificate cannot be read: %v", err), err}
 	}
 	return c, a.Check(c, id, name)
 }
@@ -108,7 +112,7 @@ func (a *Admission) Vouched(id Fingerprint, name string, raw []byte) (*Certifica
 // Check is Vouched for a certificate that was read.
 func (a *Admission) Check(c *Certificate, id Fingerprint, name string) error {
 	if err := c.verify(a.authorities); err != nil {
-		return notAdmitted(ReasonAuthority, "its certificate does not count: %v", err)
+		return &NotAdmittedError{ReasonAuthority, fmt.Sprintf("its certificate does not count: %v", err), err}
 	}
 	return c.CheckHolder(id, name)
 }

@@ -2,7 +2,6 @@ package trust
 
 import (
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,9 +32,6 @@ var signedEncoder, signedDecoder = func() (cbor.EncMode, cbor.DecMode) {
 	panic("trust: cbor: " + err.Error()) // the options are constant
 }()
 
-// errNoBlock says that a text has no PEM block of the wanted type.
-var errNoBlock = errors.New("no such block")
-
 // blockOf finds the first PEM block of a type in a text. The error says what the text is instead, without quoting it.
 func blockOf(text []byte, kind, maker string) ([]byte, error) {
 	text = []byte(strings.TrimPrefix(string(text), byteOrderMark))
@@ -59,7 +55,7 @@ func notBlock(others []string, kind, maker string) error {
 	if len(others) > 0 {
 		what = fmt.Sprintf("it holds a %q", others[0][:min(len(others[0]), 40)])
 	}
-	return fmt.Errorf("%w: %s (it should hold a %q, as %s writes it)", errNoBlock, what, kind, maker)
+	return fmt.Errorf("%s (it should hold a %q, as %s writes it)", what, kind, maker)
 }
 
 // blockText is the PEM block of raw.

@@ -89,15 +89,23 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newInit(), newJoin(), newUp(), newDown(), newReload(), newStatus(), newPeers(), newRoutes(), newSecret(), newToken(),
+	root.AddCommand(newInit(), newJoin(), newUp(), newDown(), newReload(), newStatus(), newPeers(), newRoutes(), newSecret(), newToken(), newAuthority(),
 		newDoctor(), newReport(), newDemo(), newBench(), newBenchWireGuard(), newVersion(),
 		newCompletion(), newMan())
 	for _, cmd := range root.Commands() {
-		markUsage(cmd)
-		complete(cmd)
+		finish(cmd)
 	}
 	markUsage(root)
 	return root
+}
+
+// finish gives a command, and those below it, what all have in common.
+func finish(cmd *cobra.Command) {
+	markUsage(cmd)
+	complete(cmd)
+	for _, sub := range cmd.Commands() {
+		finish(sub)
+	}
 }
 
 // markUsage makes wrong arguments of a command exit with 2.

@@ -28,8 +28,10 @@ func newStatus() *cobra.Command {
 }
 
 func newPeers() *cobra.Command {
-	return query("peers", "Show the peers: how each is reached, and how it sees us",
+	cmd := query("peers", "Show the peers: how each is reached, and how it sees us",
 		func(cmd *cobra.Command, c *api.Client) ([]api.Peer, error) { return c.Peers(cmd.Context()) }, printPeers)
+	cmd.AddCommand(newPeersRevoke())
+	return cmd
 }
 
 func newRoutes() *cobra.Command {
