@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -40,7 +41,7 @@ func NextEpoch(dir string, now time.Time) (epoch uint64, aside string, err error
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return 0, "", fmt.Errorf("statedir: read epoch: %w (move it away)", err)
-	case json.Unmarshal(data, &last) != nil && last.Version <= Version:
+	case (json.Unmarshal(data, &last) != nil || last.Epoch == math.MaxUint64) && last.Version <= Version: // no epoch comes after the highest
 		last = epochState{}
 		aside = path + ".damaged-" + now.UTC().Format("20060102T150405Z")
 		if err := os.Rename(path, aside); err != nil {
