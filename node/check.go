@@ -43,7 +43,7 @@ func Check(ctx context.Context, cfg config.Config) (*Prospect, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, exposed, err := readSecret(&cfg)
+	secret, err := readSecret(&cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func Check(ctx context.Context, cfg config.Config) (*Prospect, error) {
 	if err := cmp.Or(checkLocks(&cfg, running), checkMachine(&cfg, platform, running)); err != nil {
 		return nil, err
 	}
-	return &Prospect{What: prospect(&cfg, running), Warnings: warnings(&cfg, exposed, running)}, nil
+	return &Prospect{What: prospect(&cfg, running), Warnings: warnings(&cfg, secret.Exposed, running)}, nil
 }
 
 // checkLocks refuses directories that another daemon uses: another than running, which cfg is for.

@@ -12,6 +12,8 @@ import (
 // inspection adds what 'weft doctor' and 'weft report' ask for to the control API.
 func (n *Node) inspection(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+api.PathDialBack, n.replyDialBack)
+	mux.HandleFunc("GET "+api.PathRotation, n.serveRotation)
+	mux.HandleFunc("POST "+api.PathRotation, n.serveRotation)
 	mux.HandleFunc("GET "+api.PathConfig, reply(n.settingsInForce))
 	mux.HandleFunc("GET "+api.PathLog, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -29,6 +29,10 @@ func (n *Node) onEvent(e router.Event) {
 	switch e.Kind {
 	case router.Refused:
 		n.refused.add(e.Name, e.Reason)
+	case router.Misdated:
+		if n.refused.add(e.Name, e.Reason) {
+			n.log.Warn("node.gossip.misdated", "peer", e.Name, "reason", e.Reason)
+		}
 	case router.PathUp:
 		n.refused.forget(e.Name)
 		n.mesh.Reached(e.Peer)

@@ -153,6 +153,7 @@ func (n *Node) updateLocal() {
 	list := n.advertised()
 	local := mesh.Local{
 		Cut: n.lookBehind(), UnderlayMTU: int(n.egress(netip.Addr{}).MTU), MinVersion: encap.Version, MaxVersion: encap.Version,
+		Capabilities: n.settings().Capabilities,
 	}
 	for _, a := range list {
 		local.Endpoints = append(local.Endpoints, a.Endpoint)

@@ -124,4 +124,7 @@ func (n *Node) gossipReport() api.Gossip {
 func keysReport(r *api.Peer, p router.PeerStatus) {
 	r.Session, r.Handshakes, r.Rekeys = !p.KeysBorn.IsZero(), p.History.Keys, p.History.Rekeys
 	r.LastHandshake = shown(p.History.Last)
+	if r.Session {
+		r.Secret = p.Secret.Short()
+	}
 }

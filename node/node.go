@@ -24,6 +24,7 @@ import (
 	"github.com/weftnet/weft/node/dialback"
 	"github.com/weftnet/weft/node/handover"
 	"github.com/weftnet/weft/node/rundir"
+	"github.com/weftnet/weft/node/secrets"
 	"github.com/weftnet/weft/node/service"
 	"github.com/weftnet/weft/node/version"
 	"github.com/weftnet/weft/router"
@@ -38,7 +39,8 @@ type Node struct {
 	platform *Platform
 	log      *slog.Logger
 	identity *trust.Identity
-	keys     trust.Keys
+	secrets  *secrets.Secrets
+	keySince time.Time // when the node's key file was written
 	boot     trust.BootNonce
 	started  time.Time
 
@@ -162,7 +164,7 @@ func (n *Node) loadIdentity() error {
 	if created {
 		n.log.Info("node.identity.created", "id", identity.Fingerprint().Short(), "file", filepath.Join(n.config().StateDir, trust.IdentityFile))
 	}
-	n.identity = identity
+	n.identity, n.keySince = identity, trust.IdentitySince(n.config().StateDir)
 	n.boot, err = trust.NewBootNonce(n.platform.Random)
 	return err
 }
@@ -291,14 +293,16 @@ func (n *Node) close() {
 func (n *Node) assemble(epoch uint64) (err error) {
 	spin, _ := spinFor(n.platform.CPU)
 	n.local = &encap.Local{
-		Identity: n.identity, Ring: trust.NewRing(n.keys), Settings: n.settings(), Name: n.config().Name, Rand: n.platform.Random,
+		Identity: n.identity, Ring: n.secrets.Ring(), Settings: n.settings(), Name: n.config().Name, Rand: n.platform.Random,
 	}
 	n.router = router.New(router.Config{
 		Local: n.local, Boot: n.boot, Device: n.device, Port: n.port, Log: n.log, Events: n.onEvent,
 		Stamp: encap.Stamps(epoch), Partial: n.config().Offload.Partial != encap.KnobOff, Spin: spin, Hold: firstPaths,
 		Dial:   func(m router.DialMessage) { n.dialbacks.Hear(m) },
+		Secret: n.secrets.Hear,
 		Gossip: func(from trust.Fingerprint, boot trust.BootNonce, packet []byte) { n.mesh.Ingest(from, boot, packet) },
 	})
+	n.secrets.Start(n.router)
 	n.streams = n.newStreams()
 	n.dialbacks = dialback.New(dialback.Config{
 		Router: n.router, Streams: n.streams, Dialer: n.platform.Dialer, Random: n.platform.Random, Log: n.log, Claimed: n.claimedBy,
@@ -315,7 +319,7 @@ func (n *Node) settings() encap.Settings {
 	return encap.Settings{
 		Network: n.config().Network, Encryption: n.config().Encryption, MinVersion: encap.Version, MaxVersion: encap.Version,
 		Lanes: uint8(len(n.port.Lanes())), Ciphers: encap.PreferredCiphers(), MTU: uint16(n.egress(netip.Addr{}).MTU),
-		Capabilities: encap.CapDialBack, Build: encap.BuildName(version.Get().Version),
+		Capabilities: encap.CapDialBack | encap.CapSecrets, Build: encap.BuildName(version.Get().Version),
 	}
 }
 
@@ -367,6 +371,7 @@ func (n *Node) startParts(ctx context.Context, tcp, control net.Listener) (group
 	group.Go(func() error { return n.hearReloads(running) })
 	group.Go(func() error { return n.runService(running) })
 	group.Go(func() error { return n.dialbacks.Run(running) })
+	group.Go(func() error { return n.secrets.Run(running) })
 	return group, running
 }
 

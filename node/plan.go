@@ -80,6 +80,7 @@ func (n *Node) planPeer(p *plan, m mesh.Member, up map[trust.Fingerprint]router.
 	prefixes := holds.carried()
 	p.table.Peers = append(p.table.Peers, router.PeerConfig{
 		Keys: m.Claim.Keys, Name: m.Name, Prefixes: prefixes, Standby: holds.standby, Endpoints: p.outside(n.underlayOnly(endpointsOf(m))),
+		Capabilities: m.Claim.Capabilities,
 	})
 	status, ok := up[m.ID]
 	if !ok {

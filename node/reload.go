@@ -58,14 +58,14 @@ func (n *Node) reload() (*api.Reload, error) {
 		return nil, err
 	}
 	next, done := n.merge(&want)
-	otherSecret, err := n.rereadSecret(&want)
+	secret, err := readSecret(next)
 	if err != nil {
 		return nil, err
 	}
-	done.Waiting = append(done.Waiting, otherSecret...)
 	if err := n.apply(next); err != nil {
 		return nil, err
 	}
+	done.Changed = append(done.Changed, n.takeSecret(next.SecretFile, secret)...)
 	return done, nil
 }
 
@@ -115,19 +115,6 @@ func (n *Node) merge(want *config.Config) (next *config.Config, done *api.Reload
 		done.Waiting, done.Changed = append(done.Waiting, done.Changed...), []api.Change{}
 	}
 	return &merged, done
-}
-
-// rereadSecret reports a secret that is not the one in use any more, whatever file it is in.
-func (n *Node) rereadSecret(want *config.Config) ([]api.Change, error) {
-	keys, exposed, err := readSecret(want)
-	if err != nil {
-		return nil, err
-	}
-	n.noteSecret(want.SecretFile, exposed)
-	if keys == n.keys {
-		return nil, nil
-	}
-	return []api.Change{{Key: "secret", Old: "the one in use", New: "another one in " + want.SecretFile}}, nil
 }
 
 // apply brings a checked configuration into force; nothing else changes that of a running node. Parts that can refuse it come

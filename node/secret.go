@@ -3,14 +3,18 @@ package node
 import (
 	"errors"
 	"io/fs"
+	"net/http"
+	"strings"
 
+	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/config"
+	"github.com/weftnet/weft/node/secrets"
 	"github.com/weftnet/weft/trust"
 )
 
-// readSecret reads the cluster secret of a configuration. exposed says that others than its owner may read the file.
-func readSecret(cfg *config.Config) (keys trust.Keys, exposed bool, err error) {
-	secret, exposed, err := trust.ReadSecretFile(cfg.SecretFile)
+// readSecret reads the cluster secrets of a configuration.
+func readSecret(cfg *config.Config) (*trust.SecretFile, error) {
+	f, err := trust.ReadSecrets(cfg.SecretFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		err = config.KeyErrorf("secret_file", "%w ('weft init' makes it on the first node and 'weft join' on others; or copy it from a node of the same cluster)", err)
@@ -20,20 +24,53 @@ func readSecret(cfg *config.Config) (keys trust.Keys, exposed bool, err error) {
 		err = config.KeyErrorf("secret_file", "%w (name the file with the cluster secret)", err)
 	}
 	if err != nil {
-		return trust.Keys{}, false, cfg.Placed(err)
+		return nil, cfg.Placed(err)
 	}
-	return secret.Derive(), exposed, nil
+	return f, nil
 }
 
-// loadSecret takes the keys that the node uses as long as it runs.
+// loadSecret takes the secrets that the node begins with.
 func (n *Node) loadSecret() error {
-	keys, exposed, err := readSecret(n.config())
+	cfg := n.config()
+	f, err := readSecret(cfg)
 	if err != nil {
 		return err
 	}
-	n.keys = keys
-	n.noteSecret(n.config().SecretFile, exposed)
+	n.secrets = secrets.New(secrets.Config{
+		File: cfg.SecretFile, Held: f, StateDir: cfg.StateDir, Random: n.platform.Random, Log: n.log, Members: n.claimants,
+	})
+	n.noteSecret(cfg.SecretFile, f.Exposed)
 	return nil
+}
+
+// takeSecret brings the secrets of a file into force that was read again, and says what changed.
+func (n *Node) takeSecret(file string, f *trust.SecretFile) []api.Change {
+	n.noteSecret(file, f.Exposed)
+	before := secretNames(n.secrets.Held())
+	if !n.secrets.Reload(file, f) {
+		return nil
+	}
+	return []api.Change{{Key: "secret", Old: before, New: secretNames(n.secrets.Held())}}
+}
+
+// secretNames are the ids of secrets, as people read them.
+func secretNames(held []api.Secret) string {
+	var names []string
+	for _, s := range held {
+		names = append(names, s.ID)
+	}
+	return strings.Join(names, " and ")
+}
+
+// claimants are all other nodes that have a claim, reached or not.
+func (n *Node) claimants() []secrets.Member {
+	var list []secrets.Member
+	for _, m := range n.mesh.View().Members {
+		if m.Claim != nil && m.ID != n.identity.Fingerprint() {
+			list = append(list, secrets.Member{ID: m.ID, Name: m.Name})
+		}
+	}
+	return list
 }
 
 // noteSecret says it, once and in status, when others may read the secret.
@@ -45,4 +82,34 @@ func (n *Node) noteSecret(file string, exposed bool) {
 	if n.state.problem("secret", reason) && exposed {
 		n.log.Warn("node.secret.exposed", "file", file, "remedy", "chmod 600 "+file)
 	}
+}
+
+// otherSecret says what to do about a node whose secret is not ours. theirs is the short id of it.
+func (n *Node) otherSecret(theirs string) string {
+	if since := n.secrets.Retired(theirs); !since.IsZero() {
+		return "; it has the secret that was retired here on " + since.Format("2006-01-02") + ": put the present secret_file of a member on it, and run 'weft reload' there"
+	}
+	return "; if the secret was rotated while one of the two was away, that one needs the secret_file of a member, and 'weft reload'"
+}
+
+// serveRotation answers 'weft secret rotate'.
+func (n *Node) serveRotation(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet {
+		reply(func() (*api.Rotation, error) { return n.named(n.secrets.State(r.Context())), nil })(w, r)
+		return
+	}
+	done, err := n.secrets.Rotate(r.Context(), r.URL.Query()["without"])
+	if errors.Is(err, secrets.ErrNoStep) {
+		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		return
+	}
+	reply(func() (*api.Rotation, error) { return n.named(done), err })(w, r)
+}
+
+// named gives this node, the first in a rotation, its name.
+func (n *Node) named(r *api.Rotation) *api.Rotation {
+	if r != nil {
+		r.Nodes[0].Name, r.Nodes[0].ID = n.config().Name, n.identity.Fingerprint().String()
+	}
+	return r
 }

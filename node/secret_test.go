@@ -57,7 +57,7 @@ func TestFilesThatAreNoneAreRefusedInOneLineWithPlaceReasonAndRemedy(t *testing.
 			cfg := config.Default()
 			cfg.SecretFile = path
 			cfg.Given("secret_file", place)
-			_, _, err := readSecret(&cfg)
+			_, err := readSecret(&cfg)
 			if !errors.Is(err, config.ErrConfig) {
 				t.Errorf("%v is no error of the configuration", err)
 			}
@@ -78,24 +78,24 @@ func TestASecretThatIsNoneIsRefusedWithWhatItIsAndTheFormThatIsWanted(t *testing
 	whole := trust.Secret{1, 2, 3}.Text()
 	for text, want := range map[string]string{
 		"": "it is empty", "\n\n": "it is empty", "junk": "it has 4 characters", whole[:20]: "it has 20 characters",
-		strings.Repeat("0a", 32): "it has 64 characters", whole + "\n" + whole: "it has several lines",
-		"# my secret\n" + whole: "it has several lines", strings.Repeat("*", 44): "it is not base64",
+		strings.Repeat("0a", 32): "it has 64 characters", whole + "\n" + whole: "line 2: not a cluster secret: it is the secret above once more",
+		"# my secret": "it is empty", strings.Repeat("*", 44): "it is not base64",
 		"weft1.abcdef": "it is a token, which is for 'weft join'",
 	} {
 		cfg := config.Default()
 		cfg.SecretFile = filepath.Join(t.TempDir(), "secret")
 		must(t, os.WriteFile(cfg.SecretFile, []byte(text), 0o600))
-		_, _, err := readSecret(&cfg)
+		_, err := readSecret(&cfg)
 		checkOneLine(t, withoutRooms(err), "secret_file: ", cfg.SecretFile, want)
-		if err != nil && !strings.Contains(err.Error(), "one line of 44 characters") {
+		if err != nil && !strings.Contains(err.Error(), "one line of 44 characters") && !strings.Contains(err.Error(), "leave one of them out") {
 			t.Errorf("%q does not say how a secret looks", err)
 		}
 	}
-	for _, text := range []string{whole, whole + "\r\n", "\ufeff" + whole + "\n", strings.TrimRight(whole, "=")} {
+	for _, text := range []string{whole, whole + "\r\n", "# ours\n" + whole, "\ufeff" + whole + "\n", strings.TrimRight(whole, "=")} {
 		cfg := config.Default()
 		cfg.SecretFile = filepath.Join(t.TempDir(), "secret")
 		must(t, os.WriteFile(cfg.SecretFile, []byte(text), 0o600))
-		if _, _, err := readSecret(&cfg); err != nil {
+		if _, err := readSecret(&cfg); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

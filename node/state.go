@@ -1,7 +1,6 @@
 package node
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -192,7 +191,11 @@ func (n *Node) onRefused(e *encap.RefusedError) {
 		return
 	}
 	who := strings.TrimSpace(e.Name + " " + e.Addr.Addr().String())
-	if n.refused.add(who, fmt.Sprintf("%s differs: ours is %s, theirs is %s", e.Reason, e.Ours, e.Theirs)) {
+	reason := e.Why()
+	if e.Reason == encap.RefusedSecret {
+		reason += n.otherSecret(e.Theirs)
+	}
+	if n.refused.add(who, reason) {
 		n.log.Warn("node.peer.refused", "address", e.Addr, "name", e.Name, "reason", e.Reason, "ours", e.Ours, "theirs", e.Theirs)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/trust"
@@ -100,12 +101,16 @@ func (r *Router) takeHearsay(h *encap.Hearsay) {
 	r.deliverGossip(h.From, h.Boot, h.Packet)
 }
 
+// misdatedPause is how long nothing is told of a peer's misdated gossip after something was.
+const misdatedPause = time.Minute
+
 // noteMisdated tells of a peer whose gossip is of another day.
 func (r *Router) noteMisdated(e *encap.GossipClockError) {
 	p := r.peers[e.From]
-	if p == nil {
+	if p == nil || r.now().Sub(p.misdated) < misdatedPause {
 		return
 	}
+	p.misdated = r.now()
 	side, days := "ahead of", e.Days
 	if days < 0 {
 		side, days = "behind", -days

@@ -44,8 +44,9 @@ type peer struct {
 
 	skewKnown bool // skew is: the peer's build says what its clock is
 
-	hearsay encap.HearsayWindow // of its gossip without a session
-	renew   *encap.Keypair      // to be replaced, since it was made under a secret that is not the first any more; or nil
+	hearsay  encap.HearsayWindow // of its gossip without a session
+	misdated time.Time           // when gossip of it from another day was last told of
+	renew    *encap.Keypair      // to be replaced, since it was made under a secret that is not the first any more; or nil
 }
 
 // path is how packets reach a peer now. A path is never changed, only replaced.

@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/weftnet/weft/atomicfile"
 )
@@ -117,6 +119,15 @@ func createIdentity(path string, random io.Reader) (*Identity, error) {
 		return nil, fmt.Errorf("trust: new node key: %w", err)
 	}
 	return NewIdentity(seed)
+}
+
+// IdentitySince is when the identity in the state directory dir was written; zero: there is none that can be looked at.
+func IdentitySince(dir string) time.Time {
+	info, err := os.Stat(filepath.Join(dir, IdentityFile))
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 // Public is the public half.

@@ -57,6 +57,8 @@ type Node struct {
 	Claims     int               `json:"claims"` // known, the node's own among them
 	Gossip     Gossip            `json:"gossip"`
 	Config     ConfigState       `json:"config"`
+	Secrets    []Secret          `json:"secrets"`   // that it holds, the one that it speaks under first
+	KeySince   time.Time         `json:"key_since"` // when its own keys were made
 	FastPath   FastPath          `json:"fastpath"`
 }
 
@@ -175,6 +177,7 @@ type Peer struct {
 	Sent     Traffic        `json:"sent"`
 	Received Traffic        `json:"received"`
 	Session  bool           `json:"session"` // there are keys in force
+	Secret   string         `json:"secret"`  // short id of the secret that they were made under; empty: there are none
 
 	Handshakes    uint64    `json:"handshakes"`              // that brought keys into force
 	Rekeys        uint64    `json:"rekeys"`                  // those that replaced keys in force

@@ -51,13 +51,15 @@ func newRedactor(cfg *config.Config, file string) *redactor {
 }
 
 func (r *redactor) learnSecret(file string) {
-	secret, _, err := trust.ReadSecretFile(file)
+	f, err := trust.ReadSecrets(file)
 	if err != nil {
 		return
 	}
-	keys := secret.Derive()
-	for _, k := range [][32]byte{secret, keys.Gossip, keys.Stream, keys.PSK, keys.MAC, keys.Token} {
-		r.learn(k[:])
+	for _, secret := range f.Secrets {
+		keys := secret.Derive()
+		for _, k := range [][32]byte{secret, keys.Gossip, keys.Stream, keys.PSK, keys.MAC, keys.Token} {
+			r.learn(k[:])
+		}
 	}
 }
 

@@ -67,7 +67,7 @@ var keys = []*Key{
 	live(several("advertise", "addresses that peers shall call (default: the source address of the default route)", setAdvertise, func(c *Config) []string { return Texts(c.Advertise) })),
 	live(several("join", "nodes to call first: host or host:port", setJoin, func(c *Config) []string { return c.Join })),
 	single("encryption", "on: packets are sealed; off: they travel in clear, only control is sealed", setEncryption, func(c *Config) string { return OnOff(c.Encryption) }).propose("on", "off"),
-	text("secret_file", "file with the cluster secret", func(c *Config) *string { return &c.SecretFile }),
+	live(text("secret_file", "file with the cluster secret", func(c *Config) *string { return &c.SecretFile })),
 	optional("authority", "file with the public key of the authority whose certificates alone are taken (default: none)", func(c *Config) *string { return &c.Authority }),
 	live(optional("certificate", "file with this node's certificate (default: none)", func(c *Config) *string { return &c.Certificate })),
 	live(single("mtu", "of the overlay device: auto, or bytes", setMTU, func(c *Config) string { return orAuto(c.MTU) })).propose("auto"),
