@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/packet"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -21,6 +23,7 @@ type MemberConfig struct {
 	Victim   trust.PublicKeys
 	At       netip.AddrPort // of the victim
 	Listen   netip.AddrPort // underlay address and port of its own; no port: any
+	Own      []netip.Prefix // of the overlay, that packets may come to it for
 }
 
 // Member has the keys of a node and a session with one victim, and sends it what it likes. It answers the victim's probes, so that
@@ -37,7 +40,7 @@ type Member struct {
 	session *encap.Session
 	keys    map[uint32]*encap.Keypair
 	replies int    // answers to probes
-	stolen  uint64 // packets that came
+	stolen  uint64 // packets that came for others
 }
 
 // memberEpoch is later than that of any start of a daemon: initiations of a Member are news.
@@ -164,7 +167,7 @@ func (m *Member) SendGossip(message []byte) error {
 	return m.SendControl(encap.Gossip, append(append(append([]byte(nil), m.boot[:]...), userMessage), message...))
 }
 
-// Stolen is how many packets of the overlay the victim has sent to the member.
+// Stolen is how many packets the victim has sent to the member that are not for a prefix of its own.
 func (m *Member) Stolen() uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -200,14 +203,23 @@ func (m *Member) take(frame []byte) {
 		_ = m.session.Complete(frame, time.Now()) // what does not verify is none
 	case encap.Data:
 		if k := m.keys[h.Index]; k != nil {
-			if _, err := k.OpenData(frame); err == nil {
-				m.stolen++
-			}
+			m.takeData(k, frame)
 		}
 	case encap.Control:
 		if k := m.keys[h.Index]; k != nil {
 			m.takeControl(k, frame)
 		}
+	}
+}
+
+func (m *Member) takeData(k *encap.Keypair, frame []byte) {
+	inner, err := k.OpenData(frame)
+	if err != nil {
+		return
+	}
+	_, to, _ := packet.Addrs(inner)
+	if !slices.ContainsFunc(m.cfg.Own, func(p netip.Prefix) bool { return p.Contains(to) }) {
+		m.stolen++
 	}
 }
 
