@@ -39,12 +39,18 @@ func PreferredCiphers() []Cipher {
 	return []Cipher{CipherChaCha20Poly1305, CipherAES256GCM}
 }
 
+// fastAES reports whether the standard library has code for AES-GCM that this CPU runs; it asks as crypto/tls does. Without, AES
+// takes many times as long, and its time depends on the key. With, it takes half as long as ChaCha20-Poly1305.
 func fastAES() bool {
 	switch runtime.GOARCH {
 	case "amd64":
-		return cpu.X86.HasAES && cpu.X86.HasPCLMULQDQ
+		return cpu.X86.HasAES && cpu.X86.HasPCLMULQDQ && cpu.X86.HasSSE41 && cpu.X86.HasSSSE3
 	case "arm64":
 		return cpu.ARM64.HasAES && cpu.ARM64.HasPMULL
+	case "s390x":
+		return cpu.S390X.HasAES && cpu.S390X.HasAESCTR && cpu.S390X.HasGHASH
+	case "ppc64", "ppc64le":
+		return true
 	default:
 		return false
 	}

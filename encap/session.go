@@ -166,6 +166,12 @@ func (s *Session) NeedsRekey(now time.Time) bool {
 	return now.Sub(k.Born) >= limit || k.worn()
 }
 
+// SetRekeyAfter sets the age at which keypairs are replaced, and with it the age at which they are dropped.
+func (s *Session) SetRekeyAfter(age time.Duration) {
+	s.cfg.RekeyAfter, s.cfg.RejectAfter = age, 0
+	s.cfg = s.cfg.withDefaults()
+}
+
 // Expire drops what is past its time: keypairs, and an initiation that nobody answered.
 func (s *Session) Expire(now time.Time) {
 	if k := s.Current(); k != nil && s.rejected(k, now) {

@@ -298,6 +298,7 @@ func (n *Node) assemble(epoch uint64) (err error) {
 	n.router = router.New(router.Config{
 		Local: n.local, Boot: n.boot, Device: n.device, Port: n.port, Log: n.log, Events: n.onEvent,
 		Stamp: encap.Stamps(epoch), Partial: n.config().Offload.Partial != encap.KnobOff, Spin: spin, Hold: firstPaths,
+		Timing: router.Timing{Rekey: n.config().Rekey},
 		Dial:   func(m router.DialMessage) { n.dialbacks.Hear(m) },
 		Secret: n.secrets.Hear,
 		Gossip: func(from trust.Fingerprint, boot trust.BootNonce, packet []byte) { n.mesh.Ingest(from, boot, packet) },
@@ -318,7 +319,7 @@ func (n *Node) assemble(epoch uint64) (err error) {
 func (n *Node) settings() encap.Settings {
 	return encap.Settings{
 		Network: n.config().Network, Encryption: n.config().Encryption, MinVersion: encap.Version, MaxVersion: encap.Version,
-		Lanes: uint8(len(n.port.Lanes())), Ciphers: encap.PreferredCiphers(), MTU: uint16(n.egress(netip.Addr{}).MTU),
+		Lanes: uint8(len(n.port.Lanes())), Ciphers: n.config().Ciphers(), MTU: uint16(n.egress(netip.Addr{}).MTU),
 		Capabilities: encap.CapDialBack | encap.CapSecrets, Build: encap.BuildName(version.Get().Version),
 	}
 }

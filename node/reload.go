@@ -131,6 +131,9 @@ func (n *Node) apply(next *config.Config) error {
 	if old.Metrics != next.Metrics {
 		n.metrics.move()
 	}
+	if old.Rekey != next.Rekey {
+		n.router.SetRekey(next.Rekey)
+	}
 	n.changed()
 	return n.mesh.Set(meshSettings(next)) // last: it asks us what is forbidden now; it was checked above
 }

@@ -16,6 +16,16 @@ type Timing struct {
 	RekeyCount uint64 // frames that went in one lane under a keypair, at which it is replaced as well; 0: encap's default
 }
 
+// SetRekey sets the age at which keypairs are replaced, of all peers. It may be called from any goroutine.
+func (r *Router) SetRekey(age time.Duration) {
+	_ = r.call(func() { // a router that has stopped replaces none
+		r.timing.Rekey = age
+		for _, p := range r.peers {
+			p.session.SetRekeyAfter(age)
+		}
+	})
+}
+
 func (t Timing) withDefaults() Timing {
 	set := func(d *time.Duration, v time.Duration) {
 		if *d == 0 {

@@ -85,3 +85,25 @@ func TestAFrameOfReplacedKeysIsTakenForTheGraceTimeAndNotAMomentLonger(t *testin
 		}
 	})
 }
+
+func TestTheAgeOfKeysChangesWhileSessionsRun(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, w *world) {
+		a, b := w.side(1), w.side(2)
+		w.join(a, b)
+		a.router.SetRekey(5 * time.Second) // the shorter one counts, whoever has called
+		b.router.SetRekey(time.Hour)
+		there := w.flow(a, b, 10*time.Millisecond)
+		for range 100 {
+			time.Sleep(305 * time.Millisecond)
+			collect(there)
+		}
+		there.end()
+		collect(there)
+		if n := b.peer(a).History.Rekeys; n < 4 || n > 7 {
+			t.Errorf("%d rekeys in 30 s, want one every 5 s", n)
+		}
+		if there.lost() != 0 {
+			t.Errorf("%d packets are lost", there.lost())
+		}
+	})
+}

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -102,6 +103,8 @@ type Config struct {
 	Advertise   []netip.Addr
 	Join        []string
 	Encryption  bool
+	Cipher      encap.Cipher  // of packets; 0: what this CPU does best, and the peer's
+	Rekey       time.Duration // age at which keys are replaced
 	SecretFile  string
 	Authority   string // file with the public key of the authority; empty: none
 	Certificate string // file with this node's certificate; empty: none
@@ -117,6 +120,8 @@ type Config struct {
 	Metrics     string // address and port; empty: none
 	LogLevel    slog.Level
 	LogFormat   string
+
+	ClearOnPublic bool // packets may travel in clear to public addresses
 
 	places map[string]string // of the keys that were given, for errors; shared by copies, and so replaced as a whole
 }
@@ -136,7 +141,7 @@ func Default() Config {
 	}
 	return Config{
 		Name: name, Network: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")}, Subnet: Subnet{Auto: true},
-		SubnetSize: [2]int{24, 64}, Listen: fmt.Sprintf(":%d", DefaultPort), Encryption: true,
+		SubnetSize: [2]int{24, 64}, Listen: fmt.Sprintf(":%d", DefaultPort), Encryption: true, Rekey: defaultRekey,
 		SecretFile: DefaultSecretFile, Device: DefaultDevice, Driver: tun.DriverAuto, StateDir: DefaultStateDir,
 		RunDir: DefaultRunDir, Metrics: DefaultMetrics, LogLevel: slog.LevelInfo, LogFormat: "text", Offload: defaultOffload(),
 		Forwarding: true, Firewall: true,

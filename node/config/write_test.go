@@ -62,6 +62,10 @@ func drawValues(t *rapid.T, key string) []string {
 		return some(append(nameSeeds(), "192.0.2.1", "[2001:db8::1]:77", "2001:db8::2", "auto", "host:9")...)
 	case "encryption":
 		return one("on", "off")
+	case "cipher":
+		return one("auto", "aes-256-gcm", "chacha20-poly1305")
+	case "rekey":
+		return one("5s", "90s", "2m", "1h", "7.5s")
 	case "mtu":
 		return one("auto", "1280", "9000")
 	case "device":
