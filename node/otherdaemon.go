@@ -16,22 +16,21 @@ import (
 // otherDaemon is another weft on this host.
 type otherDaemon struct {
 	pid    int
-	socket string // its control socket; empty: not known
+	socket string // its control socket
 }
 
-// daemonOn finds the daemon that has a device open; ok is false where none does, or /proc does not tell.
+// daemonOn finds the daemon that has a device open; ok is false where none does, or /proc does not tell. Who holds the device
+// without a control socket is no daemon, but a service manager that keeps it for the next one.
 func daemonOn(device string) (d otherDaemon, ok bool) {
 	for _, pid := range tun.Holders(device) {
 		if pid == os.Getpid() {
 			continue
 		}
-		d = otherDaemon{pid: pid, socket: controlSocketOf(pid)}
-		if d.socket != "" { // a service manager may hold the device, too
-			return d, true
+		if socket := controlSocketOf(pid); socket != "" {
+			return otherDaemon{pid: pid, socket: socket}, true
 		}
-		ok = true
 	}
-	return d, ok
+	return otherDaemon{}, false
 }
 
 // controlSocketOf is the control socket that a process listens on; empty: none, or it is not known.
@@ -78,10 +77,7 @@ func explainConflict(e *kernel.ConflictError) error {
 	if !running {
 		return e
 	}
-	down := "weft down --device " + e.Interface
-	if d.socket != "" {
-		down = fmt.Sprintf("weft down --device %s --run-dir %s", e.Interface, filepath.Dir(d.socket))
-	}
+	down := fmt.Sprintf("weft down --device %s --run-dir %s", e.Interface, filepath.Dir(d.socket))
 	return fmt.Errorf("another weft runs on %s as process %d, and its overlay network has %v inside %v: give this one a network of its own, or use that one, or stop and remove that one with '%s' first",
 		e.Interface, d.pid, e.Foreign, e.Network, down)
 }
