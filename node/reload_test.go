@@ -90,6 +90,7 @@ var reloadable = map[string]struct {
 	"routes": {
 		nil, []string{"192.168.7.0/24"},
 		func(a, _ *machine) bool { return len(a.claimedRoutes("node-2")) == 1 }},
+	"rekey":       {nil, []string{"5s"}, func(a, _ *machine) bool { return a.peer("node-2").Rekeys > 0 }},
 	"secret_file": {}, // see TestAnotherSecretIsInForceAtOnceAndNamedByItsID
 	"metrics":     {}, // takes a real socket: see the end-to-end tests
 	"forwarding":  {nil, []string{"off"}, nil},
@@ -140,6 +141,7 @@ func TestEveryKeyThatAReloadCanChangeTakesEffect(t *testing.T) {
 // waiting has a new value for every key that needs a restart.
 var waiting = map[string]string{
 	"name": "other", "network": "10.0.0.0/8", "listen": ":9400", "encryption": "off", "device": "weft9",
+	"cipher": "chacha20-poly1305",
 	"driver": "plain", "lanes": "1", "offload.tso": "off", "offload.uso": "off", "offload.join_tcp": "off", "offload.join_udp": "off",
 	"offload.gso": "off", "offload.gro": "off", "offload.partial": "off", "state_dir": "/elsewhere", "run_dir": "/elsewhere",
 }
