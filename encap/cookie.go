@@ -91,16 +91,16 @@ func (c *Cookies) Proves(frame []byte, from netip.AddrPort, now time.Time) bool 
 	if len(frame) < handshakeHead+2*macLen || frame[1]&FlagCookie == 0 {
 		return false
 	}
-	end := len(frame) - macLen
 	key, before := c.keys(now)
-	for _, k := range [][32]byte{key, before} {
-		cookie := cookieOf(&k, from)
-		sum := macOf(&cookie, frame[:end])
-		if subtle.ConstantTimeCompare(sum[:], frame[end:]) == 1 {
-			return true
-		}
-	}
-	return false
+	return proves(&key, frame, from) || before != key && proves(&before, frame, from)
+}
+
+// proves is Proves for one key.
+func proves(key *[32]byte, frame []byte, from netip.AddrPort) bool {
+	end := len(frame) - macLen
+	cookie := cookieOf(key, from)
+	sum := macOf(&cookie, frame[:end])
+	return subtle.ConstantTimeCompare(sum[:], frame[end:]) == 1
 }
 
 // Reply appends the cookie frame that answers the initiation of a mark, which came from that address, to dst. It is shorter than

@@ -6,8 +6,10 @@ import (
 	"github.com/weftnet/weft/encap"
 )
 
-// cookieBatch is how many cookies are sent at once.
-const cookieBatch = 64
+const (
+	cookieBatch = 64                   // cookies that are sent at once
+	cookieDelay = 2 * time.Millisecond // for which questions are gathered: under a flood, waking up costs more than the cookies
+)
 
 // cookieFrames are the cookies of one batch, in memory that serves for all batches.
 type cookieFrames struct {
@@ -21,6 +23,7 @@ func (r *Router) runCookies() {
 	for {
 		select {
 		case q := <-r.door.questions:
+			time.Sleep(cookieDelay)
 			r.giveCookies(&batch, q)
 		case <-r.done:
 			return

@@ -46,7 +46,7 @@ const (
 
 	sourceRate = 20   // initiations in a second from one IPv4 address, or IPv6 /64; as WireGuard has it
 	crowdRate  = 500  // of all proved sources beyond the first maxSources
-	cookieRate = 5000 // cookie frames in a second, to addresses that are no member's
+	cookieRate = 2000 // cookie frames in a second, to addresses that are no member's
 	takenRate  = 500  // cookie frames in a second that are looked at
 	takenBurst = 512
 
@@ -97,6 +97,12 @@ type caller struct {
 	member bool // it is an endpoint of a member
 }
 
+// isHopeless reports whether an initiation would be turned away even if it carried a mark: it has no cookie, and there are no more for
+// the likes of its sender now. It spares the look for the mark under a flood.
+func (d *door) isHopeless(flags uint8, from caller, clock int64) bool {
+	return d.isLoaded(clock) && !from.member && flags&encap.FlagCookie == 0 && !d.given.room(clock)
+}
+
 // admit decides about an initiation that carries a mark. waiting is how many wait already.
 func (d *door) admit(frame []byte, mark encap.Mark, from caller, waiting int, clock int64) entry {
 	if d.known.has(mark) {
@@ -120,7 +126,6 @@ func (d *door) admit(frame []byte, mark encap.Mark, from caller, waiting int, cl
 func (d *door) underLoad(waiting int, clock int64) bool {
 	if !d.free.take(clock) || waiting >= loadAt {
 		d.loaded.Store(max(d.loaded.Load(), clock+int64(loadTime)))
-		return true
 	}
 	return d.isLoaded(clock)
 }
@@ -141,6 +146,9 @@ func (d *door) ask(from caller, clock int64) entry {
 		if ok, _ := d.members.take(addr, clock); ok {
 			return giveCookie
 		}
+		return turnAway
+	}
+	if !d.given.room(clock) {
 		return turnAway
 	}
 	if ok, _ := d.others.take(addr, clock); ok && d.given.take(clock) {

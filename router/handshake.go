@@ -19,7 +19,7 @@ func (v *receiver) handshake(from encap.Endpoint, h encap.Header, b []byte) {
 	m := message{typ: h.Type, from: from}
 	switch {
 	case h.Type == encap.Initiation:
-		v.initiation(m, b)
+		v.initiation(m, h, b)
 	case v.l.r.answers(h, b, v.now):
 		v.hand(v.l.r.handshakes, m, b)
 	default:
@@ -40,14 +40,18 @@ func (r *Router) answers(h encap.Header, b []byte, clock int64) bool {
 }
 
 // initiation takes an initiation, in a lane.
-func (v *receiver) initiation(m message, b []byte) {
+func (v *receiver) initiation(m message, h encap.Header, b []byte) {
 	r := v.l.r
+	from := caller{addr: m.from.Addr, member: v.table.called[m.from.Addr.Addr()]}
+	if r.door.isHopeless(h.Flags, from, v.now) {
+		v.l.in.drop(HandshakeLimited, 1)
+		return
+	}
 	mark, ok := r.cfg.Local.Marked(b)
 	if !ok {
 		v.l.in.drop(HandshakeRefused, 1)
 		return
 	}
-	from := caller{addr: m.from.Addr, member: v.table.called[m.from.Addr.Addr()]}
 	switch r.door.admit(b, mark, from, len(r.curve.heard), v.now) {
 	case letIn:
 		v.hand(r.curve.heard, m, b)

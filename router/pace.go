@@ -19,6 +19,9 @@ func (p *pace) set(rate, burst int) {
 	p.ahead = int64(burst-1) * p.interval
 }
 
+// room reports whether one event more could happen now.
+func (p *pace) room(clock int64) bool { return p.next.Load()-clock <= p.ahead }
+
 // take reports whether one event more may happen now.
 func (p *pace) take(clock int64) bool {
 	for {
