@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -45,6 +46,9 @@ func Check(ctx context.Context, cfg config.Config) (*Prospect, error) {
 	}
 	secret, err := readSecret(&cfg)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := readAdmission(&cfg, time.Now()); err != nil {
 		return nil, err
 	}
 	if err := cmp.Or(checkStateDir(&cfg), checkRunDir(&cfg)); err != nil {

@@ -22,6 +22,7 @@ func (n *Node) serveControl(ctx context.Context, l net.Listener) error {
 	mux.HandleFunc("GET "+api.PathRoutes, reply(n.Routes))
 	n.inspection(mux)
 	mux.HandleFunc("POST "+api.PathReload, n.serveReload)
+	mux.HandleFunc("POST "+api.PathRevoke, n.serveRevoke)
 	mux.HandleFunc("POST "+api.PathStop, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 		select {

@@ -63,6 +63,7 @@ func (n *Node) tidy() {
 	n.tidyStateDir()
 	n.tidyRunDir()
 	n.watchClock()
+	n.noteCertificate()
 }
 
 func (n *Node) reconcile() {

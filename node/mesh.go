@@ -19,7 +19,7 @@ func (n *Node) meshConfig() mesh.Config {
 		Identity: n.identity, Boot: n.boot, Name: cfg.Name, Started: n.started, Port: n.port.Port(),
 		Network: cfg.Network, Subnet: meshSubnet(cfg), Bootstrap: cfg.Bootstrap, Routes: cfg.Routes, Seeds: cfg.Join,
 		StateDir: cfg.StateDir, Underlay: &underlay{n}, Logger: n.log, OnView: func(mesh.View) { n.changed() },
-		Forbidden: n.forbidden, Movable: n.movable,
+		Forbidden: n.forbidden, Movable: n.movable, Admission: n.admission,
 	}
 }
 
@@ -41,7 +41,7 @@ func (n *Node) movable() bool {
 func (n *Node) newStreams() *encap.Streams {
 	return encap.NewStreams(encap.StreamsConfig{
 		Local: n.local, Boot: n.boot, Started: n.started, Port: n.port.Port(), Dialer: n.platform.Dialer,
-		OnRefused: n.onRefused,
+		OnRefused: n.onRefused, Admission: n.admission,
 	})
 }
 

@@ -44,6 +44,8 @@ type Node struct {
 	boot     trust.BootNonce
 	started  time.Time
 
+	admission *trust.Admission // who may take part
+
 	device    tun.Device
 	choice    *tun.Choice
 	port      encap.Port
@@ -131,6 +133,10 @@ func New(cfg config.Config, platform *Platform, log *slog.Logger) (*Node, error)
 	n.live.Store(&cfg)
 	n.noteConfig(nil)
 	if err := n.loadSecret(); err != nil {
+		return nil, err
+	}
+	var err error
+	if n.admission, err = readAdmission(&cfg, started); err != nil {
 		return nil, err
 	}
 	if err := platform.Kernel.CheckNetwork(cfg.Network, cfg.Device, cfg.Subnet.Prefixes, cfg.Routes); err != nil {
@@ -301,7 +307,9 @@ func (n *Node) assemble(epoch uint64) (err error) {
 		Timing: router.Timing{Rekey: n.config().Rekey},
 		Dial:   func(m router.DialMessage) { n.dialbacks.Hear(m) },
 		Secret: n.secrets.Hear,
-		Gossip: func(from trust.Fingerprint, boot trust.BootNonce, packet []byte) { n.mesh.Ingest(from, boot, packet) },
+
+		Admission: n.admission,
+		Gossip:    func(from trust.Fingerprint, boot trust.BootNonce, packet []byte) { n.mesh.Ingest(from, boot, packet) },
 	})
 	n.secrets.Start(n.router)
 	n.streams = n.newStreams()
@@ -317,10 +325,14 @@ func (n *Node) assemble(epoch uint64) (err error) {
 }
 
 func (n *Node) settings() encap.Settings {
+	can := encap.CapDialBack | encap.CapSecrets
+	if n.admission.Strict() {
+		can |= encap.CapStrict
+	}
 	return encap.Settings{
 		Network: n.config().Network, Encryption: n.config().Encryption, MinVersion: encap.Version, MaxVersion: encap.Version,
 		Lanes: uint8(len(n.port.Lanes())), Ciphers: n.config().Ciphers(), MTU: uint16(n.egress(netip.Addr{}).MTU),
-		Capabilities: encap.CapDialBack | encap.CapSecrets, Build: encap.BuildName(version.Get().Version),
+		Capabilities: can, Build: encap.BuildName(version.Get().Version),
 	}
 }
 

@@ -62,9 +62,15 @@ func (n *Node) reload() (*api.Reload, error) {
 	if err != nil {
 		return nil, err
 	}
+	own, renewed, otherAuthority, err := n.renewal(&want)
+	if err != nil {
+		return nil, err
+	}
+	done.Changed, done.Waiting = append(done.Changed, renewed...), append(done.Waiting, otherAuthority...)
 	if err := n.apply(next); err != nil {
 		return nil, err
 	}
+	n.renew(own)
 	done.Changed = append(done.Changed, n.takeSecret(next.SecretFile, secret)...)
 	return done, nil
 }

@@ -1,8 +1,11 @@
 package node
 
 import (
+	"crypto/rand"
 	"errors"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +16,7 @@ import (
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/config"
+	"github.com/weftnet/weft/trust"
 )
 
 // reloads makes the node read the machine's configuration again, edited.
@@ -90,6 +94,7 @@ var reloadable = map[string]struct {
 	"routes": {
 		nil, []string{"192.168.7.0/24"},
 		func(a, _ *machine) bool { return len(a.claimedRoutes("node-2")) == 1 }},
+	"certificate": {}, // see TestARenewalByReloadKeepsThePath
 	"rekey":       {nil, []string{"5s"}, func(a, _ *machine) bool { return a.peer("node-2").Rekeys > 0 }},
 	"secret_file": {}, // see TestAnotherSecretIsInForceAtOnceAndNamedByItsID
 	"metrics":     {}, // takes a real socket: see the end-to-end tests
@@ -140,7 +145,7 @@ func TestEveryKeyThatAReloadCanChangeTakesEffect(t *testing.T) {
 
 // waiting has a new value for every key that needs a restart.
 var waiting = map[string]string{
-	"name": "other", "network": "10.0.0.0/8", "listen": ":9400", "encryption": "off", "device": "weft9",
+	"authority": "authority.pub", "name": "other", "network": "10.0.0.0/8", "listen": ":9400", "encryption": "off", "device": "weft9",
 	"cipher": "chacha20-poly1305",
 	"driver": "plain", "lanes": "1", "offload.tso": "off", "offload.uso": "off", "offload.join_tcp": "off", "offload.join_udp": "off",
 	"offload.gso": "off", "offload.gro": "off", "offload.partial": "off", "state_dir": "/elsewhere", "run_dir": "/elsewhere",
@@ -165,6 +170,12 @@ func TestEveryKeyThatNeedsARestartIsNamedAndShownUntilItIsPutBack(t *testing.T) 
 
 func checkWaiting(t *testing.T, m *machine, k *config.Key, value string) {
 	t.Helper()
+	if k.Name == "authority" {
+		value = filepath.Join(filepath.Dir(m.cfg.SecretFile), value)
+		authority, err := trust.NewAuthority(rand.Reader)
+		must(t, err)
+		must(t, os.WriteFile(value, authority.Public().PEM(), 0o644))
+	}
 	before := k.Get(m.node.config())
 	done, err := m.reload(func(c *config.Config) { set(t, c, k.Name, value) })
 	must(t, err)

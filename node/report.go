@@ -38,7 +38,7 @@ func (n *Node) report() api.Node {
 		Drops: map[string]uint64{}, Socket: n.socketReport(), Conflicts: conflicts(s), Streams: n.streamReport(),
 		Members: memberReport(s.view), Claims: len(s.view.Claims), Gossip: n.gossipReport(), Config: s.configReport(),
 		Sent: traffic(counters.Out), Received: traffic(counters.In), SubnetNote: selfNote(s.view.SelfState),
-		Device: n.deviceReport(s.tun, s.choice), FastPath: fast, Secrets: n.secrets.Held(), KeySince: shown(n.keySince),
+		Device: n.deviceReport(s.tun, s.choice), FastPath: fast, Secrets: n.secrets.Held(), KeySince: shown(n.keySince), Trust: n.trustReport(),
 	}
 	if n.config().Subnet.Auto {
 		r.SubnetMode = "auto"
@@ -76,7 +76,7 @@ func missing(lists ...[]api.Feature) []api.Note {
 
 func (n *Node) streamReport() api.Streams {
 	c := n.streams.Counts()
-	return api.Streams{Accepted: c.Accepted, Garbage: c.Garbage, Refused: c.Refused, Busy: c.Busy, Failed: c.Failed}
+	return api.Streams{Accepted: c.Accepted, Garbage: c.Garbage, Refused: c.Refused, Busy: c.Busy, Failed: c.Failed, Uncertified: c.Uncertified}
 }
 
 func (n *Node) deviceReport(d tun.Device, c *tun.Choice) api.Device {
@@ -184,6 +184,8 @@ func (n *Node) peerReport(m mesh.Member, p router.PeerStatus) api.Peer {
 		r.SeesUs = addrText(m.SeesUsAs)
 	}
 	switch {
+	case m.Claim == nil && m.Refused != "":
+		r.State, r.Reason, r.Since = api.StateRefused, m.Refused, shown(m.Since)
 	case m.Claim == nil:
 		r.State, r.Reason, r.Since = api.StateUnknown, "its claim has not arrived yet", shown(m.Since)
 	case !p.Up && (p.Away || m.Left):

@@ -19,6 +19,7 @@ func printStatus(w io.Writer, s *api.Status) error {
 	row("node", "%s (%s), weft %s, up %s", n.Name, n.ID[:16], n.Version, span(time.Since(n.Started)))
 	row("network", "%s, encryption %s", list(n.Network), n.Encryption)
 	row("subnet", "%s", subnetText(n))
+	row("secret", "%s", secretText(n))
 	row("device", "%s, mtu %d, driver %s: %s", n.Device.Name, n.Device.MTU, n.Device.Driver, n.Device.Why)
 	row("listen", "%s, UDP and TCP; buffers %s in, %s out", n.Listen, size(n.Socket.ReceiveBuffer), size(n.Socket.SendBuffer))
 	for _, b := range n.Routes {
@@ -33,6 +34,12 @@ func printStatus(w io.Writer, s *api.Status) error {
 	}
 	if refused := n.Streams.Garbage + n.Streams.Refused + n.Streams.Failed; refused > 0 {
 		row("streams", "%d accepted; %d garbage, %d refused, %d failed", n.Streams.Accepted, n.Streams.Garbage, n.Streams.Refused, n.Streams.Failed)
+	}
+	if n.Streams.Uncertified > 0 {
+		row("uncertified", "%d streams refused", n.Streams.Uncertified)
+	}
+	if text := trustText(&n.Trust); text != "" {
+		row("authority", "%s", text)
 	}
 	for _, s := range n.Seeds {
 		row("seed", "%s: %s", s.Address, seedText(s))
@@ -51,6 +58,37 @@ func printStatus(w io.Writer, s *api.Status) error {
 	}
 	fmt.Fprintln(w)
 	return printPeers(w, s.Peers)
+}
+
+// trustText says who may take part, where that is not whoever has the secret.
+func trustText(t *api.Trust) string {
+	parts := []string{}
+	if len(t.Authorities) > 0 {
+		parts = append(parts, "only nodes certified by "+strings.Join(t.Authorities, " or "))
+	}
+	if c := t.Certificate; c != nil {
+		parts = append(parts, fmt.Sprintf("our certificate %d ends %s", c.Serial, dayTime(c.NotAfter)))
+	}
+	if t.Revoked+t.Banned > 0 {
+		parts = append(parts, fmt.Sprintf("%d revoked, %d by this node alone", t.Revoked+t.Banned, t.Banned))
+	}
+	if t.Refused > 0 {
+		parts = append(parts, fmt.Sprintf("%d claims refused", t.Refused))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// secretText names the secrets that the node holds, and says how old they and its own key are.
+func secretText(n *api.Node) string {
+	var parts []string
+	for _, s := range n.Secrets {
+		text := fmt.Sprintf("%s for %s", s.ID, span(time.Since(s.Since)))
+		if !s.First {
+			text = "takes " + text + " too"
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ") + "; our key for " + span(time.Since(n.KeySince))
 }
 
 func subnetText(n *api.Node) string {

@@ -60,6 +60,7 @@ type Node struct {
 	Secrets    []Secret          `json:"secrets"`   // that it holds, the one that it speaks under first
 	KeySince   time.Time         `json:"key_since"` // when its own keys were made
 	FastPath   FastPath          `json:"fastpath"`
+	Trust      Trust             `json:"trust"`
 }
 
 // Device is the TUN device.
@@ -87,6 +88,8 @@ type Streams struct {
 	Refused  uint64 `json:"refused"` // of another secret or setting
 	Busy     uint64 `json:"busy"`    // over a limit
 	Failed   uint64 `json:"failed"`  // cut off, too slow, or not authentic
+
+	Uncertified uint64 `json:"uncertified"` // one end does not admit the other
 }
 
 // Members counts the other nodes.
@@ -154,6 +157,7 @@ const (
 	StateDown    = "down"    // a member that is not reached
 	StateAway    = "away"    // it said goodbye
 	StateUnknown = "unknown" // a member whose claim is not here yet
+	StateRefused = "refused" // a member that takes no part: its certificate is not in order, or it was revoked
 )
 
 // Peer is the state of one peer.
