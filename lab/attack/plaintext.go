@@ -37,3 +37,11 @@ func CheckPlaintext(text []byte, first uint64) error {
 
 // Blocks is how many blocks of plaintext are in clear in what was captured.
 func (c *Capture) Blocks() int { return c.Find(mark) }
+
+// firstBlock is the number of the block that text begins with; 0 if it begins with none.
+func firstBlock(text []byte) uint64 {
+	if len(text) < blockLen {
+		return 0
+	}
+	return binary.BigEndian.Uint64(text[len(mark):])
+}
