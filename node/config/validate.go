@@ -18,7 +18,7 @@ import (
 // Validate checks what can be checked without the machine; of that, only whether directories are files. Errors wrap ErrConfig and
 // read as one line, which names the key and, where it was given, its place.
 func (c *Config) Validate() error {
-	for _, check := range []func() error{c.checkName, c.checkNetwork, c.checkSubnet, c.checkRoutes, c.checkUnderlay, c.checkLanes, c.checkMetrics, c.checkPaths} {
+	for _, check := range []func() error{c.checkName, c.checkNetwork, c.checkSubnet, c.checkRoutes, c.checkUnderlay, c.checkClear, c.checkLanes, c.checkMetrics, c.checkPaths} {
 		if err := check(); err != nil {
 			return c.Placed(err)
 		}
