@@ -100,7 +100,7 @@ func (n *Node) serveRotation(w http.ResponseWriter, r *http.Request) {
 	}
 	done, err := n.secrets.Rotate(r.Context(), r.URL.Query()["without"])
 	if errors.Is(err, secrets.ErrNoStep) {
-		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		http.Error(w, strings.TrimPrefix(err.Error(), secrets.ErrNoStep.Error()+": "), http.StatusConflict)
 		return
 	}
 	reply(func() (*api.Rotation, error) { return n.named(done), err })(w, r)

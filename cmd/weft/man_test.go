@@ -58,8 +58,10 @@ func TestEveryCommandHasAManPageThatIsTheSameWheneverItIsMade(t *testing.T) {
 	pages := manPages(t)
 	want := []string{"weft." + manSection}
 	for _, cmd := range newRoot().Commands() {
-		if cmd.IsAvailableCommand() {
-			want = append(want, "weft-"+cmd.Name()+"."+manSection)
+		for _, c := range append(cmd.Commands(), cmd) {
+			if c.IsAvailableCommand() {
+				want = append(want, strings.ReplaceAll(c.CommandPath(), " ", "-")+"."+manSection)
+			}
 		}
 	}
 	for _, file := range want {

@@ -75,7 +75,7 @@ func (c *Client) refused(resp *http.Response, body []byte) error {
 		return fmt.Errorf("%w: %s", ErrRejected, text)
 	case resp.StatusCode == http.StatusNotFound && strings.HasPrefix(text, "404 "):
 		return fmt.Errorf("the daemon at %s is of a version that does not know this: restart it", c.socket)
-	case resp.StatusCode == http.StatusNotFound:
+	case resp.StatusCode == http.StatusNotFound, resp.StatusCode == http.StatusConflict:
 		return fmt.Errorf("%s", text)
 	}
 	return fmt.Errorf("the daemon at %s answered %s: %s", c.socket, resp.Status, text)

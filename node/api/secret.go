@@ -8,7 +8,7 @@ import (
 )
 
 // PathRotation asks how far a rotation of the cluster's secret is, by GET, and leads it on by a step, by POST. Each ?without=NAME leaves
-// a node out. The answer is a Rotation; 422 with one line of text says why there is no next step now.
+// a node out. The answer is a Rotation; 409 with one line of text says why there is no next step now.
 const PathRotation = "/v1/rotation"
 
 // Secret is one of the cluster secrets that a node holds. The id says nothing of the secret itself.
@@ -64,7 +64,7 @@ func (c *Client) Rotation(ctx context.Context) (*Rotation, error) {
 }
 
 // Rotate leads the cluster one step on to its next secret; without are names, or beginnings of ids, of nodes that are left out. An
-// error that wraps ErrRejected says why there is no next step now.
+// error says why there is no next step now.
 func (c *Client) Rotate(ctx context.Context, without []string) (*Rotation, error) {
 	query := url.Values{"without": without}
 	return ask[*Rotation](ctx, c.patient(rotationTimeout), http.MethodPost, PathRotation+"?"+query.Encode())

@@ -170,7 +170,7 @@ func TestWhatIsNotKnownHasNoSeries(t *testing.T) {
 }
 
 // nodeSeries is how many series a node without peers has, with two lanes and two problems.
-const nodeSeries = 96
+const nodeSeries = 103
 
 func TestSeriesAreBoundedWithManyPeers(t *testing.T) {
 	for _, peers := range []int{0, 1, 500} {

@@ -45,7 +45,7 @@ func exported(t *testing.T) map[string]*dto.MetricFamily {
 var targetLabels = []string{"job", "instance"}
 
 // openLabels take values that are not known beforehand.
-var openLabels = []string{"peer", "id", "name", "version", "goversion", "wire_min", "wire_max", "device", "endpoint", "cipher", "lane", "what", "quantile"}
+var openLabels = []string{"peer", "id", "name", "version", "goversion", "wire_min", "wire_max", "device", "endpoint", "cipher", "lane", "what", "quantile", "secret", "first"}
 
 // assertQuery checks that all that an expression refers to exists: metrics, their labels, and the values of labels that have
 // a closed list of them. It returns the labels that results may have.

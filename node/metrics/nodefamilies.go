@@ -18,6 +18,10 @@ var nodeFamilies = []*Family{
 		func(s *api.Status, e emit) { e(truth(!s.Node.Config.Rejected)) }),
 	gauge("weft_config_last_reload_success_timestamp_seconds", "When the configuration in force was read, in Unix time.",
 		func(s *api.Status, e emit) { e(seconds(s.Node.Config.Loaded)) }),
+	gauge("weft_secret_since_timestamp_seconds", "When the node first held a secret of the cluster, in Unix time: one series, or two during a rotation. first is true for the one that it speaks under; secret is a public name of it.",
+		collectSecrets, "secret", "first"),
+	gauge("weft_node_key_since_timestamp_seconds", "When the node's own key was made, in Unix time.",
+		func(s *api.Status, e emit) { e(seconds(s.Node.KeySince)) }),
 	gauge("weft_problem", "1 for each thing that is not as it should be; no series otherwise. 'weft status' gives the reason.", collectProblems, "what"),
 	gauge("weft_problems", "Things that are not as they should be: the sum of weft_problem.",
 		one(func(s *api.Status) int { return len(problems(s)) })),
@@ -30,6 +34,12 @@ func collectBuild(s *api.Status, e emit) {
 
 func collectInfo(s *api.Status, e emit) {
 	e(1, s.Node.Name, s.Node.ID, s.Node.Device.Name, s.Node.Device.Driver, s.Node.Encryption)
+}
+
+func collectSecrets(s *api.Status, e emit) {
+	for _, x := range s.Node.Secrets {
+		e(seconds(x.Since), x.ID, strconv.FormatBool(x.First))
+	}
 }
 
 func collectProblems(s *api.Status, e emit) {

@@ -31,6 +31,7 @@ func sample(peers int) *api.Status {
 		Routes:  []api.Behind{{Role: api.RoleActive}, {Role: api.RoleStandby}, {Role: api.RoleStandby}},
 		Seeds:   []api.Seed{{Address: "vm-2", State: api.SeedJoined}, {Address: "vm-3", State: "refused"}},
 		Members: api.Members{Known: peers + 3, Alive: peers, Left: 1}, Claims: peers + 1, Config: api.ConfigState{Loaded: sampleTime},
+		Secrets: []api.Secret{{ID: "5ec72947", First: true, Since: sampleTime}}, KeySince: sampleTime,
 	}}
 	s.Node.FastPath = api.FastPath{
 		Lanes: 2, PerLane: []api.Lane{{Lane: 0}, {Lane: 1}},

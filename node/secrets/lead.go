@@ -132,12 +132,13 @@ func (s *Secrets) advance(o encap.SecretOffer) (encap.SecretOffer, error) {
 	o.Phase++
 	if o.Phase == encap.SecretRetire {
 		o.Secret = trust.Secret{}
+		s.logStep(o)
 		return o, s.store(s.held[:1:1], rotationOf(o)) // the record goes when all have followed
 	}
 	return o, s.own(o)
 }
 
-// own follows an offer of this node's.
+// own follows an offer of this node's. It needs mu.
 func (s *Secrets) own(o encap.SecretOffer) error {
 	if s.cfg.Permit != nil {
 		if err := s.cfg.Permit(trust.Fingerprint{}, o); err != nil {
@@ -146,10 +147,14 @@ func (s *Secrets) own(o encap.SecretOffer) error {
 	}
 	err := s.step(o)
 	if err == nil {
-		s.cfg.Log.Info("node.secret.rotated", "from", "a command on this node", "secret", o.New.Short(), "phase", int(o.Phase))
+		s.logStep(o)
 		return nil
 	}
 	return noStep("this node: %v (a rotation by file goes without this: docs/operating.md)", err)
+}
+
+func (s *Secrets) logStep(o encap.SecretOffer) {
+	s.cfg.Log.Info("node.secret.rotated", "from", "a command on this node", "secret", o.New.Short(), "phase", int(o.Phase))
 }
 
 // result is what became of a step. When all have retired the old secret, the rotation is over.

@@ -83,7 +83,7 @@ func (s *Secrets) Start(r Router) {
 // keepRecord writes the record; one that cannot be written costs what it remembers, and nothing else. It needs mu.
 func (s *Secrets) keepRecord() {
 	if err := s.record.write(s.cfg.StateDir); err != nil {
-		s.cfg.Log.Debug("node.secret.record", "error", err)
+		s.cfg.Log.Debug("node.secret.unrecorded", "error", err)
 	}
 }
 

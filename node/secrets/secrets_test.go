@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,8 +40,8 @@ type testNode struct {
 	dir     string
 	away    bool
 	older   bool
-	lose    int // so many of the next frames to it
-	changed int // how often the router was told
+	lose    atomic.Int32 // so many of the next frames to it
+	changed int          // how often the router was told
 	permit  func(trust.Fingerprint, encap.SecretOffer) error
 	stop    func()
 }
@@ -155,8 +156,7 @@ func (n *testNode) send(to trust.Fingerprint, m router.SecretMessage) error {
 		return router.ErrPeerDown
 	case other.older:
 		return router.ErrPeerOlder
-	case other.lose > 0:
-		other.lose--
+	case other.lose.Add(-1) >= 0:
 		return nil
 	}
 	other.Hear(m)
@@ -404,7 +404,7 @@ func TestANodeThatCannotFollowSaysWhyAndNothingGoesOn(t *testing.T) {
 			n.restart()
 		},
 		"its build does not know": func(n *testNode) { n.older = true },
-		"it did not answer":       func(n *testNode) { n.lose = 100 },
+		"it did not answer":       func(n *testNode) { n.lose.Store(100) },
 		"goes from":               func(n *testNode) { n.write(trust.Secret{7}.Text()); n.restart() },
 	} {
 		t.Run(want, func(t *testing.T) {
@@ -448,7 +448,8 @@ func TestANodeThatCannotWriteItsOwnSecretBeginsNothing(t *testing.T) {
 
 func TestLostFramesAreSentAgain(t *testing.T) {
 	inCluster(t, three, func(t *testing.T, c *cluster) {
-		c.order[0].lose, c.order[1].lose = 2, 2
+		c.order[0].lose.Store(2)
+		c.order[1].lose.Store(2)
 		if r := c.order[0].rotate(); !r.Done {
 			t.Errorf("%+v", r)
 		}
