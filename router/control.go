@@ -83,9 +83,8 @@ func (r *Router) stepPeer(p *peer, now time.Time) {
 // callPeer sends a handshake initiation: the first of a series to the best candidate alone, so that it is the path
 // wherever it works; then to all at once, and the one that answers first becomes the path.
 func (r *Router) callPeer(p *peer, now time.Time) {
-	candidates := p.candidates()
+	candidates := r.callable(p)
 	if len(candidates) == 0 {
-		p.reason = "no endpoint of it is known"
 		return
 	}
 	if p.link.calls == 1 {

@@ -42,6 +42,7 @@ const (
 	GossipRefused                  // a gossip frame that does not verify
 	GossipMisdated                 // a gossip frame of a member, from a clock that is days off
 	GossipBarred                   // a gossip frame without a session where only certified nodes are taken, or of a node that is shut out
+	PublicInClear                  // a handshake or control frame of a session in clear, from a public address
 	UnknownPeer                    // a handshake of a member whose claim is not here yet; it is called once it is
 	reasons                        // their number
 )
@@ -60,6 +61,8 @@ var reasonNames = [reasons]string{
 	GossipMisdated:   "gossip-misdated",
 
 	GossipBarred: "gossip-barred",
+
+	PublicInClear: "public-in-clear",
 }
 
 // String is the reason's name in status, metrics and docs.

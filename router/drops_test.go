@@ -266,6 +266,10 @@ func controlDrops() []drop {
 			s.b.router.cfg.Admission.Ban(s.c.id(), time.Now())
 			s.c.sendRaw(s.b, 0, s.c.router.gossip.Seal(nil, []byte("of one that is shut out"), time.Now()))
 		}},
+		{name: "public-in-clear", reason: PublicInClear, provoke: func(s *scene) {
+			check(s.t, s.b.router.call(func() { s.b.router.cfg.Bars = barsAll }))
+			s.send(s.control(encap.Gossip))
+		}},
 		{name: "control-full", reason: ControlFull, provoke: func(s *scene) {
 			release := make(chan struct{})
 			go s.b.router.call(func() { <-release })

@@ -76,6 +76,8 @@ func (r *Router) takeInitiation(from encap.Endpoint, msg *encap.InitiationMessag
 	case p == nil:
 		r.ctl.drop(UnknownPeer, 1)
 		return
+	case r.turnsAway(p, from):
+		return
 	case r.curve.full():
 		r.ctl.drop(ControlFull, 1)
 		return
@@ -144,6 +146,9 @@ func (r *Router) handleHandshake(m message) {
 	p := r.initiator(m)
 	if p == nil {
 		r.ctl.drop(HandshakeRefused, 1)
+		return
+	}
+	if r.turnsAway(p, m.from) {
 		return
 	}
 	if m.typ == encap.Cookie {

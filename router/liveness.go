@@ -42,6 +42,9 @@ func (r *Router) handleControl(m message) {
 		r.ctl.drop(UnknownIndex, 1) // forgotten since the lane looked
 		return
 	}
+	if r.turnsAway(p, m.from) {
+		return
+	}
 	r.confirm(m.binding)
 	if kind == encap.Goodbye || kind == encap.Pause {
 		if m.binding.keys == p.session.Current() { // a farewell under earlier keys is of an earlier run

@@ -99,6 +99,7 @@ func (r *Router) peer(id trust.Fingerprint, cfg PeerConfig) *peer {
 	}
 	p.config = cfg
 	p.stray.Store(nil)
+	r.leave(p)
 	return p
 }
 

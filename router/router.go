@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -37,6 +38,10 @@ type Config struct {
 	// Hold is how long packets wait in the device at most, after the start of Run, for paths to the peers of the first
 	// Table: the router begins to read it when all have one. 0: it reads at once.
 	Hold time.Duration
+
+	// Bars says why no packets may travel to and from an underlay address, where they would in clear, or "". It is called from the
+	// control goroutine, and must not block nor call the router; what it says is in force after the next Set. nil: it bars none.
+	Bars func(netip.Addr) string
 
 	// Events hears of changes of peers and of the device. It is called from the goroutines of the router, for DeviceLost
 	// from another than for peers, and must not block nor call the router.
