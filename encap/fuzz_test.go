@@ -127,7 +127,7 @@ func FuzzStreamBeginning(f *testing.F) {
 	f.Add(appendAnswer(nil, statusSecret, clusterID{1}))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if p, err := parsePreface(raw); err == nil && p.judge(true) == statusGo &&
-			!bytes.Equal(raw[:prefaceLen], appendPreface(nil, clusterID{1})) {
+			!bytes.Equal(raw[:prefaceLen], appendPreface(nil, p.cluster)) {
 			t.Errorf("%x begins a stream", raw)
 		}
 		if a, err := parseAnswer(raw); err == nil && a.status > statusBusy {
