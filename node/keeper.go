@@ -33,6 +33,8 @@ func (n *Node) onEvent(e router.Event) {
 		if n.refused.add(e.Name, e.Reason) {
 			n.log.Warn("node.gossip.misdated", "peer", e.Name, "reason", e.Reason)
 		}
+	case router.HandshakesLimited:
+		n.state.problem("handshakes", e.Reason)
 	case router.PathUp:
 		n.refused.forget(e.Name)
 		n.mesh.Reached(e.Peer)

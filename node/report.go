@@ -36,7 +36,8 @@ func (n *Node) report() api.Node {
 		Started: shown(n.started), Network: n.config().Network, SubnetMode: "static", Encryption: config.OnOff(n.config().Encryption),
 		Listen: n.config().Listen, Advertised: some(s.called), Refused: some(n.refused.notes()), Seeds: seeds(s.view),
 		Drops: map[string]uint64{}, Socket: n.socketReport(), Conflicts: conflicts(s), Streams: n.streamReport(),
-		Members: memberReport(s.view), Claims: len(s.view.Claims), Gossip: n.gossipReport(), Config: s.configReport(),
+		Handshakes: api.Handshakes{Answered: counters.Handshakes.Answered, Cookies: counters.Handshakes.Cookies},
+		Members:    memberReport(s.view), Claims: len(s.view.Claims), Gossip: n.gossipReport(), Config: s.configReport(),
 		Sent: traffic(counters.Out), Received: traffic(counters.In), SubnetNote: selfNote(s.view.SelfState),
 		Device: n.deviceReport(s.tun, s.choice), FastPath: fast, Secrets: n.secrets.Held(), KeySince: shown(n.keySince), Trust: n.trustReport(),
 	}

@@ -28,7 +28,6 @@ type door struct {
 	questions chan question
 	responses atomic.Uint64 // initiations that got a response
 	replied   atomic.Uint64 // cookies sent
-	limited   atomic.Int64  // clock at which the episode of load began; 0: there is none
 	episode   episode       // owned by the control goroutine
 }
 

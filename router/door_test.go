@@ -258,3 +258,30 @@ func TestAnEpisodeIsToldOnceAfterItLastedAndWhenItIsOver(t *testing.T) {
 		}
 	}
 }
+
+func TestLoadThatLastsIsToldOnceWhileSessionsGoOn(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, w *world) {
+		a, b, c := w.side(1), w.side(2), w.side(3)
+		w.join(a, b)
+		b.router.door.free.set(1, 1)
+		s := &scene{t: t, w: w, b: b}
+		for range 100 { // for 5 s
+			c.epoch++
+			c.sendRaw(b, 0, s.initiation(c))
+			time.Sleep(50 * time.Millisecond)
+		}
+		if n, e := b.last(HandshakesLimited); n != 1 || e.Reason != limitedReason {
+			t.Errorf("told %d times, %q", n, e.Reason)
+		}
+		if !a.carries(b) || !b.carries(a) {
+			t.Error("nothing goes through")
+		}
+		if n := b.router.Counters().Handshakes.Cookies; n < 50 {
+			t.Errorf("%d cookies", n)
+		}
+		time.Sleep(episodeCalm + 3*time.Second)
+		if n, e := b.last(HandshakesLimited); n != 2 || e.Reason != "" {
+			t.Errorf("at the end: told %d times, %q", n, e.Reason)
+		}
+	})
+}

@@ -37,9 +37,8 @@ func (e *episode) step(loaded bool, now time.Time) (began, ended bool) {
 // Handshakes is what became of initiations that others sent. Those that were refused, or limited under load, are dropped, and counted
 // there.
 type Handshakes struct {
-	Answered uint64    // got a response
-	Cookies  uint64    // got a cookie, under load
-	Limited  time.Time // since when they have to prove their address; zero: they do not
+	Answered uint64 // got a response
+	Cookies  uint64 // got a cookie, under load
 }
 
 // stepDoor tells of load at the door. It returns how long control may sleep.
@@ -48,20 +47,18 @@ func (r *Router) stepDoor(now time.Time) time.Duration {
 	began, ended := d.episode.step(d.isLoaded(r.clock()), now)
 	switch {
 	case began:
-		d.limited.Store(r.clock())
 		r.log.Warn("router.handshakes.limited", "reason", limitedReason)
+		r.emit(Event{Kind: HandshakesLimited, Reason: limitedReason})
 	case ended:
-		d.limited.Store(0)
 		r.log.Info("router.handshakes.unlimited", "cookies", d.replied.Load(), "dropped", r.Counters().Dropped[HandshakeLimited])
+		r.emit(Event{Kind: HandshakesLimited})
 	}
 	return longestSleep
 }
 
-const limitedReason = "more initiations come than can be answered: who sends them has to prove its address first"
+const limitedReason = "more handshakes are begun with this node than it can answer: who begins one has to prove its address first"
 
 // handshakeCounts is what became of initiations so far.
 func (r *Router) handshakeCounts() Handshakes {
-	return Handshakes{
-		Answered: r.door.responses.Load(), Cookies: r.door.replied.Load(), Limited: r.at(r.door.limited.Load()),
-	}
+	return Handshakes{Answered: r.door.responses.Load(), Cookies: r.door.replied.Load()}
 }

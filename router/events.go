@@ -11,12 +11,13 @@ type EventKind uint8
 
 // The kinds of events.
 const (
-	PathUp     EventKind = iota // packets flow to the peer
-	PathDown                    // they do not; Reason says why
-	PathMoved                   // the peer's endpoint changed
-	Refused                     // a handshake was refused; Reason names the setting
-	DeviceLost                  // the device is gone or broken; Attach a new one
-	Misdated                    // gossip of the peer without a session was of another day; Reason says of which
+	PathUp            EventKind = iota // packets flow to the peer
+	PathDown                           // they do not; Reason says why
+	PathMoved                          // the peer's endpoint changed
+	Refused                            // a handshake was refused; Reason names the setting
+	DeviceLost                         // the device is gone or broken; Attach a new one
+	HandshakesLimited                  // initiations have to prove their sender's address; Reason says why, or is empty when they need not any more
+	Misdated                           // gossip of the peer without a session was of another day; Reason says of which
 )
 
 // Event is one change. Peer, Name and Endpoint are set where a peer is meant.

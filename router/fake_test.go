@@ -146,24 +146,30 @@ func (r *lockedRandom) Read(p []byte) (int, error) {
 	return r.from.Read(p)
 }
 
-// newSide is node i, on no underlay yet. Its identity depends on i alone.
-func newSide(t *testing.T, i int) *side {
+// newLocal is node i as its handshakes show it.
+func newLocal(t testing.TB, i int) *encap.Local {
 	t.Helper()
 	identity, err := trust.NewIdentity(bytes.Repeat([]byte{byte(i)}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &side{t: t, number: i, name: fmt.Sprint("node-", i)}
-	s.local = &encap.Local{
-		Identity: identity, Ring: trust.NewRing(trust.Secret(bytes.Repeat([]byte{7}, trust.SecretLen)).Derive()), Name: s.name,
+	return &encap.Local{
+		Identity: identity, Ring: trust.NewRing(trust.Secret(bytes.Repeat([]byte{7}, trust.SecretLen)).Derive()), Name: fmt.Sprint("node-", i),
 		Rand: &lockedRandom{from: rand.NewChaCha8([32]byte{byte(i)})},
 		Settings: encap.Settings{
 			Network: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16"), netip.MustParsePrefix("fd00:244::/48")}, Encryption: true,
 			MinVersion: encap.Version, MaxVersion: encap.Version, Lanes: 1, Ciphers: encap.PreferredCiphers(), MTU: 1500,
 		},
 	}
+}
+
+// newSide is node i, on no underlay yet. Its identity depends on i alone.
+func newSide(t *testing.T, i int) *side {
+	t.Helper()
+	local := newLocal(t, i)
+	s := &side{t: t, number: i, name: local.Name, local: local}
 	s.config = PeerConfig{
-		Keys: identity.Public(), Name: s.name, Prefixes: []netip.Prefix{subnet4(i), subnet6(i)},
+		Keys: local.Identity.Public(), Name: s.name, Prefixes: []netip.Prefix{subnet4(i), subnet6(i)},
 		Endpoints: []netip.AddrPort{netip.AddrPortFrom(addr4(i), testPort)},
 	}
 	return s

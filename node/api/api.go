@@ -53,6 +53,7 @@ type Node struct {
 	Received   Traffic           `json:"received"`
 	Drops      map[string]uint64 `json:"drops"` // packets by reason
 	Streams    Streams           `json:"streams"`
+	Handshakes Handshakes        `json:"handshakes"`
 	Members    Members           `json:"members"`
 	Claims     int               `json:"claims"` // known, the node's own among them
 	Gossip     Gossip            `json:"gossip"`
@@ -90,6 +91,12 @@ type Streams struct {
 	Failed   uint64 `json:"failed"`  // cut off, too slow, or not authentic
 
 	Uncertified uint64 `json:"uncertified"` // one end does not admit the other
+}
+
+// Handshakes counts those that others began with the node. What was refused or limited is among Drops.
+type Handshakes struct {
+	Answered uint64 `json:"answered"`
+	Cookies  uint64 `json:"cookies"` // asked for a proof of the sender's address, under load
 }
 
 // Members counts the other nodes.

@@ -17,6 +17,8 @@ var clusterFamilies = []*Family{
 	gauge("weft_refused_nodes", "Nodes that were refused for another secret or setting within the last 10 minutes; 32 at most.",
 		one(func(s *api.Status) int { return len(s.Node.Refused) })),
 	counter("weft_streams_total", "TCP connections to the port, by what became of them.", collectStreams, "outcome"),
+	counter("weft_initiations_total", "Handshakes that others began, by what became of them: a response (answered), under load a request to prove the address (cookie). Those that got nothing are in weft_drops_total.",
+		collectHandshakes, "outcome"),
 	counter("weft_gossip_drops_total", "Gossip that was dropped: packets and streams that came faster than they were taken (transport), messages likewise (messages), packets that the port did not take (unsent). It comes again.",
 		collectGossip, "stage"),
 }
@@ -65,6 +67,11 @@ func collectStreams(s *api.Status, e emit) {
 	e(float64(c.Refused), "refused")
 	e(float64(c.Busy), "busy")
 	e(float64(c.Failed), "failed")
+}
+
+func collectHandshakes(s *api.Status, e emit) {
+	e(float64(s.Node.Handshakes.Answered), "answered")
+	e(float64(s.Node.Handshakes.Cookies), "cookie")
 }
 
 func collectGossip(s *api.Status, e emit) {
