@@ -75,12 +75,12 @@ func ReadAuthority(path string) (*Authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("trust: %w", err)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("trust: %s: others may read it (mode %04o): chmod 600 it, or make another authority if somebody did", path, info.Mode().Perm())
-	}
 	a, err := ParseAuthority(text)
 	if err != nil {
 		return nil, fmt.Errorf("trust: %s: %w", path, err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("trust: %s: others may read it (mode %04o): chmod 600 it, or make another authority if somebody did", path, info.Mode().Perm())
 	}
 	return a, nil
 }
