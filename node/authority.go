@@ -117,7 +117,7 @@ func readAdmission(cfg *config.Config, now time.Time) (*trust.Admission, error) 
 	}
 	o := ownCertificate{authorities: authorities, name: cfg.Name, now: now}
 	if o.holder, err = presentKey(cfg.StateDir); err != nil {
-		return nil, err
+		return nil, keyError(cfg, err)
 	}
 	own, err := o.read(cfg)
 	if err != nil {

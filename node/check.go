@@ -44,14 +44,13 @@ func Check(ctx context.Context, cfg config.Config) (*Prospect, error) {
 	if err != nil {
 		return nil, err
 	}
-	secret, err := readSecret(&cfg)
-	if err != nil {
+	if _, err := readSecret(&cfg); err != nil {
 		return nil, err
 	}
 	if _, err := readAdmission(&cfg, time.Now()); err != nil {
 		return nil, err
 	}
-	if err := cmp.Or(checkStateDir(&cfg), checkRunDir(&cfg)); err != nil {
+	if err := cmp.Or(checkClear(&cfg, platform.Kernel), checkStateDir(&cfg), checkRunDir(&cfg)); err != nil {
 		return nil, err
 	}
 	running, err := api.NewClient(cfg.Socket()).Status(ctx)
@@ -61,7 +60,7 @@ func Check(ctx context.Context, cfg config.Config) (*Prospect, error) {
 	if err := cmp.Or(checkLocks(&cfg, running), checkMachine(&cfg, platform, running)); err != nil {
 		return nil, err
 	}
-	return &Prospect{What: prospect(&cfg, running), Warnings: warnings(&cfg, secret.Exposed, running)}, nil
+	return &Prospect{What: prospect(&cfg, running), Warnings: warnings(&cfg, running)}, nil
 }
 
 // checkLocks refuses directories that another daemon uses: another than running, which cfg is for.
@@ -127,7 +126,7 @@ func checkStateDir(cfg *config.Config) error {
 	}
 	if _, err := os.Lstat(filepath.Join(cfg.StateDir, trust.IdentityFile)); err == nil {
 		_, _, err := trust.LoadIdentity(cfg.StateDir, nil)
-		return err
+		return keyError(cfg, err)
 	}
 	if err := canWrite(cfg.StateDir); err != nil {
 		return fmt.Errorf("node: make a node key in state_dir %s: %w", cfg.StateDir, err)

@@ -66,6 +66,7 @@ func (n *Node) tidy() {
 	n.tidyRunDir()
 	n.watchClock()
 	n.noteCertificate()
+	n.noteExposed()
 }
 
 func (n *Node) reconcile() {

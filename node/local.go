@@ -102,14 +102,18 @@ func (n *Node) deviceOptions() tun.Options {
 	}
 }
 
-// advertised lists where peers shall call this node, and why.
-func (n *Node) advertised() []api.Advertised {
+// advertised lists where peers shall call this node, and why; withheld are addresses that they are not told, for packets would
+// travel in clear.
+func (n *Node) advertised() (list []api.Advertised, withheld []netip.Addr) {
 	port := n.port.Port()
-	var list []api.Advertised
 	add := func(a netip.Addr, why string) {
 		at := netip.AddrPortFrom(a.Unmap(), port)
 		known := slices.ContainsFunc(list, func(x api.Advertised) bool { return x.Endpoint == at })
-		if a.IsValid() && !known && !n.config().InNetwork(a) {
+		switch {
+		case !a.IsValid() || known || n.config().InNetwork(a):
+		case n.barsClear(a) != "":
+			withheld = append(withheld, a)
+		default:
 			list = append(list, api.Advertised{Endpoint: at, Why: why})
 		}
 	}
@@ -117,20 +121,21 @@ func (n *Node) advertised() []api.Advertised {
 		add(a, "configured (advertise)")
 	}
 	if len(list) > 0 {
-		return list
+		return list, withheld
 	}
-	if host := n.listenAddr(); host.IsValid() {
+	if host := listenAddr(n.config()); host.IsValid() {
 		add(host, "the address that it listens on")
-		return list
+		return list, withheld
 	}
 	for _, e := range n.egressBothFamilies() {
 		add(e.Source, e.Why)
 	}
-	return list
+	return list, withheld
 }
 
-func (n *Node) listenAddr() netip.Addr {
-	at, err := netip.ParseAddrPort(n.config().Listen)
+// listenAddr is the one address that a node listens on; invalid: all of the host's.
+func listenAddr(cfg *config.Config) netip.Addr {
+	at, err := netip.ParseAddrPort(cfg.Listen)
 	if err != nil || at.Addr().IsUnspecified() {
 		return netip.Addr{}
 	}
@@ -150,7 +155,8 @@ func (n *Node) egressBothFamilies() []kernel.Egress {
 
 // updateLocal tells the mesh what this node is now; it raises the claim's version only if something changed.
 func (n *Node) updateLocal() {
-	list := n.advertised()
+	list, withheld := n.advertised()
+	n.noteClear(withheld)
 	local := mesh.Local{
 		Cut: n.lookBehind(), UnderlayMTU: int(n.egress(netip.Addr{}).MTU), MinVersion: encap.Version, MaxVersion: encap.Version,
 		Capabilities: n.settings().Capabilities,

@@ -142,6 +142,9 @@ func New(cfg config.Config, platform *Platform, log *slog.Logger) (*Node, error)
 	if err := platform.Kernel.CheckNetwork(cfg.Network, cfg.Device, cfg.Subnet.Prefixes, cfg.Routes); err != nil {
 		return nil, cfg.Placed(asConfigError(err))
 	}
+	if err := checkClear(&cfg, platform.Kernel); err != nil {
+		return nil, err
+	}
 	if err := checkStateDir(&cfg); err != nil {
 		return nil, err
 	}
@@ -165,7 +168,7 @@ func (n *Node) loadIdentity() error {
 	}
 	identity, created, err := trust.LoadIdentity(n.config().StateDir, n.platform.Random)
 	if err != nil {
-		return err
+		return keyError(n.config(), err)
 	}
 	if created {
 		n.log.Info("node.identity.created", "id", identity.Fingerprint().Short(), "file", filepath.Join(n.config().StateDir, trust.IdentityFile))
@@ -307,6 +310,7 @@ func (n *Node) assemble(epoch uint64) (err error) {
 		Timing: router.Timing{Rekey: n.config().Rekey},
 		Dial:   func(m router.DialMessage) { n.dialbacks.Hear(m) },
 		Secret: n.secrets.Hear,
+		Bars:   n.barsClear,
 
 		Admission: n.admission,
 		Gossip:    func(from trust.Fingerprint, boot trust.BootNonce, packet []byte) { n.mesh.Ingest(from, boot, packet) },

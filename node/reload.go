@@ -80,6 +80,9 @@ func (n *Node) checkReload(want *config.Config) error {
 	if err := want.Validate(); err != nil {
 		return err
 	}
+	if err := checkClear(want, n.platform.Kernel); err != nil {
+		return err
+	}
 	device := n.config().Device // the present one also where another is wanted: that one comes with the restart
 	if lost := n.givenUp(want); len(lost) > 0 && n.platform.Kernel.InUse(lost, device) {
 		return want.Placed(config.KeyErrorf("subnet", "an interface of this host has an address in %s, which would be given up: move it first, or put the key back", config.Joined(lost)))

@@ -95,6 +95,9 @@ var reloadable = map[string]struct {
 		nil, []string{"192.168.7.0/24"},
 		func(a, _ *machine) bool { return len(a.claimedRoutes("node-2")) == 1 }},
 	"certificate": {}, // see TestARenewalByReloadKeepsThePath
+
+	"clear_on_public": {nil, []string{"true"}, nil}, // see TestAReloadThatForbidsPublicAddressesTakesTheirPathsDown
+
 	"rekey":       {nil, []string{"5s"}, func(a, _ *machine) bool { return a.peer("node-2").Rekeys > 0 }},
 	"secret_file": {}, // see TestAnotherSecretIsInForceAtOnceAndNamedByItsID
 	"metrics":     {}, // takes a real socket: see the end-to-end tests

@@ -23,6 +23,9 @@ func readSecret(cfg *config.Config) (*trust.SecretFile, error) {
 	case err != nil:
 		err = config.KeyErrorf("secret_file", "%w (name the file with the cluster secret)", err)
 	}
+	if err == nil && f.Exposed {
+		err = config.KeyErrorf("secret_file", "%[1]s: others than its owner may read or write it (chmod 600 %[1]s; if others are on this host, rotate the secret: 'weft secret rotate')", cfg.SecretFile)
+	}
 	if err != nil {
 		return nil, cfg.Placed(err)
 	}
@@ -39,13 +42,11 @@ func (n *Node) loadSecret() error {
 	n.secrets = secrets.New(secrets.Config{
 		File: cfg.SecretFile, Held: f, StateDir: cfg.StateDir, Random: n.platform.Random, Log: n.log, Members: n.claimants,
 	})
-	n.noteSecret(cfg.SecretFile, f.Exposed)
 	return nil
 }
 
 // takeSecret brings the secrets of a file into force that was read again, and says what changed.
 func (n *Node) takeSecret(file string, f *trust.SecretFile) []api.Change {
-	n.noteSecret(file, f.Exposed)
 	before := secretNames(n.secrets.Held())
 	if !n.secrets.Reload(file, f) {
 		return nil
@@ -71,17 +72,6 @@ func (n *Node) claimants() []secrets.Member {
 		}
 	}
 	return list
-}
-
-// noteSecret says it, once and in status, when others may read the secret.
-func (n *Node) noteSecret(file string, exposed bool) {
-	reason := ""
-	if exposed {
-		reason = exposedSecret(file)
-	}
-	if n.state.problem("secret", reason) && exposed {
-		n.log.Warn("node.secret.exposed", "file", file, "remedy", "chmod 600 "+file)
-	}
 }
 
 // otherSecret says what to do about a node whose secret is not ours. theirs is the short id of it.

@@ -308,16 +308,3 @@ func TestAHostWhoseNetworkIsTakenIsRefusedAsConfiguration(t *testing.T) {
 		}
 	})
 }
-
-func TestASecretThatOthersMayReadIsUsedAndSaid(t *testing.T) {
-	bubble(t, lan, func(t *testing.T, s *site) {
-		a := s.machine(1)
-		must(t, os.Chmod(a.cfg.SecretFile, 0o644))
-		a.start()
-		synctest.Wait()
-		d := a.status().Node.Degraded
-		if len(d) != 1 || d[0].What != "secret" || !strings.Contains(d[0].Reason, a.cfg.SecretFile) {
-			t.Errorf("degraded %+v", d)
-		}
-	})
-}

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"fmt"
 	"net"
 	"path/filepath"
 
@@ -22,15 +21,9 @@ func relativePaths(cfg *config.Config) (list []string) {
 	return list
 }
 
-// exposedSecret is the warning of a secret that others may read.
-func exposedSecret(file string) string { return fmt.Sprintf("others may read %s: chmod 600 it", file) }
-
 // warnings is what Run with cfg would warn of although it starts. running is as in checkMachine.
-func warnings(cfg *config.Config, exposed bool, running *api.Status) []string {
+func warnings(cfg *config.Config, running *api.Status) []string {
 	list := relativePaths(cfg)
-	if exposed {
-		list = append(list, exposedSecret(cfg.SecretFile))
-	}
 	if err := canWrite(cfg.StateDir); err != nil {
 		list = append(list, cfg.Placed(config.KeyErrorf("state_dir", "%w: a restart will not know what changed", err)).Error())
 	}

@@ -92,20 +92,26 @@ func NewIdentity(seed []byte) (*Identity, error) {
 	return id, nil
 }
 
-// LoadIdentity reads the identity in the state directory dir, or makes one there if there is none.
+// ErrIdentity says that the file of a node's key is to blame: its contents, or who may read it.
+var ErrIdentity = errors.New("trust: node key")
+
+// LoadIdentity reads the identity in the state directory dir, or makes one there if there is none. Errors name the file, and wrap
+// ErrIdentity where it is damaged, or others than its owner may use it.
 func LoadIdentity(dir string, random io.Reader) (id *Identity, created bool, err error) {
 	path := filepath.Join(dir, IdentityFile)
-	seed, _, err := atomicfile.Read(path, maxKeyFile)
+	seed, info, err := atomicfile.Read(path, maxKeyFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		id, err = createIdentity(path, random)
 		return id, err == nil, err
 	case err != nil:
 		return nil, false, fmt.Errorf("trust: read node key: %w (put it back from a copy, or move it away to become a new node)", err)
+	case info.Mode().Perm()&0o077 != 0:
+		return nil, false, fmt.Errorf("%w: %s: others than its owner may read or write it (chmod 600 %[2]s; if others are on this host, move it away to become a new node)", ErrIdentity, path)
 	}
 	id, err = NewIdentity(seed)
 	if err != nil {
-		return nil, false, fmt.Errorf("trust: node key %s is damaged: it has %d bytes, not %d (put it back from a copy, or move it away to become a new node)", path, len(seed), seedLen)
+		return nil, false, fmt.Errorf("%w: %s is damaged: it has %d bytes, not %d (put it back from a copy, or move it away to become a new node)", ErrIdentity, path, len(seed), seedLen)
 	}
 	return id, false, nil
 }
