@@ -103,7 +103,7 @@ func (in *insider) claimOthers(t *testing.T) {
 	await(t, func() (bool, string) { return time.Since(started) > incumbency, "the nodes have just started" })
 	victim, bystander := status(t, in.victim).Node, status(t, in.bystands).Node
 	subnets := slices.Concat(victim.Subnets, bystander.Subnets, victim.Network, []netip.Prefix{
-		netip.MustParsePrefix("10.244.0.0/17"), netip.MustParsePrefix("10.244.128.0/17"), // all of it, in two halves
+		netip.PrefixFrom(victim.Subnets[0].Addr(), 17).Masked(), netip.PrefixFrom(bystander.Subnets[0].Addr(), 18).Masked(), // around theirs
 		netip.PrefixFrom(bystander.Subnets[0].Addr(), 32), netip.MustParsePrefix("192.0.2.0/24"),
 	})
 	routes := slices.Concat(victim.Network, []netip.Prefix{

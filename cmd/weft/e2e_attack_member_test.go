@@ -55,7 +55,7 @@ func corrupt(t *testing.T) *insider {
 func (s *siege) memberOf(t *testing.T, id *trust.Identity, listen netip.AddrPort, own ...netip.Prefix) attack.MemberConfig {
 	t.Helper()
 	return attack.MemberConfig{
-		Place: s.Nodes[2], Identity: id, Secret: secretOf(t, s.victim), Victim: identityOf(t, s.victim).Public(),
+		Place: s.Nodes[2], Identity: id, Secret: stolenSecret(t, s.victim), Victim: identityOf(t, s.victim).Public(),
 		At: endpoint(s.victim), Listen: listen, Settings: memberSettings(status(t, s.victim).Node.Network),
 		Own: own,
 	}
@@ -96,19 +96,6 @@ func identityOf(t *testing.T, n *cluster.Node) *trust.Identity {
 	return id
 }
 
-func secretOf(t *testing.T, n *cluster.Node) trust.Secret {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(n.Dir(), "secret"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := trust.ParseSecret(string(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return secret
-}
-
 // data is a sealed frame with a packet in it.
 func (in *insider) data(t *testing.T, packet []byte) []byte {
 	t.Helper()
@@ -146,9 +133,10 @@ func TestNothingThatAMemberForgesIsDelivered(t *testing.T) {
 	t.Run("inner sources in IPv4-mapped form", in.mapInner)
 	t.Run("inner destinations of others", in.misdirect)
 	t.Run("a bit flipped at every position", in.flipBits)
+	t.Run("gossip frames, replayed", in.replayGossip)
+	t.Run("a flood of valid initiations", in.floodInitiations)
 	t.Run("a claim in another's name", in.claimAsAnother)
 	t.Run("claims for what is others'", in.claimOthers)
-	t.Run("a flood of valid initiations", in.floodInitiations)
 	t.Run("frames of a key after the grace time", func(t *testing.T) { in.useOldKey(t, old) })
 	awaitPing(t, in.pods[1], in.pods[0].Addr4())
 	if n := in.Stolen(); n != 0 {
@@ -255,6 +243,13 @@ func flipped(frame []byte, bit int) router.Reason {
 	return router.AuthFailed
 }
 
+// replayGossip sends gossip frames without a session, which are good once.
+func (in *insider) replayGossip(t *testing.T) {
+	frames := hearsay(t, in.id, stolenSecret(t, in.victim))
+	in.repels(t, tally{}, func() { in.send(t, endpoint(in.Nodes[2]), frames...) })
+	in.repels(t, once(router.Replayed, len(frames)), func() { in.send(t, endpoint(in.Nodes[2]), frames...) })
+}
+
 // oldFrames are frames under keys that others have taken the place of.
 type oldFrames struct {
 	unseen   [][]byte // were never sent
@@ -343,9 +338,9 @@ func newIdentity(t *testing.T) *trust.Identity {
 }
 
 // initiations are valid ones of a key.
-func (in *insider) initiations(t *testing.T, id *trust.Identity, n int) (frames [][]byte) {
+func (s *siege) initiations(t *testing.T, id *trust.Identity, n int) (frames [][]byte) {
 	t.Helper()
-	m, err := attack.NewMember(in.memberOf(t, id, netip.AddrPortFrom(in.Nodes[2].Addr4(), 0)))
+	m, err := attack.NewMember(s.memberOf(t, id, netip.AddrPortFrom(s.Nodes[2].Addr4(), 0)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/weftnet/weft/lab/cluster"
 	"github.com/weftnet/weft/packet/packettest"
 	"github.com/weftnet/weft/router"
+	"github.com/weftnet/weft/trust"
 )
 
 // noise are random bytes, the same in every run.
@@ -54,6 +55,7 @@ func TestNothingOfAStrangerIsDelivered(t *testing.T) {
 	t.Run("oversized frames", s.oversize)
 	t.Run("sources in IPv4-mapped form", s.mapSources)
 	t.Run("frames with the index of a session", s.forgeIndex)
+	t.Run("frames and streams under another secret", s.forgeSecret)
 	s.stands(t, before)
 }
 
@@ -140,6 +142,7 @@ func (s *siege) oversize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	awaitPing(t, stranger, s.victim.Addr4()) // few fragments wait for an answer of ARP
 	var conn net.Conn
 	err = stranger.Do(func() (err error) {
 		conn, err = net.Dial("udp", endpoint(s.victim).String())
@@ -260,4 +263,33 @@ func datagram(from, to netip.Addr) []byte {
 	return packettest.UDP{
 		IP: packettest.IP{Src: from, Dst: to}, SrcPort: 9, DstPort: 9, Payload: []byte("nobody may get this"),
 	}.Build()
+}
+
+// forgeSecret sends what a member of another cluster would.
+func (s *siege) forgeSecret(t *testing.T) {
+	place, err := s.Host("neighbour")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, other := newIdentity(t), trust.Secret{1, 2, 3}
+	m, err := attack.NewMember(attack.MemberConfig{
+		Place: place, Identity: id, Secret: other, Victim: identityOf(t, s.victim).Public(), At: endpoint(s.victim),
+		Listen: netip.AddrPortFrom(place.Addr4(), 0), Settings: memberSettings(status(t, s.victim).Node.Network),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	s.repels(t, once(router.HandshakeRefused, forgeries), func() {
+		for range forgeries {
+			frame, err := m.Initiation()
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.send(t, m.Addr(), frame)
+		}
+	})
+	frames := hearsay(t, id, other)
+	s.repels(t, once(router.GossipRefused, len(frames)), func() { s.send(t, m.Addr(), frames...) })
+	s.dialStreams(t, s.stream(t, place, id, other, nil))
 }

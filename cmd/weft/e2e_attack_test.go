@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -184,9 +185,13 @@ func (s *siege) checkLog(t *testing.T, log logMark) {
 func (s *siege) stands(t *testing.T, before *api.Status) {
 	t.Helper()
 	after := status(t, s.victim)
-	for i, p := range after.Peers {
-		if p.State != api.StateUp || p.Endpoint != before.Peers[i].Endpoint || p.Handshakes != before.Peers[i].Handshakes {
-			t.Errorf("%s was %+v, is %+v", p.Name, before.Peers[i], p)
+	for _, was := range before.Peers {
+		i := slices.IndexFunc(after.Peers, func(p api.Peer) bool { return p.ID == was.ID })
+		if i < 0 {
+			t.Fatalf("%s is gone", was.Name)
+		}
+		if p := after.Peers[i]; p.State != api.StateUp || p.Endpoint != was.Endpoint || p.Handshakes != was.Handshakes {
+			t.Errorf("%s was %+v, is %+v", p.Name, was, p)
 		}
 	}
 	inner := s.delivered(t)
