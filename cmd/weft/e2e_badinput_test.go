@@ -172,25 +172,6 @@ func TestDownOfAnotherDeviceIsRefusedAndChangesNothing(t *testing.T) {
 	}
 }
 
-func TestASecretThatOthersMayReadIsAWarning(t *testing.T) {
-	c := newCluster(t, 1)
-	n := c.Nodes[0]
-	if err := os.Chmod(filepath.Join(n.Dir(), "secret"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	startAll(t, c)
-	if _, err := n.Addresses(within(t, patience)); err != nil {
-		t.Fatal(err)
-	}
-	var shown bool
-	for _, d := range status(t, n).Node.Degraded {
-		shown = shown || d.What == "secret" && strings.Contains(d.Reason, "chmod 600")
-	}
-	if !shown {
-		t.Errorf("status does not show it: %+v", status(t, n).Node.Degraded)
-	}
-}
-
 func TestBadTokensAndSecondSetUpsAreRefusedAndOverwriteNothing(t *testing.T) {
 	c := newCluster(t, 1)
 	n, weft := c.Nodes[0], labtest.Weft(t)
