@@ -257,7 +257,7 @@ type oldFrames struct {
 	replaced time.Time
 }
 
-// superseded makes frames, and then a new session.
+// superseded makes frames, and then a new session. For the grace time the keys before open frames, once.
 func (in *insider) superseded(t *testing.T) (old oldFrames) {
 	t.Helper()
 	for range forgeries {
@@ -269,6 +269,7 @@ func (in *insider) superseded(t *testing.T) (old oldFrames) {
 	}
 	old.replaced = time.Now()
 	in.arrives(t, old.seen) // the grace time
+	in.repels(t, once(router.Replayed, 1), func() { in.send(t, endpoint(in.Nodes[2]), old.seen) })
 	return old
 }
 

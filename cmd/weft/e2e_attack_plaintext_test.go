@@ -7,20 +7,27 @@ import (
 
 	"github.com/weftnet/weft/lab/attack"
 	"github.com/weftnet/weft/lab/cluster"
+	"github.com/weftnet/weft/node/api"
 )
 
 // plaintext is how many bytes of known plaintext travel in each of TCP and UDP.
 const plaintext = 5 << 20
 
 // All that hosts put onto the underlay is captured while known plaintext travels through the overlay: before and at the start, over
-// a new session, kill -9 and a restart. It is nowhere in it.
+// kill -9, a restart, a rekey and a rotation of the secret. It is nowhere in it.
 func TestNoPlaintextIsOnTheUnderlayWhateverHappensToTheDaemons(t *testing.T) {
 	t.Parallel()
-	c := newClusterOf(t, cluster.Options{Hosts: 2, Prepare: withDefaultRoute})
+	c := newClusterOf(t, cluster.Options{Hosts: 2, Prepare: withDefaultRoute, Flags: []string{"--rekey", "5s"}})
 	o := overhear(t, c)
 	o.await(t, 1)
 	o.kill(t, c.Nodes[0])
 	o.stop(t, c.Nodes[1])
+	for range 3 { // steps of a rotation
+		if _, err := c.Nodes[0].Weft(within(t, patience), "secret", "rotate", "--socket", c.Nodes[0].Socket()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.awaitRekey(t)
 	o.await(t, plaintext)
 	heard := o.end(t)
 	if _, size := heard.Count(); size < 2*plaintext {
@@ -37,8 +44,8 @@ func TestPlaintextIsFoundOnTheUnderlayWithoutEncryption(t *testing.T) {
 	c := newCluster(t, 2, "--encryption", "off")
 	o := overhear(t, c)
 	o.await(t, plaintext/10)
-	tcp, udp := o.Arrived()
 	heard := o.end(t)
+	tcp, udp := o.Arrived()
 	if n, want := heard.Blocks(), int(tcp+udp)/16*9/10; n < want { // a few are cut in two by the segments' ends
 		t.Errorf("%d blocks of plaintext are found, and more than %d have arrived", n, want)
 	}
@@ -86,6 +93,16 @@ func (o *overheard) await(t *testing.T, bytes int64) {
 	await(t, func() (bool, string) {
 		tcp, udp := o.Arrived()
 		return tcp-beforeTCP >= bytes && udp-beforeUDP >= bytes, fmt.Sprintf("%d and %d bytes have arrived", tcp-beforeTCP, udp-beforeUDP)
+	})
+}
+
+// awaitRekey waits until the keys of a session have been replaced that did not end.
+func (o *overheard) awaitRekey(t *testing.T) {
+	t.Helper()
+	before := status(t, o.c.Nodes[0]).Peers[0]
+	await(t, func() (bool, string) {
+		p := status(t, o.c.Nodes[0]).Peers[0]
+		return p.State == api.StateUp && p.Since.Equal(before.Since) && p.Rekeys > before.Rekeys, fmt.Sprintf("%d rekeys", p.Rekeys)
 	})
 }
 
