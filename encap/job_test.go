@@ -134,3 +134,43 @@ func TestForgedResponseBesideTheTrueOne(t *testing.T) {
 		}
 	}
 }
+
+func TestOneInitiationIsWorthABoundedNumberOfResponses(t *testing.T) {
+	a, b := pair(t)
+	response, err := b.answer(t, a.initiation(t, start), start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := markFor(a.local, flip(response[:len(response)-macLen], 8*(len(response)-macLen)-1))
+	for range maxTries {
+		if err := a.Complete(forged, start); !errors.Is(err, ErrAuth) {
+			t.Fatalf("a forged response: %v", err)
+		}
+	}
+	if err := a.Complete(response, start); !errors.Is(err, ErrUnexpected) {
+		t.Errorf("one more: %v", err)
+	}
+	establish(t, a, b, start) // the next initiation begins anew
+}
+
+// TestTheAnswerOfTheHigherRankWaitsForItsFirstFrame finishes the answer to the later initiation first.
+func TestTheAnswerOfTheHigherRankWaitsForItsFirstFrame(t *testing.T) {
+	a, b := pair(t)
+	do := step(t)
+	var jobs []*Job
+	for range 2 {
+		m, err := b.local.ReadInitiation(a.initiation(t, start))
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, do(b.StartAccept(m, start)))
+	}
+	for _, j := range []*Job{jobs[1], jobs[0]} {
+		if _, err := j.Finish(start); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b.next.rank.generation != 2 || len(b.old) != 1 || b.old[0].keys.rank.generation != 1 || len(b.indexes) != 2 {
+		t.Errorf("generation %d waits, %d are old, %d indexes", b.next.rank.generation, len(b.old), len(b.indexes))
+	}
+}

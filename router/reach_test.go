@@ -52,6 +52,44 @@ func TestPathsComeUpWithinTwoRoundTripsOfTheTable(t *testing.T) {
 	})
 }
 
+// TestTheFirstPacketAfterAStartArrivesWithinTwoRoundTrips gives the packet to the device as soon as the node knows its peer. Curve work
+// takes no virtual time; a real handshake's is under a millisecond (BenchmarkHandshake in encap).
+func TestTheFirstPacketAfterAStartArrivesWithinTwoRoundTrips(t *testing.T) {
+	const roundTrip = 40 * time.Millisecond
+	for name, c := range map[string]struct {
+		restart bool          // the other side still has keys of the run before
+		answers bool          // the packet is from the side that is called
+		after   time.Duration // the node knows its peer
+	}{
+		"of who calls": {false, false, 0}, "of who is called": {false, true, 0}, "after a restart": {true, false, 0},
+		"to one that restarted, once that calls": {true, true, roundTrip/2 + time.Millisecond}, // one before is lost under the old keys
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, simnet.Options{Delay: roundTrip / 2}, func(t *testing.T, w *world) {
+				a, b := w.side(1), w.side(2)
+				b.set(a)
+				if c.restart {
+					w.join(a, b)
+					a.crash()
+					a.start()
+				}
+				from, to := a, b
+				if c.answers {
+					from, to = b, a
+				}
+				began := time.Now()
+				a.set(b)
+				time.Sleep(c.after)
+				from.inject(udp(pod(from.number), pod(to.number), "first"))
+				within(t, time.Second, "the first packet arrives", func() bool { return len(to.take()) > 0 })
+				if took := time.Since(began); took > 2*roundTrip+5*time.Millisecond {
+					t.Errorf("it took %v", took)
+				}
+			})
+		})
+	}
+}
+
 func TestThreeRoutersReachEachOther(t *testing.T) {
 	modes(t, func(t *testing.T, mode change) {
 		bubble(t, lan, func(t *testing.T, w *world) {

@@ -20,6 +20,27 @@ func TestANodeWhoseClockWentBackIsReachedAfterARestart(t *testing.T) {
 	}
 }
 
+// TestAStateDirectoryThatWasPutBackGivesAHigherEpochAllTheSame restores a backup; the clock did not go back.
+func TestAStateDirectoryThatWasPutBackGivesAHigherEpochAllTheSame(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	file := filepath.Join(dir, EpochFile)
+	_, _, err := NextEpoch(dir, now)
+	must(t, err)
+	backup, err := os.ReadFile(file)
+	must(t, err)
+	var last uint64
+	for i := range 5 {
+		last, _, err = NextEpoch(dir, now.Add(time.Duration(i+1)*time.Hour))
+		must(t, err)
+	}
+	must(t, os.WriteFile(file, backup, 0o600))
+	again, _, err := NextEpoch(dir, now.Add(6*time.Hour))
+	must(t, err)
+	if again <= last {
+		t.Errorf("epoch %d after %d", again, last)
+	}
+}
+
 func TestADamagedEpochFileIsMadeUpForAndANewerOneIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Now()
