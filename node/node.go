@@ -70,15 +70,16 @@ type Node struct {
 
 	egresses    egressCache
 	state       state
-	heardAt     time.Time                  // when the keeper first saw that a peer was heard
-	runDir      *rundir.RunDir             // nil: none, in tests
-	stateLocked bool                       // the state directory is; used by Run alone
-	settled     func()                     // called when the first paths are there, or too late; nil: nobody asked
-	unstored    unstoredEpoch              // used by Run, then by the keeper
-	clock       clockWatch                 // used by the keeper alone
-	behind      behind                     // only the keeper uses it, once it runs
-	lastLocal   mesh.Local                 // what the mesh was told; only the keeper uses it, once it runs
-	alive       map[trust.Fingerprint]bool // members that gossip reached at the keeper's last look
+	heardAt     time.Time                    // when the keeper first saw that a peer was heard
+	runDir      *rundir.RunDir               // nil: none, in tests
+	stateLocked bool                         // the state directory is; used by Run alone
+	settled     func()                       // called when the first paths are there, or too late; nil: nobody asked
+	unstored    unstoredEpoch                // used by Run, then by the keeper
+	clock       clockWatch                   // used by the keeper alone
+	behind      behind                       // only the keeper uses it, once it runs
+	lastLocal   mesh.Local                   // what the mesh was told; only the keeper uses it, once it runs
+	alive       map[trust.Fingerprint]bool   // members that gossip reached at the keeper's last look
+	skewed      map[trust.Fingerprint]string // whose clock is far from ours, as it was said; only the keeper uses it
 }
 
 // config is the configuration in force: that of the start, with what reloads have changed since. It is shared: nobody
@@ -128,7 +129,7 @@ func New(cfg config.Config, platform *Platform, log *slog.Logger) (*Node, error)
 		platform: platform, log: log, started: started, clock: clockWatch{started},
 		wake: make(chan struct{}, 1), refused: newRefusals(), metrics: newMetricsPlace(), service: service.New(platform.Service, log),
 		handover: handover.New(platform.Descriptors, log), protected: newProtected(cfg.Join),
-		alive: map[trust.Fingerprint]bool{}, lanes: chooseLanes(&cfg, platform.CPU),
+		alive: map[trust.Fingerprint]bool{}, skewed: map[trust.Fingerprint]string{}, lanes: chooseLanes(&cfg, platform.CPU),
 	}
 	n.live.Store(&cfg)
 	n.noteConfig(nil)

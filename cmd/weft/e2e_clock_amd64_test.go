@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -155,7 +156,8 @@ func TestAClockThatIsSetByAnHourDisturbsNothing(t *testing.T) {
 		if gap := s.gap(start); gap > hiccup {
 			t.Errorf("%v: the stream stood still for %v", by, gap)
 		}
-		if said := mark.lines(t); len(said) > 1 {
+		said := slices.DeleteFunc(mark.lines(t), func(line string) bool { return strings.Contains(line, "node.clock.apart") })
+		if len(said) > 1 {
 			t.Errorf("%v: the log says\n%s", by, strings.Join(said, "\n"))
 		}
 		if shown := status(t, a).Node.Started; shown.Sub(started.Add(by)).Abs() > time.Second {

@@ -100,6 +100,17 @@ func find(list []dated, id trust.SecretID) time.Time {
 	return time.Time{}
 }
 
+// foreign are the short ids of the secrets that the node held before, if it holds none of them any more.
+func (r record) foreign(secrets []trust.Secret) (was []string) {
+	for _, d := range r.Held {
+		if slices.ContainsFunc(secrets, func(s trust.Secret) bool { return s.ID() == trust.SecretID(d.ID) }) {
+			return nil
+		}
+		was = append(was, trust.SecretID(d.ID).Short())
+	}
+	return was
+}
+
 // holding is the record of a node that holds those secrets now. A secret that it did not hold before is held since at. What it held
 // before and does not hold any more is retired. A rotation to a secret that is not held is over.
 func (r record) holding(secrets []trust.Secret, at time.Time) record {

@@ -76,6 +76,10 @@ func (s *Secrets) Start(r Router) {
 	if err != nil {
 		s.cfg.Log.Warn("node.secret.record", "error", err)
 	}
+	if was := record.foreign(s.held); len(was) > 0 {
+		s.cfg.Log.Warn("node.secret.replaced", "file", s.file, "was", was,
+			"effect", "only nodes with the secret of that file are reached; if it is of another cluster, put the former one back, or give this one a state_dir of its own")
+	}
 	s.record = record.holding(s.held, s.cfg.Held.Changed)
 	s.keepRecord()
 }
