@@ -20,6 +20,8 @@ const (
 	KindStatic Kind = 1 // from the configuration
 	KindAuto   Kind = 2 // taken through gossip
 	KindK8s    Kind = 3 // given by Kubernetes
+
+	KindReleased Kind = 4 // nothing: another identity took this one's place
 )
 
 // String is the word of the configuration file.
@@ -31,6 +33,8 @@ func (k Kind) String() string {
 		return "auto"
 	case KindK8s:
 		return "k8s"
+	case KindReleased:
+		return "released"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }

@@ -115,8 +115,13 @@ func (o *owner) reach(id trust.Fingerprint) Reach {
 	return Unreached
 }
 
-// memberViews are the members as others see them.
+// memberViews are the members as others see them, but for identities that were replaced.
 func (o *owner) memberViews() []Member {
+	return slices.DeleteFunc(o.allViews(), func(m Member) bool { return o.gone(m.ID) })
+}
+
+// allViews are all that are known.
+func (o *owner) allViews() []Member {
 	views := make([]Member, 0, len(o.members))
 	for id, m := range o.members {
 		v := Member{

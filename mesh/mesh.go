@@ -82,6 +82,10 @@ func (m *Mesh) newOwner() error {
 	if err != nil {
 		return err
 	}
+	claim, released, err := files.inherit(m.me.id, claim)
+	if err != nil {
+		return err
+	}
 	if err := files.loadRevoked(m.cfg.Admission); err != nil {
 		return err
 	}
@@ -91,6 +95,9 @@ func (m *Mesh) newOwner() error {
 		o.set.Add(claim)
 	}
 	o.restorePeers(peers)
+	for _, c := range released {
+		o.set.Add(c)
+	}
 	o.judge(time.Now()) // the first view is used before Run
 	for _, s := range m.cfg.Seeds {
 		o.caller.want(targetKey{seed: s}, time.Now())

@@ -29,7 +29,7 @@ func (o *owner) callWho(now time.Time) {
 func (o *owner) callPeers(now time.Time) {
 	for id, m := range o.members {
 		key := targetKey{id: id}
-		if m.alive() || len(o.book.at(id)) == 0 {
+		if m.alive() || len(o.book.at(id)) == 0 || o.gone(id) {
 			o.caller.drop(key)
 			continue
 		}

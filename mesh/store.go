@@ -158,7 +158,11 @@ func (s store) load(me trust.Fingerprint) (*Claim, []peerRecord, error) {
 	var claim *Claim
 	if found {
 		claim, err = DecodeClaim(own.Claim)
-		if err == nil && claim.id != me {
+		switch {
+		case err != nil || claim.id == me:
+		case s.succeeded(claim.id, me):
+			claim = nil
+		default:
 			claim, err = nil, s.setAside(filepath.Join(s.dir, claimFile), errors.New("it is the claim of another key"))
 		}
 	}
@@ -203,7 +207,7 @@ func (o *owner) savePeers(now time.Time) {
 
 func (o *owner) peerRecords() []peerRecord {
 	records := []peerRecord{}
-	for _, v := range o.memberViews() {
+	for _, v := range o.allViews() {
 		if v.Claim == nil && len(v.Observed) == 0 {
 			continue
 		}

@@ -16,7 +16,7 @@ import (
 
 // tidyLeftovers removes what a daemon that was killed left half written. The state directory is locked.
 func (n *Node) tidyLeftovers() {
-	files := append(mesh.StateFiles(), statedir.VersionFile, statedir.EpochFile, trust.IdentityFile, secrets.RecordFile)
+	files := append(mesh.StateFiles(), statedir.VersionFile, statedir.EpochFile, trust.IdentityFile, secrets.RecordFile, mesh.SuccessionFile)
 	if err := atomicfile.RemoveLeftovers(n.config().StateDir, files...); err != nil {
 		n.log.Debug("node.state.leftovers", "error", err) // a read-only file system: they do no harm
 	}

@@ -116,6 +116,32 @@ func LoadIdentity(dir string, random io.Reader) (id *Identity, created bool, err
 	return id, false, nil
 }
 
+// ReplaceIdentity puts a new identity in the place of the one in the state directory dir. before is called with both first; when it
+// fails, or the new one cannot be written, the old one stays.
+func ReplaceIdentity(dir string, random io.Reader, before func(old, next *Identity) error) (old, next *Identity, err error) {
+	path := filepath.Join(dir, IdentityFile)
+	if _, err := os.Lstat(path); err != nil {
+		return nil, nil, fmt.Errorf("trust: replace node key: %w (a node that was never started has none: its first start makes one)", err)
+	}
+	if old, _, err = LoadIdentity(dir, random); err != nil {
+		return nil, nil, err
+	}
+	seed := make([]byte, seedLen)
+	if _, err := io.ReadFull(random, seed); err != nil {
+		return nil, nil, fmt.Errorf("trust: draw node key: %w", err)
+	}
+	if next, err = NewIdentity(seed); err != nil {
+		return nil, nil, err
+	}
+	if err := before(old, next); err != nil {
+		return nil, nil, err
+	}
+	if err := atomicfile.Write(path, seed, 0o600); err != nil {
+		return nil, nil, fmt.Errorf("trust: new node key: %w", err)
+	}
+	return old, next, nil
+}
+
 func createIdentity(path string, random io.Reader) (*Identity, error) {
 	seed := make([]byte, seedLen)
 	if _, err := io.ReadFull(random, seed); err != nil {
