@@ -126,6 +126,16 @@ func (o *owner) claimOf(id trust.Fingerprint) (*Claim, string) {
 	return nil, o.admissions.refused[id].why
 }
 
+// nameOf is what a node called itself in the claim that does not count; empty: there is none.
+func (a *admissions) nameOf(id trust.Fingerprint) string {
+	for _, nodes := range []map[trust.Fingerprint]refusal{a.barred, a.refused} {
+		if r, ok := nodes[id]; ok {
+			return r.claim.Name
+		}
+	}
+	return ""
+}
+
 // conflicts are the prefixes of all claims that do not count, by fingerprint and prefix.
 func (a *admissions) conflicts() []Conflict {
 	var list []Conflict

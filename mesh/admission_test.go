@@ -353,3 +353,21 @@ func TestUncertifiedClaimsTakeNothingFromAnybody(t *testing.T) {
 		}
 	})
 }
+
+func TestANodeThatTakesNoPartKeepsItsNameAlsoWhereItWasMetThroughGossipAlone(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		end := time.Now().Add(time.Minute)
+		a, b := n.strict(1, nil), n.strict(2, []int{1})
+		c := n.strict(3, []int{1}, func(c *trust.Certificate) { c.NotAfter = end })
+		for _, h := range []*fakeHost{a, b, c} {
+			h.start()
+		}
+		within(t, 5*time.Second, "all see all", allSee(a, b, c))
+		b.mesh.mail.post(func(o *owner) { o.members[c.fp()].name = "" }) // as without a stream
+		time.Sleep(time.Until(end))
+		within(t, time.Second, "b refuses c", func() bool { return c.refusedBy(b) != "" })
+		if m, _ := b.member(c); m.Name != "node-3" {
+			t.Errorf("b calls it %q", m.Name)
+		}
+	})
+}

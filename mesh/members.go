@@ -132,6 +132,9 @@ func (o *owner) allViews() []Member {
 			v.Name = v.Claim.Name
 		}
 		if v.Name == "" {
+			v.Name = o.admissions.nameOf(id)
+		}
+		if v.Name == "" {
 			v.Name = id.Short()
 		}
 		views = append(views, v)
