@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weftnet/weft/lab"
 	"github.com/weftnet/weft/lab/cluster"
+	"github.com/weftnet/weft/lab/labtest"
 	"github.com/weftnet/weft/node/api"
 )
 
@@ -258,6 +260,28 @@ func TestTheAuthorityShowsWhatACertificateSays(t *testing.T) {
 	if out, _ := command(t, 0, "authority", "show", file); !strings.Contains(out, "its signature was not checked") {
 		t.Errorf("it prints %s", out)
 	}
+}
+
+// The document's hosts run in its order; what one writes to its working directory is "copied" to the others.
+func TestTheCommandsOfTheAuthorityDocumentWork(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	l := labtest.Lab(interrupted, t, lab.Options{})
+	hosts := map[string]*lab.Host{}
+	shared := t.TempDir()
+	for _, b := range blocks(t, "docs/authority.md") {
+		if hosts[b.host] == nil {
+			hosts[b.host] = labtest.Host(t, l, b.host)
+		}
+		runBlock(t, hosts[b.host], shared, b)
+	}
+	await(t, func() (bool, string) {
+		s, err := api.NewClient(socketOf(hosts["vm-1"])).Status(t.Context())
+		if err != nil {
+			return false, err.Error()
+		}
+		return len(s.Peers) == 1 && s.Peers[0].State == api.StateRefused && s.Node.Trust.Revoked == 1, fmt.Sprintf("%+v %+v", s.Peers, s.Node.Trust)
+	})
 }
 
 // command runs weft in this process, and wants that exit code.
