@@ -130,8 +130,14 @@ func TestAForcedCipherIsUsedAndTwoThatDifferAreNamedOnBothSides(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i, n := range c.Nodes[:2] {
+	for _, n := range c.Nodes[:2] {
 		awaitPeer(t, c.Nodes[2], n.Name(), api.StateUp)
+	}
+	both := "encryption on, AES-256-GCM and ChaCha20-Poly1305\n"
+	if text, err := c.Nodes[2].Weft(within(t, patience), "status", "--socket", c.Nodes[2].Socket()); err != nil || !strings.Contains(text, both) {
+		t.Errorf("status of the node that leaves it to the others: %v\n%s", err, text)
+	}
+	for i, n := range c.Nodes[:2] {
 		if got := peerOf(t, c.Nodes[2], n.Name()).Cipher; !strings.EqualFold(got, forced[i]) {
 			t.Errorf("the node that leaves it to %s has %s with it", n.Name(), got)
 		}

@@ -17,7 +17,7 @@ func printStatus(w io.Writer, s *api.Status) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(key, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", key, fmt.Sprintf(format, args...)) }
 	row("node", "%s (%s), weft %s, up %s", n.Name, n.ID[:16], n.Version, span(time.Since(n.Started)))
-	row("network", "%s, encryption %s", list(n.Network), n.Encryption)
+	row("network", "%s, encryption %s", list(n.Network), encryptionText(s))
 	row("subnet", "%s", subnetText(n))
 	row("secret", "%s", secretText(n))
 	row("device", "%s, mtu %d, driver %s: %s", n.Device.Name, n.Device.MTU, n.Device.Driver, n.Device.Why)
@@ -58,6 +58,21 @@ func printStatus(w io.Writer, s *api.Status) error {
 	}
 	fmt.Fprintln(w)
 	return printPeers(w, s.Peers)
+}
+
+// encryptionText says whether packets are sealed, and with what: the ciphers of the sessions that there are.
+func encryptionText(s *api.Status) string {
+	var ciphers []string
+	for _, p := range s.Peers {
+		if p.Sealed && p.Cipher != "" && !slices.Contains(ciphers, p.Cipher) {
+			ciphers = append(ciphers, p.Cipher)
+		}
+	}
+	if len(ciphers) == 0 {
+		return s.Node.Encryption
+	}
+	slices.Sort(ciphers)
+	return s.Node.Encryption + ", " + strings.Join(ciphers, " and ")
 }
 
 // trustText says who may take part, where that is not whoever has the secret.
