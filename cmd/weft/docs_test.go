@@ -56,11 +56,11 @@ func TestTheCommandsOfTheREADMEWork(t *testing.T) {
 	hosts := map[string]*lab.Host{}
 	list := blocks(t, "README.md")
 	last := len(list) - 1 // which takes weft off
-	for _, file := range []string{"docs/troubleshooting.md", "docs/doctor.md"} {
+	for _, file := range []string{"docs/operating.md", "docs/troubleshooting.md", "docs/doctor.md"} {
 		list = slices.Insert(list, last, blocks(t, file)...)
 	}
 	if len(list) < 7 {
-		t.Fatalf("%d runnable blocks in README, doctor.md and troubleshooting.md, want at least 7", len(list))
+		t.Fatalf("%d runnable blocks in README, operating.md, doctor.md and troubleshooting.md, want at least 7", len(list))
 	}
 	shared := t.TempDir() // where the token is "copied" to
 	for i, b := range list {
