@@ -107,7 +107,7 @@ func LoadIdentity(dir string, random io.Reader) (id *Identity, created bool, err
 	case err != nil:
 		return nil, false, fmt.Errorf("trust: read node key: %w (put it back from a copy, or move it away to become a new node)", err)
 	case info.Mode().Perm()&0o077 != 0:
-		return nil, false, fmt.Errorf("%w: %s: others than its owner may read or write it (chmod 600 %[2]s; if others are on this host, move it away to become a new node)", ErrIdentity, path)
+		return nil, false, fmt.Errorf("%w: %s: others than its owner may read or write it (chmod 600 %[2]s; if others are on this host, give it another one: 'weft key replace')", ErrIdentity, path)
 	}
 	id, err = NewIdentity(seed)
 	if err != nil {

@@ -67,8 +67,12 @@ func checkSkew(f *Facts) []Check {
 }
 
 func skewText(p api.Peer, skew time.Duration) string {
+	side, affects := "ahead", ""
 	if skew < 0 {
-		return fmt.Sprintf("%s is %v behind", p.Name, skew.Abs().Round(time.Second))
+		side = "behind"
 	}
-	return fmt.Sprintf("%s is %v ahead", p.Name, skew.Round(time.Second))
+	if skew.Abs() >= day { // gossip is under a key of its day, and those of the two around it are taken
+		affects = " (gossip with it is dropped where there is no session)"
+	}
+	return fmt.Sprintf("%s is %v %s%s", p.Name, skew.Abs().Round(time.Second), side, affects)
 }

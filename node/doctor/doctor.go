@@ -47,7 +47,8 @@ func (r *Report) Count(f Finding) (n int) {
 // examinations are in the order in which a host is set up: what weft needs, its configuration, the network around it, its
 // peers, and what makes it fast.
 var examinations = []func(*Facts) []Check{
-	checkKernel, checkTUN, checkPrivileges, checkSteering, checkNAT, checkConfig, checkFiles, checkStateDir, checkDaemon,
+	checkKernel, checkTUN, checkPrivileges, checkSteering, checkNAT, checkConfig, checkFiles, checkEncryption,
+	checkSecretAge, checkCertificate, checkStateDir, checkDaemon,
 	checkNetwork, checkDocker, checkEgress, checkForwarding, checkReversePath, checkForwardFilter, checkInputFilter,
 	checkMTU, checkClock, checkPeers, checkVersions, checkReach,
 	checkDriver, checkDevice, checkPort, checkBuffers, checkQueue, checkLanes, checkSpin, checkTrains, checkLosses, checkNIC,

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/safchain/ethtool"
 	"golang.org/x/sys/unix"
@@ -28,6 +29,9 @@ func switchedOn(names ...string) (list []api.Feature) {
 	return list
 }
 
+// today is when the machines of these tests are looked at.
+var today = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
 // healthy is a machine without a daemon on which everything is as weft wants it.
 func healthy() *Facts {
 	active := ethtool.FeatureState{Available: true, Active: true}
@@ -35,7 +39,7 @@ func healthy() *Facts {
 	return &Facts{
 		Config: &cfg, ConfigFile: "/etc/weft/weft.yaml", State: Directory{Path: "/var/lib/weft", Free: 1 << 30},
 		Settings: kernel.Facts{Forwarding4: kernel.Fact{Value: 1}, Forwarding6: kernel.Fact{Value: 1}, ReversePath: kernel.Fact{Value: 2}},
-		IPv6:     true, Clock: Clock{Synchronised: true}, HasDocker: true, DeviceMTU: 1440,
+		IPv6:     true, Now: today, Clock: Clock{Synchronised: true}, HasDocker: true, DeviceMTU: 1440,
 		DaemonErr: api.ErrNotRunning, Kernel: "6.18.1", CPU: cpu.Share{CPUs: 4},
 		Device: switchedOn("tso", "uso"), Port: switchedOn("gso", "gro", largeBuffers), Receive: encap.DefaultBuffer, Send: encap.DefaultBuffer,
 		Limits:  map[string]int{"net.core.rmem_max": 212992, "net.core.wmem_max": 212992},
@@ -51,6 +55,8 @@ func served() *Facts {
 	drops := uint64(0)
 	f.DaemonErr, f.Daemon = nil, &api.Node{
 		PID: 77, Version: "v1.2.3", Encryption: "on", Network: f.Config.Network,
+		Secrets:  []api.Secret{{ID: "ab12cd34", First: true, Since: today.AddDate(0, -1, 0)}},
+		Trust:    api.Trust{Certificate: &api.Certificate{Name: "vm-1", Fingerprint: "f1", Subnets: f.Config.Network, NotAfter: today.AddDate(0, 2, 0)}},
 		Device:   api.Device{Name: "weft0", Driver: "super", Why: "configured", MTU: 1440},
 		FastPath: api.FastPath{Lanes: 2, LanesWhy: "auto: 4 CPUs", Queue: &api.Queues{KernelDrops: &drops}},
 	}
@@ -182,8 +188,29 @@ var broken = map[string]struct {
 		"weft doctor --peer"},
 	"older peer": {true, func(f *Facts) { f.Peers[0].Version = "" }, "versions", Warn, "vm-2 (older than this one)", "upgrade"},
 	"other peer": {true, func(f *Facts) { f.Peers[0].Version = "v1.3.0" }, "versions", Warn, "vm-2 (v1.3.0)", "upgrade"},
-	"exposed secret": {false, func(f *Facts) { f.Exposed = []Exposed{{"/etc/weft/the secret", 0o644}} }, "secret", Warn, "mode 0644",
+	"exposed secret": {false, func(f *Facts) { f.Exposed = []Exposed{{"/etc/weft/the secret", 0o644}} }, "secret", Fail, "mode 0644",
 		"chmod 600 '/etc/weft/the secret'"},
+	"in clear": {false, func(f *Facts) { f.Config.Encryption = false }, "encryption", Warn, "in clear between private addresses", "encryption: on"},
+	"in clear everywhere": {true, func(f *Facts) {
+		f.Daemon.Encryption, f.Config.ClearOnPublic = "off", true
+		f.Daemon.Degraded = []api.Note{{What: "encryption", Reason: "x"}}
+	}, "encryption", Warn, "to public addresses, too", "systemctl restart weft"},
+	"old secret": {true, func(f *Facts) { f.Daemon.Secrets[0].Since = today.AddDate(-2, 0, 0) }, "secret.age", Warn, "for 730 days", "weft secret rotate"},
+	"rotation that stands still": {true, func(f *Facts) {
+		f.Daemon.Secrets = append(f.Daemon.Secrets, api.Secret{ID: "77777777", Since: today.AddDate(0, 0, -8)})
+	}, "secret.age", Warn, "two secrets are held since 2026-11-13", "weft secret rotate"},
+	"certificate that ends": {true, func(f *Facts) { f.Daemon.Trust.Certificate.NotAfter = today.AddDate(0, 0, 9) },
+		"certificate", Warn, "in 9 days", "'weft authority sign vm-1 f1 --subnet 10.244.0.0/16'"},
+	"certificate that has ended": {true, func(f *Facts) {
+		f.Daemon.Trust.Certificate.NotAfter = today.AddDate(0, 0, -1)
+		f.Daemon.Degraded = []api.Note{{What: "certificate", Reason: "x"}}
+	}, "certificate", Fail, "it expired 2026-11-20", "weft authority sign"},
+	"certificate that was revoked": {true, func(f *Facts) { f.Daemon.Degraded = []api.Note{{What: "certificate", Reason: "it was revoked"}} },
+		"certificate", Fail, "it was revoked", "weft authority sign"},
+	"clocks days apart": {true, func(f *Facts) {
+		far := int64(30 * 3600_000)
+		f.Peers[0].Skew = &far
+	}, "clock.peers", Warn, "vm-2 is 30h0m0s ahead (gossip with it is dropped where there is no session)", "timedatectl set-ntp true"},
 	"bad configuration":           {false, func(f *Facts) { f.ConfigErr = errors.New("line 3: x") }, "config", Fail, "line 3", "edit /etc/weft/weft.yaml"},
 	"bad configuration, running":  {true, func(f *Facts) { f.ConfigErr = errors.New("line 3: x") }, "config", Warn, "does not start again", "edit /etc/weft/weft.yaml"},
 	"read-only state directory":   {false, func(f *Facts) { f.State.Err = unix.EROFS }, "state-dir", Warn, "read-only", "mount -o remount,rw"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/safchain/ethtool"
 
@@ -57,6 +58,7 @@ type Facts struct {
 	FilterErr error
 	Legacy    *firewall.LegacyError // an old iptables that drops what is forwarded; nil: none is known to
 	Clock     Clock
+	Now       time.Time
 
 	Asked    bool // a peer was asked to call this node
 	DialBack *api.DialBack
@@ -87,7 +89,7 @@ func (o Options) ControlSocket() string {
 // Look gathers the facts of this machine. It changes nothing that lasts. With Options.Peer the daemon has that peer call this
 // node, which takes some seconds at most.
 func Look(ctx context.Context, o Options) *Facts {
-	f := &Facts{Overlay: o.Device, CPU: cpu.Own(), Privileges: kernel.CheckPrivileges(), TUN: openTUN(), Limits: limits(), Kernel: release()}
+	f := &Facts{Now: time.Now(), Overlay: o.Device, CPU: cpu.Own(), Privileges: kernel.CheckPrivileges(), TUN: openTUN(), Limits: limits(), Kernel: release()}
 	client := api.NewClient(o.ControlSocket())
 	if status, err := client.Status(ctx); err != nil {
 		f.DaemonErr = err

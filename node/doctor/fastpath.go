@@ -20,7 +20,7 @@ const (
 )
 
 // covered are the subjects of the daemon's notes that have checks of their own, besides the features.
-var covered = []string{"driver", "lanes", "gso", "secret", "state_dir"}
+var covered = []string{"driver", "lanes", "gso", "secret", "state_dir", "encryption", "certificate", "clock"}
 
 // checkDaemon passes on what else the daemon finds not as good as it could be.
 func checkDaemon(f *Facts) (checks []Check) {

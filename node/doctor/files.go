@@ -85,8 +85,12 @@ func checkFiles(f *Facts) (checks []Check) {
 		return nil
 	}
 	for _, e := range f.Exposed {
-		checks = append(checks, mended("secret", Warn, fmt.Sprintf("others than its owner may use %s (mode %#o)", e.Path, e.Mode),
-			"chmod 600 "+quoted(e.Path), "; if others are on this machine, change the secret")...)
+		finding, effect := Fail, "weft does not start with it"
+		if f.Daemon != nil {
+			finding, effect = Warn, "weft runs on, but does not start again"
+		}
+		checks = append(checks, mended("secret", finding, fmt.Sprintf("others than its owner may use %s (mode %#o): %s", e.Path, e.Mode, effect),
+			"chmod 600 "+quoted(e.Path), "; if others are on this machine, replace what was in it: 'weft secret rotate', or 'weft key replace'")...)
 	}
 	if len(checks) == 0 {
 		return one("secret", OK, "secret and node key are for their owner alone", "")
