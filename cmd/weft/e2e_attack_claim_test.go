@@ -93,9 +93,10 @@ func routesTo(t *testing.T, at, to *cluster.Node) (prefixes []netip.Prefix) {
 	return prefixes
 }
 
-// incumbency is how long a node has to know the others before an owner that it reaches keeps its prefix against any claim: before,
-// and where a node has never heard of the owner, the earlier time counts, which each member says of itself.
-const incumbency = 5 * time.Second
+// incumbency is how long a node has to know the others before an owner that it reaches keeps its prefix against any claim: 3 s, and
+// the 5 s within which it looks. Before, and where a node has never heard of the owner, the earlier time counts, which each member
+// says of itself.
+const incumbency = 10 * time.Second
 
 // claimOthers claims what is others', or nobody's to claim, with every kind of claim, and with the first time of all.
 func (in *insider) claimOthers(t *testing.T) {
