@@ -32,11 +32,15 @@ func (c Cipher) String() string {
 }
 
 // PreferredCiphers lists all ciphers, the one that this CPU does best first.
-func PreferredCiphers() []Cipher {
-	if fastAES() {
+func PreferredCiphers() []Cipher { return preferredCiphers(fastAES()) }
+
+// preferredCiphers names ChaCha20-Poly1305 twice where AES is slow, which moves AES away by one place more: so a pair of which only
+// one end is good at AES takes ChaCha20-Poly1305, which costs the one twice as much and saves the other many times that.
+func preferredCiphers(fastAES bool) []Cipher {
+	if fastAES {
 		return []Cipher{CipherAES256GCM, CipherChaCha20Poly1305}
 	}
-	return []Cipher{CipherChaCha20Poly1305, CipherAES256GCM}
+	return []Cipher{CipherChaCha20Poly1305, CipherChaCha20Poly1305, CipherAES256GCM}
 }
 
 // fastAES reports whether the standard library has code for AES-GCM that this CPU runs; it asks as crypto/tls does. Without, AES
@@ -71,7 +75,8 @@ func (c Cipher) aead(key []byte) (cipher.AEAD, error) {
 	}
 }
 
-// agreeCipher picks the cipher that both have and that is first for both taken together; both sides find the same.
+// agreeCipher picks the cipher that both have and whose places in both lists have the smallest sum, of several the one with the
+// smallest number; both sides find the same. A list may name a cipher twice; then its first place counts.
 func agreeCipher(a, b []Cipher) (Cipher, bool) {
 	best, cost := Cipher(0), 1<<30
 	for i, c := range a {

@@ -113,7 +113,7 @@ func cipherText(list []Cipher) string {
 	for _, c := range list {
 		texts = append(texts, c.String())
 	}
-	return strings.Join(texts, ", ")
+	return strings.Join(slices.Compact(texts), ", ")
 }
 
 func onOff(b bool) string {
