@@ -67,6 +67,7 @@ func collectStreams(s *api.Status, e emit) {
 	e(float64(c.Refused), "refused")
 	e(float64(c.Busy), "busy")
 	e(float64(c.Failed), "failed")
+	e(float64(c.Uncertified), "uncertified")
 }
 
 func collectHandshakes(s *api.Status, e emit) {

@@ -31,6 +31,7 @@ func sample(peers int) *api.Status {
 		Subnets:    []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")},
 		Routes:     []api.Behind{{Role: api.RoleActive}, {Role: api.RoleStandby}, {Role: api.RoleStandby}},
 		Seeds:      []api.Seed{{Address: "vm-2", State: api.SeedJoined}, {Address: "vm-3", State: "refused"}},
+		Trust:      api.Trust{Certificate: &api.Certificate{NotAfter: sampleTime}, Revoked: 2, Banned: 1, Refused: 3},
 		Members:    api.Members{Known: peers + 3, Alive: peers, Left: 1}, Claims: peers + 1, Config: api.ConfigState{Loaded: sampleTime},
 		Secrets: []api.Secret{{ID: "5ec72947", First: true, Since: sampleTime}}, KeySince: sampleTime,
 	}}
