@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/trust"
@@ -226,6 +227,18 @@ func (n *Node) trustReport() api.Trust {
 		r.Certificate = &shown
 	}
 	return r
+}
+
+// errRotation refuses a rotation through sessions.
+var errRotation = errors.New("with an authority no node may change the secret of others: put the new one into secret_file on each node, as a second line")
+
+// permitRotation refuses to follow any node to another secret where an authority says who may take part: one certified node that
+// was taken over could change the secret of all. There it is rotated by file.
+func (n *Node) permitRotation(trust.Fingerprint, encap.SecretOffer) error {
+	if n.admission.Strict() {
+		return errRotation
+	}
+	return nil
 }
 
 // serveRevoke answers 'weft peers revoke'.

@@ -363,3 +363,16 @@ func TestASettingOfAStrictNodeSaysSo(t *testing.T) {
 		}
 	})
 }
+
+func TestAStrictNodeFollowsNobodyToAnotherSecret(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		m := s.strict(s.operator(1), 1)[0]
+		other := trust.Secret{9}
+		answer := m.node.secrets.Follow(trust.Fingerprint{1}, encap.SecretOffer{
+			ID: 1, Phase: encap.SecretAdd, Old: trust.Secret(bytes.Repeat([]byte{7}, trust.SecretLen)).ID(), New: other.ID(), Secret: other,
+		})
+		if answer.Status != encap.SecretRefused || !strings.Contains(answer.Reason, "secret_file") || len(m.node.secrets.Held()) != 1 {
+			t.Errorf("answer %+v, secrets held: %d", answer, len(m.node.secrets.Held()))
+		}
+	})
+}

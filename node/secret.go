@@ -40,7 +40,7 @@ func (n *Node) loadSecret() error {
 		return err
 	}
 	n.secrets = secrets.New(secrets.Config{
-		File: cfg.SecretFile, Held: f, StateDir: cfg.StateDir, Random: n.platform.Random, Log: n.log, Members: n.claimants,
+		File: cfg.SecretFile, Held: f, StateDir: cfg.StateDir, Random: n.platform.Random, Log: n.log, Members: n.claimants, Permit: n.permitRotation,
 	})
 	return nil
 }
