@@ -226,3 +226,42 @@ func FuzzStateFiles(f *testing.F) {
 		fuzzOwner(t, nil).restorePeers(records)
 	})
 }
+
+// FuzzSuccession gives a node the file that says whose place it took in any condition: it releases nothing of others', and nothing
+// that is not signed.
+func FuzzSuccession(f *testing.F) {
+	old, next := testIdentity("a"), testIdentity("me")
+	record, err := successionRecord{}.succeed(mustSign(f, "a", testContent()), old, next)
+	if err != nil {
+		f.Fatal(err)
+	}
+	raw, err := json.Marshal(record)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(raw)
+	f.Add([]byte(`{"version":1,"first":"","last":[""]}`))
+	f.Add([]byte(`{"version":2}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		dir, err := os.MkdirTemp("", "weft-fuzz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		if err := os.WriteFile(filepath.Join(dir, SuccessionFile), raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		claim, released, err := store{dir: dir}.inherit(next.Fingerprint(), nil)
+		if err != nil {
+			return
+		}
+		if claim != nil && !bytes.Equal(claim.raw, record.First) {
+			t.Errorf("it begins with %+v", claim)
+		}
+		for _, c := range released {
+			if !bytes.Equal(c.raw, record.Last[0]) {
+				t.Errorf("%+v is released", c)
+			}
+		}
+	})
+}
