@@ -10,5 +10,6 @@
 // lock, write no map, allocate nothing and log nothing per packet.
 //
 // Always. The inner source of a packet lies in what its sender owns or is standby for, in both directions, sealed or not. A packet goes
-// to a peer only while our own probes of its path are answered. With encryption on, no data frame leaves in clear.
+// to a peer only while our own probes of its path are answered. With encryption on, no data frame leaves in clear; and no path leads to
+// an endpoint that Config.Bars.
 package router
