@@ -12,7 +12,8 @@ import (
 // while more come than may be let in, or more wait than can be worked off soon, only those are whose sender has proved its address
 // with a cookie, and those are held to a rate for each source; others are answered with a cookie, at a lower price and a rate, too.
 //
-// Lanes ask it, so that a flood costs a few hashes for each frame, and no copy.
+// Lanes ask it, so that a frame of a flood costs a few hashes, or none where there are no cookies left, and no copy. What strangers take
+// of cookies takes none from the addresses of members, so that these meet under a flood, too.
 type door struct {
 	cookies   *encap.Cookies
 	at        func(clock int64) time.Time
