@@ -82,7 +82,9 @@ func TestAnUncertifiedKeyIsRefusedByBothEnds(t *testing.T) {
 		want string
 	}{
 		{"none", func(*testing.T, *end) {}, "it shows no certificate"},
-		{"another authority's", func(t *testing.T, e *end) { e.certify(t, other, trust.AuthorityKeys{authority.Public(), other.Public()}) }, "of another authority"},
+		{"another authority's", func(t *testing.T, e *end) {
+			e.certify(t, other, trust.AuthorityKeys{authority.Public(), other.Public()})
+		}, "of another authority"},
 		{"another key's", func(t *testing.T, e *end) {
 			e.certify(t, authority, keys, func(c *trust.Certificate) { c.Fingerprint[0] ^= 1 })
 		}, "its certificate is for key"},
