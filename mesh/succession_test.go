@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/weftnet/weft/trust"
@@ -21,6 +22,9 @@ func (h *fakeHost) become(t *testing.T, id *trust.Identity, end func()) {
 		t.Fatal(err)
 	}
 	end()
+	h.net.remove(h)
+	time.Sleep(time.Second) // what is on its way to the old one arrives
+	synctest.Wait()
 	h.id, h.cfg.Identity = id, id
 	h.start()
 }
