@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/weftnet/weft/encap"
@@ -129,9 +130,7 @@ func (s *siege) start(t *testing.T, n *cluster.Node) {
 func (s *siege) rollBack(t *testing.T) {
 	n := s.Nodes[1]
 	saved := t.TempDir()
-	if err := os.CopyFS(saved, os.DirFS(n.StateDir())); err != nil {
-		t.Fatal(err)
-	}
+	copyPrivate(t, saved, n.StateDir())
 	s.restart(t, n)
 	if err := n.Kill(within(t, patience)); err != nil {
 		t.Fatal(err)
@@ -139,9 +138,24 @@ func (s *siege) rollBack(t *testing.T) {
 	if err := os.RemoveAll(n.StateDir()); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.CopyFS(n.StateDir(), os.DirFS(saved)); err != nil {
-		t.Fatal(err)
-	}
+	copyPrivate(t, n.StateDir(), saved)
 	s.start(t, n)
 	awaitPeer(t, s.victim, n.Name(), api.StateUp)
+}
+
+// copyPrivate copies the files of a directory, for their owner's eyes alone.
+func copyPrivate(t *testing.T, to, from string) {
+	t.Helper()
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(to, func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			err = os.Chmod(path, 0o600)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

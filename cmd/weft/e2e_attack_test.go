@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weftnet/weft/lab/attack"
 	"github.com/weftnet/weft/lab/cluster"
@@ -81,8 +82,9 @@ func (s *siege) send(t *testing.T, from netip.AddrPort, payloads ...[]byte) {
 }
 
 const (
-	floodBatch   = 1024    // frames that are sent without a look at the victim's queue
-	floodBacklog = 1 << 20 // bytes in the queue with which the next batch has room
+	floodBatch   = 512              // frames that are sent without a look at the victim's queue
+	floodBacklog = 4 << 20          // bytes in the queue with which the next batch has room: the kernel grants 8 MiB
+	floodLook    = time.Millisecond // between two looks
 )
 
 // flood sends Ethernet frames as fast as the victim's port takes them, so that none is lost on the way.
@@ -94,16 +96,27 @@ func (s *siege) flood(t *testing.T, frames [][]byte) {
 			t.Fatal(err)
 		}
 		frames = frames[n:]
-		await(t, func() (bool, string) {
-			waiting, dropped, err := attack.Backlog(s.victim, 9338)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if dropped > 0 {
-				t.Fatalf("the victim's port was full: %d datagrams are lost, and counters say nothing", dropped)
-			}
-			return waiting < floodBacklog, fmt.Sprintf("%d bytes wait at the victim's port", waiting)
-		})
+		s.awaitRoom(t)
+	}
+}
+
+// awaitRoom waits until the victim's port has room for another batch.
+func (s *siege) awaitRoom(t *testing.T) {
+	t.Helper()
+	look := time.NewTicker(floodLook)
+	defer look.Stop()
+	for end := time.Now().Add(patience); ; <-look.C {
+		waiting, dropped, err := attack.Backlog(s.victim, 9338)
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case dropped > 0:
+			t.Fatalf("the victim's port was full: %d datagrams are lost, and counters say nothing", dropped)
+		case waiting < floodBacklog:
+			return
+		case time.Now().After(end):
+			t.Fatalf("%d bytes wait at the victim's port", waiting)
+		}
 	}
 }
 
