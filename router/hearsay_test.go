@@ -101,12 +101,12 @@ func TestHearsayOfAClockThatIsDaysOffIsNamedAndSessionsAreMadeAllTheSame(t *test
 		strangers(a, b)
 		a.sendRaw(b, 0, a.router.gossip.Seal(nil, []byte("x"), time.Now().AddDate(0, 0, -3)))
 		time.Sleep(10 * time.Millisecond)
-		i := slices.IndexFunc(b.events, func(e event) bool { return e.Kind == Misdated })
-		if i < 0 || b.events[i].Peer != a.id() || !strings.Contains(b.events[i].Reason, "3 days behind our clock") {
-			t.Errorf("events %+v", b.events)
+		if n, e := b.last(Misdated); n != 1 || e.Peer != a.id() || !strings.Contains(e.Reason, "3 days behind our clock") {
+			t.Errorf("%d events, the last %+v", n, e)
 		}
 		if b.drops()[GossipMisdated] != 1 || len(b.heard()) != 0 {
 			t.Errorf("%d counted, heard %v", b.drops()[GossipMisdated], b.heard())
 		}
+		w.join(a, b)
 	})
 }
