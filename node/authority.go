@@ -48,6 +48,9 @@ func (o ownCertificate) read(cfg *config.Config) (*trust.Certificate, error) {
 		return nil, cfg.Placed(config.KeyErrorf("authority", "it takes certified nodes only, and this node has no certificate: sign what 'weft authority request' prints with 'weft authority sign', and name the file with certificate"))
 	}
 	c, err := trust.ReadCertificate(cfg.Certificate)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w (sign what 'weft authority request' prints with 'weft authority sign', and put it there)", err)
+	}
 	if err == nil {
 		if why := cmp.Or(o.refuse(c), refuseHoldings(c, cfg)); why != "" {
 			err = fmt.Errorf("%s: %s", cfg.Certificate, why)
@@ -194,7 +197,7 @@ func (n *Node) noteCertificate() {
 	left := c.NotAfter.Sub(now)
 	switch {
 	case err != nil:
-		if n.state.problem("certificate", fmt.Sprintf("no other node takes this one: %v: sign a new one and run 'weft reload'", err)) {
+		if n.state.problem("certificate", fmt.Sprintf("no other node takes this one: %v: %s", err, n.certificateRemedy())) {
 			n.log.Error("node.certificate.refused", "reason", err.Error(), "file", n.config().Certificate)
 		}
 	case left < expiresVerySoon:
@@ -204,6 +207,15 @@ func (n *Node) noteCertificate() {
 	default:
 		n.state.problem("certificate", "")
 	}
+}
+
+// certificateRemedy is what makes the others take this node again. Where its key was revoked, no other certificate does.
+func (n *Node) certificateRemedy() string {
+	refused := new(trust.NotAdmittedError)
+	if errors.As(n.admission.Standing(n.identity.Fingerprint(), nil, time.Now()), &refused) && refused.Reason == trust.ReasonRevoked {
+		return "if this node shall take part again, run 'weft key replace', sign a certificate for the new key, and restart"
+	}
+	return "sign a new one and run 'weft reload'"
 }
 
 // noteExpiry says that the certificate ends in less than so much.

@@ -230,6 +230,9 @@ func TestARevocationEndsThePathEverywhereAndForGood(t *testing.T) {
 		if got := bad.status().Node.Refused; !slices.ContainsFunc(got, func(n api.Note) bool { return strings.Contains(n.Reason, "revoked its key") }) {
 			t.Errorf("it is told %+v", got)
 		}
+		if got := bad.problem("certificate"); !strings.Contains(got, "weft key replace") {
+			t.Errorf("another certificate would not help, and it says %q", got)
+		}
 	})
 }
 
@@ -283,7 +286,7 @@ func TestACertificateThatIsNotInOrderIsRefusedWithFileFieldAndRemedy(t *testing.
 		want  []string
 	}{
 		"none":           {func(_, _ *operator, m *machine) { m.cfg.Certificate = "" }, []string{"authority: ", "has no certificate", "weft authority sign"}},
-		"no file":        {func(_, _ *operator, m *machine) { must(m.t, os.Remove(m.cfg.Certificate)) }, []string{"certificate: ", "/certificate: no such file"}},
+		"no file":        {func(_, _ *operator, m *machine) { must(m.t, os.Remove(m.cfg.Certificate)) }, []string{"certificate: ", "/certificate: no such file", "weft authority sign"}},
 		"garbage":        {func(_, _ *operator, m *machine) { must(m.t, os.WriteFile(m.cfg.Certificate, []byte("x"), 0o644)) }, []string{"certificate: ", "/certificate: ", "it has no PEM block", "weft authority sign"}},
 		"another's key":  {func(o, _ *operator, m *machine) { o.certify(m, func(c *trust.Certificate) { c.Fingerprint[0] ^= 1 }) }, []string{"certificate: ", "it is for key ", "sign another one"}},
 		"another name":   {func(o, _ *operator, m *machine) { o.certify(m, func(c *trust.Certificate) { c.Name = "x" }) }, []string{"certificate: ", `it is for the name "x", and this node is called "node-1": set name, or sign`}},

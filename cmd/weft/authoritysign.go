@@ -38,6 +38,9 @@ func newAuthoritySign() *cobra.Command {
 	cmd.Flags().IntVar(&r.days, "days", 365, "how long it counts")
 	cmd.Flags().StringVar(&r.until, "until", "", "until when it counts, as 2027-01-31 or 2027-01-31T12:00:00Z; in place of --days")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if r.until != "" && cmd.Flags().Changed("days") {
+			return usageError{errors.New("--days and --until both say when it ends: give one of them")}
+		}
 		content, err := r.content(args[0], args[1], time.Now())
 		if err != nil {
 			return usageError{err}

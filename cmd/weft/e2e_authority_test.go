@@ -214,6 +214,7 @@ func TestCommandsOfTheAuthorityRefuseInOneLineAndOverwriteNothing(t *testing.T) 
 		{`--subnet: "ten" is not a prefix`, []string{"sign", "vm-1", fp, "--subnet", "ten"}},
 		{"--subnet: 10.244.1.1/24 has bits set behind its length: write 10.244.1.0/24", []string{"sign", "vm-1", fp, "--subnet", "10.244.1.1/24"}},
 		{"--days: 0 is not a number of days", []string{"sign", "vm-1", fp, "--subnet", "10.244.1.0/24", "--days", "0"}},
+		{"--days and --until both say when it ends", []string{"sign", "vm-1", fp, "--subnet", "10.244.1.0/24", "--days", "3", "--until", "2999-01-01"}},
 		{"--until: 2001-01-01 is past", []string{"sign", "vm-1", fp, "--subnet", "10.244.1.0/24", "--until", "2001-01-01"}},
 		{`has spaces or control characters`, []string{"sign", "vm 1", fp, "--subnet", "10.244.1.0/24", "--key", key}},
 		{"--key: " + public + `: not the private key of an authority: it holds a "PUBLIC KEY"`, []string{"sign", "vm-1", fp, "--subnet", "10.244.1.0/24", "--key", public}},

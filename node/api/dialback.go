@@ -72,7 +72,7 @@ func (c *Client) refused(resp *http.Response, body []byte) error {
 	text := strings.TrimSpace(string(body))
 	switch {
 	case resp.StatusCode == http.StatusUnprocessableEntity:
-		return fmt.Errorf("%w: %s", ErrRejected, text)
+		return rejectedError(text)
 	case resp.StatusCode == http.StatusNotFound && strings.HasPrefix(text, "404 "):
 		return fmt.Errorf("the daemon at %s is of a version that does not know this: restart it", c.socket)
 	case resp.StatusCode == http.StatusNotFound, resp.StatusCode == http.StatusConflict:

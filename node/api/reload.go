@@ -44,10 +44,22 @@ func Changes(list []Change) string {
 	return strings.Join(words, ", ")
 }
 
-// ErrRejected says that the daemon cannot take the new configuration, and goes on with the one that it has.
-var ErrRejected = errors.New("not reloaded, and what runs is unchanged")
+// ErrRejected says that the daemon does not take what it was given, and goes on as before.
+var ErrRejected = errors.New("not taken, and what runs is unchanged")
+
+// rejectedError is what the daemon says of something that it does not take. It is ErrRejected.
+type rejectedError string
+
+func (e rejectedError) Error() string { return string(e) }
+
+// Is reports whether target is ErrRejected.
+func (e rejectedError) Is(target error) bool { return target == ErrRejected }
 
 // Reload makes the daemon read its configuration again. An error that wraps ErrRejected says that it is wrong.
 func (c *Client) Reload(ctx context.Context) (*Reload, error) {
-	return ask[*Reload](ctx, c, http.MethodPost, PathReload)
+	done, err := ask[*Reload](ctx, c, http.MethodPost, PathReload)
+	if errors.Is(err, ErrRejected) {
+		err = fmt.Errorf("not reloaded, and what runs is unchanged: %w", err)
+	}
+	return done, err
 }

@@ -207,6 +207,9 @@ var broken = map[string]struct {
 	}, "certificate", Fail, "it expired 2026-11-20", "weft authority sign"},
 	"certificate that was revoked": {true, func(f *Facts) { f.Daemon.Degraded = []api.Note{{What: "certificate", Reason: "it was revoked"}} },
 		"certificate", Fail, "it was revoked", "weft authority sign"},
+	"key that was revoked": {true, func(f *Facts) {
+		f.Daemon.Degraded = []api.Note{{What: "certificate", Reason: "its key was revoked: run 'weft key replace'"}}
+	}, "certificate", Fail, "its key was revoked", "weft key replace"},
 	"clocks days apart": {true, func(f *Facts) {
 		far := int64(30 * 3600_000)
 		f.Peers[0].Skew = &far

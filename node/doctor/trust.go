@@ -71,6 +71,8 @@ func checkCertificate(f *Facts) []Check {
 	switch left := c.NotAfter.Sub(f.Now); {
 	case left <= 0:
 		return one("certificate", Fail, "it expired "+end+": no node of a cluster with an authority takes this one", renewal(c))
+	case strings.Contains(degraded(f.Daemon, "certificate"), keyReplace):
+		return one("certificate", Fail, degraded(f.Daemon, "certificate"), keyReplace+", and sign what 'weft authority request' prints then")
 	case degraded(f.Daemon, "certificate") != "" && left > soonExpired:
 		return one("certificate", Fail, degraded(f.Daemon, "certificate"), renewal(c))
 	case left < soonExpired:
@@ -78,6 +80,9 @@ func checkCertificate(f *Facts) []Check {
 	}
 	return one("certificate", OK, "it counts until "+end, "")
 }
+
+// keyReplace is what the daemon says where no certificate helps, since its key was revoked.
+const keyReplace = "weft key replace"
 
 // renewal is how a certificate like c is made.
 func renewal(c *api.Certificate) string {
