@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/trust"
@@ -26,11 +27,23 @@ func (s *Secrets) Follow(from trust.Fingerprint, o encap.SecretOffer) encap.Secr
 		answer.Status, answer.Reason = encap.SecretOther, err.Error()
 	case err != nil:
 		answer.Status, answer.Reason = encap.SecretRefused, err.Error()
-		s.cfg.Log.Warn("node.secret.refused", "from", from.Short(), "secret", o.New.Short(), "reason", err.Error())
+		s.logRefused(from, o, err)
 	case !slices.Equal(before, s.held):
 		s.cfg.Log.Info("node.secret.rotated", "from", from.Short(), "secret", o.New.Short(), "phase", int(o.Phase))
 	}
 	return answer
+}
+
+// refusedPause is how long no refused offer is logged after one was: a member may send as many as it likes.
+const refusedPause = time.Minute
+
+// logRefused says why an offer is not followed. It needs mu.
+func (s *Secrets) logRefused(from trust.Fingerprint, o encap.SecretOffer, err error) {
+	s.refused++
+	if now := time.Now(); now.Sub(s.refusedAt) >= refusedPause {
+		s.cfg.Log.Warn("node.secret.refused", "from", from.Short(), "secret", o.New.Short(), "reason", err.Error(), "offers", s.refused)
+		s.refused, s.refusedAt = 0, now
+	}
 }
 
 // follow needs mu.
@@ -127,13 +140,20 @@ func (s *Secrets) retire(o encap.SecretOffer) error {
 	case s.held[0].ID() != o.New:
 		return fmt.Errorf("it does not speak under secret %s yet", o.New.Short())
 	case len(s.held) == 1:
-		s.record.Rotation = nil
-		s.keepRecord()
+		s.forgetRotation()
 		return nil
 	case s.held[1].ID() != o.Old:
 		return s.elsewhere(o)
 	}
 	return s.store(s.held[:1:1], nil)
+}
+
+// forgetRotation notes that none is followed any more. It writes nothing where none was. It needs mu.
+func (s *Secrets) forgetRotation() {
+	if s.record.Rotation != nil {
+		s.record.Rotation = nil
+		s.keepRecord()
+	}
 }
 
 // keep stores secrets that a rotation brings, unless one is missing.

@@ -38,8 +38,11 @@ func (s *Secrets) State(ctx context.Context) *api.Rotation {
 	return r
 }
 
-// inPhase reports whether a node that holds those secrets is in the phase of r.
+// inPhase reports whether a node that says it holds those secrets is in the phase of r; one that names none is in no phase.
 func inPhase(r *api.Rotation, holds []string) bool {
+	if len(holds) == 0 {
+		return false
+	}
 	first, second := holds[0] == r.New, len(holds) > 1 && holds[1] == r.New
 	switch r.Phase {
 	case api.RotationAdd:
@@ -165,8 +168,7 @@ func (s *Secrets) result(o encap.SecretOffer, nodes []api.RotationNode) *api.Rot
 	r.Phase, r.Old, r.New = phases[o.Phase], o.Old.Short(), o.New.Short()
 	r.Nodes, r.Done = append(r.Nodes, nodes...), done(nodes)
 	if r.Over = r.Done && o.Phase == encap.SecretRetire; r.Over {
-		s.record.Rotation = nil
-		s.keepRecord()
+		s.forgetRotation()
 	}
 	return r
 }

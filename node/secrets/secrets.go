@@ -54,6 +54,9 @@ type Secrets struct {
 	file   string
 	held   []trust.Secret
 	record record
+
+	refused   int       // offers since refusedAt
+	refusedAt time.Time // when one was logged last
 }
 
 // New holds what cfg says. The state directory need not be there yet.
