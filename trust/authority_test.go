@@ -39,6 +39,9 @@ func TestAnAuthoritySurvivesItsFiles(t *testing.T) {
 	if err != nil || len(keys) != 1 || keys[0] != a.Public() {
 		t.Errorf("public key read back: %v, %v", keys, err)
 	}
+	if keys, err := ParseAuthorityKeys(append([]byte(byteOrderMark), a.Public().PEM()...)); err != nil || len(keys) != 1 {
+		t.Errorf("behind a byte order mark: %v, %v", keys, err)
+	}
 }
 
 func TestAKeyIsNeverOverwritten(t *testing.T) {

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/x509"
@@ -56,6 +57,7 @@ var ErrAuthority = errors.New("not the public key of an authority")
 
 // ParseAuthorityKeys reads one to MaxAuthorities blocks "PUBLIC KEY". The error wraps ErrAuthority and quotes nothing of the text.
 func ParseAuthorityKeys(text []byte) (AuthorityKeys, error) {
+	text = bytes.TrimPrefix(text, []byte(byteOrderMark))
 	if _, err := blockOf(text, blockPrivate, ""); err == nil {
 		return nil, fmt.Errorf("%w: it holds the private key, which stays off the nodes (move it away, and name the public key that 'weft authority new' wrote beside it)", ErrAuthority)
 	}

@@ -95,13 +95,14 @@ func NewIdentity(seed []byte) (*Identity, error) {
 // ErrIdentity says that the file of a node's key is to blame: its contents, or who may read it.
 var ErrIdentity = errors.New("trust: node key")
 
-// LoadIdentity reads the identity in the state directory dir, or makes one there if there is none. Errors name the file, and wrap
-// ErrIdentity where it is damaged, or others than its owner may use it.
+// LoadIdentity reads the identity in the state directory dir, or makes one there if there is none. With a nil random none is made, and
+// the error wraps fs.ErrNotExist. A symbolic link that leads nowhere is never replaced: the key that it led to may come back. Errors
+// name the file, and wrap ErrIdentity where it is damaged, or others than its owner may use it.
 func LoadIdentity(dir string, random io.Reader) (id *Identity, created bool, err error) {
 	path := filepath.Join(dir, IdentityFile)
 	seed, info, err := atomicfile.Read(path, maxKeyFile)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist) && random != nil && isAbsent(path):
 		id, err = createIdentity(path, random)
 		return id, err == nil, err
 	case err != nil:
@@ -123,7 +124,7 @@ func ReplaceIdentity(dir string, random io.Reader, before func(old, next *Identi
 	if _, err := os.Lstat(path); err != nil {
 		return nil, nil, fmt.Errorf("trust: replace node key: %w (a node that was never started has none: its first start makes one)", err)
 	}
-	if old, _, err = LoadIdentity(dir, random); err != nil {
+	if old, _, err = LoadIdentity(dir, nil); err != nil {
 		return nil, nil, err
 	}
 	seed := make([]byte, seedLen)
@@ -140,6 +141,12 @@ func ReplaceIdentity(dir string, random io.Reader, before func(old, next *Identi
 		return nil, nil, fmt.Errorf("trust: new node key: %w", err)
 	}
 	return old, next, nil
+}
+
+// isAbsent reports whether nothing is at path, not even a symbolic link.
+func isAbsent(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func createIdentity(path string, random io.Reader) (*Identity, error) {

@@ -3,9 +3,11 @@ package trust
 import (
 	"bytes"
 	"crypto/ecdh"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -110,6 +112,37 @@ func TestAnUnreadableKeyFileIsNotReplaced(t *testing.T) {
 	}
 	if _, created, err := LoadIdentity(dir, bytes.NewReader(count[:])); err == nil || created {
 		t.Errorf("LoadIdentity = created %v, %v", created, err)
+	}
+}
+
+// The key may lie on a file system that is not mounted yet: another one in its place would be another node.
+func TestALinkThatLeadsNowhereIsNotReplacedByANewKey(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, IdentityFile)
+	if err := os.Symlink(filepath.Join(dir, "unmounted", IdentityFile), path); err != nil {
+		t.Fatal(err)
+	}
+	replace := func(*Identity, *Identity) error { return nil }
+	_, _, errLoad := LoadIdentity(dir, rand.Reader)
+	_, _, errRead := LoadIdentity(dir, nil)
+	_, _, errReplace := ReplaceIdentity(dir, rand.Reader, replace)
+	for _, err := range []error{errLoad, errRead, errReplace} {
+		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
+			t.Errorf("error %v, want one that names %s", err, path)
+		}
+	}
+	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("the link is gone: %v", err)
+	}
+}
+
+func TestWithoutRandomnessNoKeyIsMade(t *testing.T) {
+	dir := t.TempDir()
+	if _, _, err := LoadIdentity(dir, nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v, want fs.ErrNotExist", err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
+		t.Errorf("left: %v, %v", entries, err)
 	}
 }
 

@@ -38,9 +38,13 @@ type revocationBody struct {
 // ErrRevocation is wrapped by all errors of ParseRevocation.
 var ErrRevocation = errors.New("not a revocation")
 
-// Revoke signs a revocation.
+// Revoke signs a revocation. Where content names an authority it must be this one, or the error is ErrOtherAuthority: a certificate is
+// revoked by its own authority alone.
 func (a *Authority) Revoke(content Revocation) (*Revocation, error) {
 	id := a.public.ID()
+	if content.Authority != (AuthorityID{}) && content.Authority != id {
+		return nil, fmt.Errorf("%w %s, and the key is of %s", ErrOtherAuthority, content.Authority, id)
+	}
 	b := revocationBody{Serial: content.Serial, Time: seconds(content.Time), Authority: id[:]}
 	if !content.Fingerprint.IsZero() {
 		b.Fingerprint = content.Fingerprint[:]

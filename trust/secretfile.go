@@ -124,7 +124,8 @@ func (f *SecretFile) text(secrets []Secret) string {
 var ErrSecretsChanged = errors.New("it was changed meanwhile")
 
 // ReplaceSecrets puts other secrets into a file that holds those of before, and keeps what else is in it: as a whole or not at all. A
-// file that holds others is left alone, and so is one that is a symbolic link, for somebody else looks after it.
+// file that holds others is left alone, and so is one that is a symbolic link, for somebody else looks after it, and one that others
+// than its owner may use, who would have the new secret too.
 func ReplaceSecrets(path string, before, after []Secret) error {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -136,6 +137,9 @@ func ReplaceSecrets(path string, before, after []Secret) error {
 	f, err := ReadSecrets(path)
 	if err != nil {
 		return err
+	}
+	if f.Exposed {
+		return fmt.Errorf("trust: %s: others than its owner may read or write it (chmod 600 it)", path)
 	}
 	if !slices.Equal(f.Secrets, before) {
 		return fmt.Errorf("trust: %s: %w", path, ErrSecretsChanged)

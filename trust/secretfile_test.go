@@ -51,7 +51,7 @@ func TestASecretFileIsRefusedByTheLineThatIsWrongAndNeverQuoted(t *testing.T) {
 }
 
 func TestSecretsAreReplacedWhereTheyAreAndRemarksStay(t *testing.T) {
-	path := writeFile(t, "# of the office\n\n"+one.Text()+"\n# ask Ada\n", 0o640)
+	path := writeFile(t, "# of the office\n\n"+one.Text()+"\n# ask Ada\n", 0o400)
 	for _, step := range []struct {
 		before, after []Secret
 		want          string
@@ -67,7 +67,7 @@ func TestSecretsAreReplacedWhereTheyAreAndRemarksStay(t *testing.T) {
 			t.Errorf("the file holds %d bytes, want %d, %v", len(got), len(step.want), err)
 		}
 	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o400 {
 		t.Errorf("permissions %v, %v", info.Mode(), err)
 	}
 }
@@ -86,6 +86,22 @@ func TestAFileWithOtherSecretsOrOfSomebodyElseIsLeftAlone(t *testing.T) {
 	}
 	if f, err := ReadSecrets(path); err != nil || !slices.Equal(f.Secrets, []Secret{one}) {
 		t.Errorf("the file was changed: %v", err)
+	}
+}
+
+// A file that is there keeps its mode when it is replaced, so the new secret would be as open as the old one.
+func TestNoSecretIsWrittenWhereOthersMayReadIt(t *testing.T) {
+	for _, mode := range []os.FileMode{0o640, 0o604, 0o620} {
+		path := writeFile(t, one.Text()+"\n", 0o600)
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := ReplaceSecrets(path, []Secret{one}, []Secret{two}); err == nil || !strings.Contains(err.Error(), path+": others") {
+			t.Errorf("mode %o: error %v, want one that names the file", mode, err)
+		}
+		if f, err := ReadSecrets(path); err != nil || !slices.Equal(f.Secrets, []Secret{one}) {
+			t.Errorf("mode %o: the file was changed: %v", mode, err)
+		}
 	}
 }
 

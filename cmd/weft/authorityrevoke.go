@@ -36,6 +36,9 @@ func newAuthorityRevoke() *cobra.Command {
 			return err
 		}
 		r, err := a.Revoke(content)
+		if errors.Is(err, trust.ErrOtherAuthority) {
+			return config.Errorf("--certificate: %s: %w (name the key that signed it with --key)", certificate, err)
+		}
 		if err != nil {
 			return config.Errorf("%w", err)
 		}
@@ -56,7 +59,7 @@ func revocation(fingerprint string, serial uint64, certificate string) (r trust.
 	case certificate != "":
 		var c *trust.Certificate
 		if c, err = trust.ReadCertificate(certificate); err == nil {
-			r.Serial = c.Serial
+			r.Serial, r.Authority = c.Serial, c.Authority
 		}
 	case serial == 0:
 		err = errors.New("say what is revoked: --fingerprint, --serial or --certificate")

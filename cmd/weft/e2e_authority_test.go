@@ -233,6 +233,24 @@ func TestCommandsOfTheAuthorityRefuseInOneLineAndOverwriteNothing(t *testing.T) 
 	}
 }
 
+// A serial number is one authority's: the revocation of another would be taken by all nodes, and shut out nobody.
+func TestACertificateIsRevokedByItsOwnAuthorityAlone(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	for _, name := range []string{"a", "b"} {
+		command(t, 0, "authority", "new", "--key", file(name+".key"), "--public", file(name+".pub"))
+	}
+	text, _ := command(t, 0, "authority", "sign", "vm-1", strings.Repeat("ab", 32), "--subnet", "10.244.1.0/24", "--key", file("a.key"))
+	if err := os.WriteFile(file("vm-1.crt"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, stderr := command(t, 2, "authority", "revoke", "--key", file("b.key"), "--certificate", file("vm-1.crt"))
+	if out != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "--certificate: "+file("vm-1.crt")+": it is of another authority") {
+		t.Errorf("printed %q, and said %q", out, stderr)
+	}
+	command(t, 0, "authority", "revoke", "--key", file("a.key"), "--certificate", file("vm-1.crt"))
+}
+
 func TestTheAuthorityShowsWhatACertificateSays(t *testing.T) {
 	dir := t.TempDir()
 	key, public, file := filepath.Join(dir, "a.key"), filepath.Join(dir, "a.pub"), filepath.Join(dir, "vm-1.crt")
