@@ -2,6 +2,7 @@ package encap
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/weftnet/weft/trust"
 )
@@ -55,9 +56,9 @@ const (
 // Append adds the body to dst.
 func (o SecretOffer) Append(dst []byte) []byte { return appendBody(dst, o) }
 
-// Append adds the body to dst. A long reason is cut.
+// Append adds the body to dst. A long reason is cut, between two characters: readers refuse what is not UTF-8.
 func (a SecretAnswer) Append(dst []byte) []byte {
-	a.Reason = a.Reason[:min(len(a.Reason), maxSecretReason)]
+	a.Reason = strings.ToValidUTF8(a.Reason[:min(len(a.Reason), maxSecretReason)], "")
 	return appendBody(dst, a)
 }
 

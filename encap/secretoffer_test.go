@@ -28,6 +28,15 @@ func TestBodiesOfARotationSurviveTheWire(t *testing.T) {
 	}
 }
 
+func TestALongReasonIsCutBetweenCharacters(t *testing.T) {
+	for _, reason := range []string{strings.Repeat("\u00e9", maxSecretReason), "x" + strings.Repeat("\u00e9", maxSecretReason)} {
+		got, err := ParseSecretAnswer(SecretAnswer{ID: 1, Reason: reason}.Append(nil))
+		if err != nil || !strings.HasPrefix(reason, got.Reason) || len(got.Reason) < maxSecretReason-1 {
+			t.Errorf("%d bytes of the reason arrive, %v", len(got.Reason), err)
+		}
+	}
+}
+
 func TestAnOfferShowsItsSecretNowhere(t *testing.T) {
 	s := trust.Secret(bytes.Repeat([]byte{'S'}, trust.SecretLen))
 	shown := fmt.Sprintf("%v %+v %#v", SecretOffer{Secret: s}, SecretOffer{Secret: s}, SecretOffer{Secret: s})
