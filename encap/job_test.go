@@ -174,3 +174,22 @@ func TestTheAnswerOfTheHigherRankWaitsForItsFirstFrame(t *testing.T) {
 		t.Errorf("generation %d waits, %d are old, %d indexes", b.next.rank.generation, len(b.old), len(b.indexes))
 	}
 }
+
+// A reload sets the age of keys while workers compute: the race detector watches.
+func TestTheAgeOfKeysMayChangeWhileAJobComputes(t *testing.T) {
+	a, _ := pair(t)
+	j, err := a.StartInitiate(start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	computed := make(chan struct{})
+	go func() { defer close(computed); j.Compute() }()
+	a.SetRekeyAfter(time.Minute)
+	<-computed
+	if frame, err := j.Finish(start); err != nil || frame == nil {
+		t.Errorf("the initiation: %x, %v", frame, err)
+	}
+	if a.cfg.RekeyAfter != time.Minute || a.cfg.RejectAfter != 90*time.Second {
+		t.Errorf("replaced after %v, dropped after %v", a.cfg.RekeyAfter, a.cfg.RejectAfter)
+	}
+}

@@ -166,10 +166,10 @@ func (s *Session) NeedsRekey(now time.Time) bool {
 	return now.Sub(k.Born) >= limit || k.worn()
 }
 
-// SetRekeyAfter sets the age at which keypairs are replaced, and with it the age at which they are dropped.
+// SetRekeyAfter sets the age at which keypairs are replaced, and with it the age at which they are dropped. It leaves alone what the
+// curve work of jobs reads of the configuration meanwhile.
 func (s *Session) SetRekeyAfter(age time.Duration) {
-	s.cfg.RekeyAfter, s.cfg.RejectAfter = age, 0
-	s.cfg = s.cfg.withDefaults()
+	s.cfg.RekeyAfter, s.cfg.RejectAfter = age, rejectAfter(age)
 }
 
 // Expire drops what is past its time: keypairs, and an initiation that nobody answered.

@@ -31,12 +31,15 @@ type SessionConfig struct {
 // first by far.
 const defaultRekeyCount = 1 << 32
 
+// rejectAfter is the age at which keypairs are dropped that should have been replaced at another.
+func rejectAfter(rekey time.Duration) time.Duration { return rekey + max(rekey/2, 10*time.Second) }
+
 func (c SessionConfig) withDefaults() SessionConfig {
 	if c.RekeyAfter == 0 {
 		c.RekeyAfter = 2 * time.Minute
 	}
 	if c.RejectAfter == 0 {
-		c.RejectAfter = c.RekeyAfter + max(c.RekeyAfter/2, 10*time.Second)
+		c.RejectAfter = rejectAfter(c.RekeyAfter)
 	}
 	if c.Grace == 0 {
 		c.Grace = 30 * time.Second
