@@ -183,10 +183,11 @@ func TestAStateDirectoryThatCannotBeWrittenStopsNoTraffic(t *testing.T) {
 				t.Errorf("%s logs, want %s once:\n%s", d.node.Name(), event, strings.Join(said, "\n"))
 			}
 		}
-		names := slices.Sorted(maps.Keys(d.contents(t)))
-		if want := []string{"claim", "epoch.json", "node.key", "peers.json", "version.json"}; !slices.Equal(names, want) {
-			t.Errorf("%s: the state directory holds %v, want %v", d.node.Name(), names, want)
-		}
+		await(t, func() (bool, string) {
+			names := slices.Sorted(maps.Keys(d.contents(t)))
+			want := []string{"claim", "epoch.json", "node.key", "peers.json", "secrets.json", "version.json"}
+			return slices.Equal(names, want), fmt.Sprintf("%s: the state directory holds %v, want %v", d.node.Name(), names, want)
+		})
 	}
 }
 

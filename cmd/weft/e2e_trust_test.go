@@ -307,6 +307,9 @@ func TestAClonedIdentityStopsTheYoungerAndNamesTheFileToDelete(t *testing.T) {
 	if err := os.CopyFS(clone.StateDir(), os.DirFS(original.StateDir())); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Chmod(filepath.Join(clone.StateDir(), trust.IdentityFile), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := clone.Up(); err != nil {
 		t.Fatal(err)
 	}
