@@ -76,7 +76,11 @@ func (n *Node) claimants() []secrets.Member {
 
 // otherSecret says what to do about a node whose secret is not ours. theirs is the short id of it.
 func (n *Node) otherSecret(theirs string) string {
-	if since := n.secrets.Retired(theirs); !since.IsZero() {
+	since := n.secrets.Retired(theirs)
+	if back := n.secrets.Back(); !since.IsZero() && !back.IsZero() {
+		return "; ours was retired here on " + back.Format("2006-01-02") + " and is back: if an old secret_file was put back here, put the present one of a member here, and run 'weft reload'"
+	}
+	if !since.IsZero() {
 		return "; it has the secret that was retired here on " + since.Format("2006-01-02") + ": put the present secret_file of a member on it, and run 'weft reload' there"
 	}
 	return "; if the secret was rotated while one of the two was away, that one needs the secret_file of a member, and 'weft reload'"

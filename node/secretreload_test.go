@@ -138,3 +138,24 @@ func TestSessionsCarryARotationAndAStrangerIsToldWhatToDo(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoWentBackToAnOldSecretIsToldThatItsOwnFileIsOld(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		a, b := s.machine(1), s.machine(2)
+		for _, m := range []*machine{a, b} {
+			m.start()
+			m.secrets(m.cfg.SecretFile, 8)
+			_, err := m.reload(unchanged)
+			must(t, err)
+		}
+		within(t, time.Minute, "both reach each other", func() bool { return a.routes(b) && b.routes(a) })
+		b.secrets(b.cfg.SecretFile, 7)
+		b.stop()
+		b.start()
+		for m, want := range map[*machine]string{a: "'weft reload' there", b: "if an old secret_file was put back here"} {
+			within(t, time.Minute, want, func() bool {
+				return slices.ContainsFunc(m.status().Node.Refused, func(n api.Note) bool { return strings.Contains(n.Reason, want) })
+			})
+		}
+	})
+}

@@ -35,6 +35,7 @@ type record struct {
 type dated struct {
 	ID    name      `json:"id"`
 	Since time.Time `json:"since"`
+	Back  time.Time `json:"back,omitzero"` // of one that is held: when it was retired, if it was and came back
 }
 
 // rotation is the change from one secret to another.
@@ -116,16 +117,12 @@ func (r record) foreign(secrets []trust.Secret) (was []string) {
 func (r record) holding(secrets []trust.Secret, at time.Time) record {
 	next := record{Rotation: r.Rotation, Retired: slices.Clone(r.Retired)}
 	for _, s := range secrets {
-		since := r.since(s.ID())
-		if since.IsZero() {
-			since = at
-		}
-		next.Held = append(next.Held, dated{name(s.ID()), since})
+		next.Held = append(next.Held, r.hold(s.ID(), at))
 		next.Retired = slices.DeleteFunc(next.Retired, func(d dated) bool { return d.ID == name(s.ID()) })
 	}
 	for _, d := range r.Held {
 		if find(next.Held, trust.SecretID(d.ID)).IsZero() {
-			next.Retired = append(next.Retired, dated{d.ID, time.Now()})
+			next.Retired = append(next.Retired, dated{ID: d.ID, Since: time.Now()})
 		}
 	}
 	next.Retired = next.Retired[max(0, len(next.Retired)-maxRetired):]
@@ -133,4 +130,12 @@ func (r record) holding(secrets []trust.Secret, at time.Time) record {
 		next.Rotation = nil
 	}
 	return next
+}
+
+// hold is what is remembered of a secret that is held; one that was not held before is since at.
+func (r record) hold(id trust.SecretID, at time.Time) dated {
+	if i := slices.IndexFunc(r.Held, func(d dated) bool { return d.ID == name(id) }); i >= 0 {
+		return r.Held[i]
+	}
+	return dated{ID: name(id), Since: at, Back: find(r.Retired, id)}
 }

@@ -162,6 +162,14 @@ func (s *Secrets) Retired(id string) time.Time {
 	return time.Time{}
 }
 
+// Back says when the secret that this node speaks under was retired here, if it was and came back, as an old copy of the file
+// brings it; zero: it was not.
+func (s *Secrets) Back() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.record.Held[0].Back
+}
+
 func ids(secrets []trust.Secret) []trust.SecretID {
 	list := make([]trust.SecretID, len(secrets))
 	for i, s := range secrets {
