@@ -101,13 +101,16 @@ func (r *Router) suspend(p *peer) {
 }
 
 // awaitConfirmation lets packets wait for the first frame under the keys of an answered initiation, if they cannot go under
-// others. forgotten: the peer does not know those that are in force.
+// others. forgotten: the peer does not know those that are in force, or somebody replays an initiation of an earlier run of the peer's,
+// which this run of ours has not seen. A probe under the present keys tells the two apart: who has these answers it, and nothing waits
+// for longer than that takes.
 func (r *Router) awaitConfirmation(p *peer, forgotten bool) {
 	switch {
 	case !p.link.up:
 		r.expect(p)
 	case forgotten:
 		r.suspend(p)
+		r.sendProbe(p, encap.Probe, p.path.Load().endpoint, p.probes.next(r.now()))
 	}
 }
 

@@ -269,3 +269,34 @@ func TestAStrayFrameConcernsOnePeerOfAnAddress(t *testing.T) {
 		t.Error("a stranger's frame concerns a peer")
 	}
 }
+
+// A stranger replays the initiation of an earlier run, which this run has not seen: it looks like one of a peer that begins anew.
+func TestAReplayedFirstInitiationHoldsPacketsForARoundTripAtMost(t *testing.T) {
+	bubble(t, simnet.Options{Delay: oneWay}, func(t *testing.T, w *world) {
+		a, b := w.side(1), w.side(2)
+		recorded, err := encap.NewSession(encap.SessionConfig{
+			Local: b.local, Peer: a.config.Keys, Indexes: noIndexes{}, Stamp: encap.Stamps(b.epoch),
+		}).Initiate(time.Now())
+		check(t, err)
+		endpoints := a.config.Endpoints
+		a.config.Endpoints = nil // only a calls, so that it knows no stamp of b's
+		b.set(a)
+		a.config.Endpoints = endpoints
+		a.set(b)
+		within(t, time.Second, "both up", func() bool { return allUp(a, b) })
+		time.Sleep(time.Second)
+
+		stranger := w.net.Host(addr4(3)).ListenUDP(testPort)
+		defer stranger.Close()
+		stranger.Lanes()[0].Send([]encap.Train{controlTrain(recorded, a.endpoint())})
+		within(t, 2*oneWay, "packets wait", func() bool { return a.suspends(b) })
+		a.inject(udp(pod(1), pod(2), "on its way"))
+		within(t, 4*oneWay, "the packet arrives", func() bool { return len(b.take()) == 1 })
+		if a.suspends(b) {
+			t.Error("packets still wait")
+		}
+	})
+}
+
+// suspends reports whether packets to p wait although its path is up.
+func (s *side) suspends(p *side) bool { return s.internal(p).path.Load().suspended }
