@@ -22,7 +22,7 @@ func Ownership(claims []*Claim, rules Rules) (Assignment, []Conflict) {
 
 // Assign says where each prefix goes, given where it went before.
 //
-// A subnet stays with its owner while the owner claims it and is reached. Otherwise Ownership decides, but an owner that is
+// A subnet stays with its owner while the owner claims it and is reached or awaited. Otherwise Ownership decides, but an owner that is
 // not reached gives way to a reached claim of kind k8s, and to a static claim of the same name for the same prefix (a host
 // installed anew).
 //

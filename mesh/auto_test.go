@@ -203,7 +203,7 @@ func TestARestartedAutoNodeOwnsItsKeptSubnetWithoutPeers(t *testing.T) {
 
 func TestAnAutoNodeThatMayNotMoveStaysInAConflictAndSaysSo(t *testing.T) {
 	bubble(t, func(t *testing.T, n *fakeNet) {
-		pinned := func(c *Config) { c.Movable = func() bool { return false } }
+		pinned := func(c *Config) { c.Movable = func([]netip.Prefix) bool { return false } }
 		a := n.host(1, nil, auto("10.244.0.0/16", 24), bootstrap, pinned)
 		a.start()
 		within(t, time.Second, "it owns", allOwn(a))

@@ -42,9 +42,9 @@ type Config struct {
 	// is a clause such as "it covers 192.0.2.1, an address of this host". It is asked again at every change, from the
 	// owner goroutine and by View.Assign; it must not block. nil: nothing is forbidden.
 	Forbidden func(p netip.Prefix, claimer trust.Fingerprint) string
-	// Movable reports whether an auto subnet may be given up for another now (no pod lives in it). A node that may not
-	// move keeps its subnet in a conflict and says so. nil: always.
-	Movable func() bool
+	// Movable reports whether these auto subnets of ours may be given up for others now (no pod lives in them). It is asked
+	// before the first view, too. A node that may not move keeps its subnets in a conflict and says so. nil: always.
+	Movable func(subnets []netip.Prefix) bool
 
 	Admission *trust.Admission // who may take part; nil: whoever the Underlay lets in. It is shared with the Underlay
 

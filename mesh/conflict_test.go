@@ -98,7 +98,7 @@ func TestBothSidesOfAConflictNameTheSameLoserWhoeverStartedFirst(t *testing.T) {
 
 func TestAnOwnerKeepsItsPrefixAgainstABetterClaimOnceAPeerWasHeard(t *testing.T) {
 	bubble(t, func(t *testing.T, n *fakeNet) {
-		pinned := func(c *Config) { c.Movable = func() bool { return false } }
+		pinned := func(c *Config) { c.Movable = func([]netip.Prefix) bool { return false } }
 		a := n.host(1, nil, auto("10.244.0.0/16", 24), bootstrap, pinned)
 		b := n.host(2, []int{1}, func(c *Config) { c.Subnet.Prefixes = nil })
 		a.start()

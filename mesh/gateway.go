@@ -11,9 +11,10 @@ import (
 // that was reached for a while.
 type Reach uint8
 
-// The three states, worst first.
+// The states, worst first.
 const (
 	Unreached Reach = iota
+	Awaited         // not reached since our restart, which was a moment ago: keeps its subnets, and carries no route
 	Regained        // reached, but not for long
 	Reached
 )
@@ -31,7 +32,7 @@ const (
 // turn is when a claim of a route is heard.
 func (c *Claim) turn(route netip.Prefix, reach Reach) turn {
 	switch {
-	case reach == Unreached:
+	case reach <= Awaited:
 		return lastTurn
 	case slices.Contains(c.Cut, route):
 		return cutTurn

@@ -1,6 +1,8 @@
 package mesh
 
 import (
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 // message takes a user message from gossip.
 func (o *owner) message(b []byte) {
 	if len(b) == 0 {
+		o.refuse(errEmpty)
 		return
 	}
 	var err error
@@ -25,13 +28,22 @@ func (o *owner) message(b []byte) {
 	case messageDeparture:
 		err = o.departed(body)
 	case messageGreeting:
-		o.greeted(body)
+		err = o.greeted(body)
 	case messageRevocation:
 		err = o.revoked(body)
 	}
-	if err != nil {
-		o.log.Debug("mesh.message.bad", "error", err)
+	o.refuse(err)
+}
+
+var errEmpty = errors.New("mesh: empty message")
+
+// refuse counts a message that is not in order; nil: it is.
+func (o *owner) refuse(err error) {
+	if err == nil {
+		return
 	}
+	o.badMessages.Add(1)
+	o.log.Debug("mesh.message.bad", "error", err)
 }
 
 // mergeState takes the other side's half of a push/pull. What is new to us is passed on, also when we join: others may
@@ -50,13 +62,9 @@ func (o *owner) mergeState(b []byte) {
 		case messageRevocation:
 			err = o.revoked(body)
 		}
-		if err != nil {
-			o.log.Debug("mesh.message.bad", "error", err)
-		}
+		o.refuse(err)
 	})
-	if err != nil {
-		o.log.Debug("mesh.message.bad", "error", err)
-	}
+	o.refuse(err)
 }
 
 // merge takes a claim into the set, and passes it on if it is news.
@@ -137,16 +145,17 @@ func (o *owner) greet(id trust.Fingerprint) {
 }
 
 // greeted takes a greeting: the fingerprint of who greets, and a message with its claim. The answer is our own claim.
-func (o *owner) greeted(body []byte) {
+func (o *owner) greeted(body []byte) error {
 	var from trust.Fingerprint
 	if len(body) <= len(from) || messageType(body[len(from)]) == messageGreeting {
-		return
+		return fmt.Errorf("mesh: greeting of %d bytes without a claim", len(body))
 	}
 	copy(from[:], body)
 	o.message(body[len(from):])
 	if c := o.self.current; c != nil {
 		o.tell(from, o.claimMessage(c))
 	}
+	return nil
 }
 
 // tell sends a message to every boot of a node that gossip has as alive.
@@ -175,8 +184,11 @@ func (o *owner) departed(raw []byte) error {
 		return nil
 	}
 	m := o.member(d.id)
-	if !m.superseded(d, time.Now()) || !d.verify(c.Keys) {
+	if !m.superseded(d, time.Now()) {
 		return nil
+	}
+	if !d.verify(c.Keys) {
+		return fmt.Errorf("mesh: departure of %s: signature does not match", d.id.Short())
 	}
 	m.departed = d.clone()
 	o.sayGoodbye(m.departed)

@@ -40,6 +40,7 @@ type Counters struct {
 	Messages  uint64 // messages that the owner was too slow for; they come again
 	Unsent    uint64 // packets that the underlay did not take: it was overloaded
 	Refused   uint64 // claims that were heard, and for which no authority vouches
+	Bad       uint64 // messages that are not in order: their form, or a signature that does not match
 }
 
 // New checks the configuration and reads the state directory. A state file that a newer weft wrote is an error that wraps
@@ -212,7 +213,7 @@ func (m *Mesh) View() View { return *m.current.Load() }
 func (m *Mesh) Counters() Counters {
 	return Counters{
 		Transport: m.transport.dropped.Load(), Messages: m.delegate.dropped.Load(), Unsent: m.transport.unsent.Load(),
-		Refused: m.owner.refusedClaims.Load(),
+		Refused: m.owner.refusedClaims.Load(), Bad: m.owner.badMessages.Load(),
 	}
 }
 

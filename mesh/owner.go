@@ -37,8 +37,10 @@ type owner struct {
 	members    map[trust.Fingerprint]*member
 	caller     *caller
 	fetches    fetches
-	assignment Assignment // in force, by what gossip reaches
-	incumbent  bool       // assignment was made after we had heard a peer
+	assignment Assignment // by what gossip reaches
+	incumbent  bool       // assignment counts: it was made when we knew the others
+	kept       Assignment // of the run before; nil: there was none, or its time is over
+	owners     Assignment // of subnets, as in force; for the peers file
 	heardAt    time.Time  // of the first exchange with a peer
 	conflicts  []Conflict // of it
 	standing   []Conflict // as if nothing had been assigned before: what our own claim is worth
@@ -47,6 +49,7 @@ type owner struct {
 	admissions admissions
 
 	refusedClaims atomic.Uint64 // that were heard; others than the owner read it
+	badMessages   atomic.Uint64 // likewise
 	cloneSeen     string        // what we say about a clone that has to stop
 
 	changed      bool // anything but seeds
@@ -87,8 +90,8 @@ func (o *owner) tick(now time.Time) time.Time {
 	}
 	if check || o.changed {
 		o.judge(now)
-		o.recheck = earlier(now.Add(o.cfg.Timing.Recheck), o.admissions.next)
 		o.refresh(now)
+		o.recheck = earlier(now.Add(o.cfg.Timing.Recheck), earlier(o.admissions.next, o.nextTerm()))
 	}
 	o.callWho(now)
 	o.startCalls(now)
@@ -116,6 +119,7 @@ func (o *owner) claimOurs(now time.Time) {
 		}
 	}
 	before := o.self.owned()
+	o.self.keeps = o.kept != nil
 	claim, err := o.self.step(now, others, o.rules())
 	if err != nil {
 		o.log.Error("mesh.claim.failed", "error", err)
@@ -136,8 +140,9 @@ func (o *owner) refresh(now time.Time) {
 	claims := o.admitted()
 	o.tidyMembers(o.set.Claims())
 	before := o.conflicts
-	o.assignment, o.conflicts = Assign(o.previous(), claims, o.rules(), o.reach)
-	o.incumbent = o.self.heard && now.Sub(o.heardAt) >= incumbency
+	previous := o.previous()
+	o.passTime(now)
+	o.assignment, o.conflicts = Assign(previous, claims, o.rules(), o.kept.awaiting(o.reach))
 	_, o.standing = Assign(nil, claims, o.rules(), o.reach)
 	if !slices.Equal(before, o.conflicts) {
 		o.logConflicts(before)
@@ -152,10 +157,10 @@ func (o *owner) refresh(now time.Time) {
 const incumbency = 3 * time.Second
 
 // previous is what an owner may keep against better claims. What was assigned before we had heard the others does not
-// count: we would believe that we are there first whoever was.
+// count: we would believe that we are there first whoever was. Until then what was in force before a restart does.
 func (o *owner) previous() Assignment {
 	if !o.incumbent {
-		return nil
+		return o.kept
 	}
 	return o.assignment
 }
@@ -193,7 +198,8 @@ func (o *owner) logConflicts(before []Conflict) {
 
 func (o *owner) view() View {
 	return View{
-		Version: o.version, Self: o.self.owned(), SelfState: o.selfState(), Heard: o.self.heard, Members: o.memberViews(),
+		Version: o.version, Self: o.self.owned(), SelfState: o.selfState(), Heard: o.self.heard,
+		Established: o.incumbent, Kept: o.kept, Members: o.memberViews(),
 		Claims: o.admitted(), Refused: o.admissions.conflicts(), Rules: o.rules(), Conflicts: o.conflicts, Seeds: o.seedViews(),
 	}
 }

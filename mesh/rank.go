@@ -43,7 +43,7 @@ func markDisplaced(wishes []wish) {
 	}
 	var taken bart.Lite
 	for _, w := range wishes {
-		if w.route || w.reach == Unreached {
+		if w.route || w.reach <= Awaited {
 			continue
 		}
 		anew := w.claim.Kind == KindStatic && dead[replacement{w.claim.Name, w.prefix}]

@@ -21,6 +21,7 @@ type selfClaim struct {
 	settle  time.Time      // auto: ours if nobody else claims it by then; zero: settled
 	full    bool           // auto: no free subnet
 	heard   bool           // a peer has exchanged state with us
+	keeps   bool           // auto: we restarted a moment ago, and what lives in our subnets may not be back yet
 
 	floor    uint64    // the version that others have of us
 	raised   time.Time // when we last jumped past floor
@@ -134,7 +135,7 @@ func (s *selfClaim) stepAuto(now time.Time, claims []*Claim, rules Rules) {
 		}
 		return
 	}
-	if s.settled() && !s.movable() {
+	if s.settled() && (s.keeps || !s.movable()) {
 		return
 	}
 	s.choose(now, claims, rules, lost)
@@ -179,7 +180,7 @@ func (s *selfClaim) lost(claims []*Claim, rules Rules) []netip.Prefix {
 	return lost
 }
 
-func (s *selfClaim) movable() bool { return s.cfg.Movable == nil || s.cfg.Movable() }
+func (s *selfClaim) movable() bool { return s.cfg.Movable == nil || s.cfg.Movable(s.subnets) }
 
 // settled reports whether we hold what we chose.
 func (s *selfClaim) settled() bool { return len(s.subnets) > 0 && s.settle.IsZero() }

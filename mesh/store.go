@@ -35,10 +35,11 @@ type claimRecord struct {
 	Claim   []byte `json:"claim"` // as signed
 }
 
-// peersRecord is the peers file: who was known, and where.
+// peersRecord is the peers file: who was known, and where, and who owned what.
 type peersRecord struct {
 	Version int          `json:"version"`
 	Peers   []peerRecord `json:"peers"`
+	Owners  ownersRecord `json:"owners,omitempty"` // of subnets; older builds ignore it
 }
 
 type peerRecord struct {
@@ -125,7 +126,8 @@ func (r *peersRecord) check() error {
 			return err
 		}
 	}
-	return nil
+	_, err := r.Owners.assignment()
+	return err
 }
 
 func (p peerRecord) check() error {
@@ -149,11 +151,11 @@ func (p peerRecord) check() error {
 }
 
 // load reads the files. A claim of another key (the node key was replaced) is set aside, too.
-func (s store) load(me trust.Fingerprint) (*Claim, []peerRecord, error) {
+func (s store) load(me trust.Fingerprint) (*Claim, peersRecord, error) {
 	var own claimRecord
 	found, err := s.read(claimFile, &own)
 	if err != nil {
-		return nil, nil, err
+		return nil, peersRecord{}, err
 	}
 	var claim *Claim
 	if found {
@@ -167,11 +169,14 @@ func (s store) load(me trust.Fingerprint) (*Claim, []peerRecord, error) {
 		}
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, peersRecord{}, err
 	}
 	var peers peersRecord
-	_, err = s.read(peersFile, &peers)
-	return claim, peers.Peers, err
+	found, err = s.read(peersFile, &peers)
+	if !found {
+		peers = peersRecord{} // what a damaged file left
+	}
+	return claim, peers, err
 }
 
 // loadRevoked reads what was revoked. It comes first: it says which peers of the other file count.
@@ -202,7 +207,7 @@ func (o *owner) savePeers(now time.Time) {
 		return
 	}
 	o.saved, o.peersChanged = now, false
-	o.files.save(peersFile, encodeFile(peersRecord{Version: fileVersion, Peers: o.peerRecords()}))
+	o.files.save(peersFile, encodeFile(peersRecord{Version: fileVersion, Peers: o.peerRecords(), Owners: recordOwners(o.owners)}))
 }
 
 func (o *owner) peerRecords() []peerRecord {
@@ -221,8 +226,10 @@ func (o *owner) peerRecords() []peerRecord {
 }
 
 // restorePeers takes the peers file back into the state.
-func (o *owner) restorePeers(records []peerRecord) {
-	for _, r := range records {
+func (o *owner) restorePeers(record peersRecord) {
+	owners, _ := record.Owners.assignment() // checked when the file was read
+	o.restoreOwners(owners)
+	for _, r := range record.Peers {
 		id, err := trust.ParseFingerprint(r.ID)
 		if err != nil || id == o.me.id {
 			continue

@@ -13,10 +13,14 @@ type View struct {
 	Version   uint64 // raised with every view
 	Self      *Claim // nil until we own what we claim (auto)
 	SelfState SelfState
-	// Heard: a peer has exchanged full state with us since we started; it stays false while we are alone. Before, our own
-	// claims are all that we know, and to have a prefix assigned means nothing: an Assignment that was made from a view
-	// without Heard is no previous one for Assign, not for the first view with Heard either.
-	Heard     bool
+	// Heard: a peer has exchanged full state with us since we started; it stays false while we are alone.
+	Heard bool
+	// Established: that was long enough ago that we know who is there. Before, our own claims and those of a few are all that
+	// we know, and to have a prefix assigned means nothing: an Assignment that was made from a view that is not Established
+	// is no previous one for Assign.
+	Established bool
+	// Kept says who owned each subnet before we restarted, until 10 s after the first exchange with a peer; else nil.
+	Kept      Assignment
 	Members   []Member   // all other nodes that are known, dead ones too; by name, then fingerprint
 	Claims    []*Claim   // of all that take part, ours too; by fingerprint
 	Refused   []Conflict // the prefixes of those that do not; Assign has them among its conflicts
@@ -25,9 +29,13 @@ type View struct {
 	Seeds     []SeedStatus
 }
 
-// Assign is the function Assign for this view. previous is nil unless it was made from a view with Heard.
+// Assign is the function Assign for this view. previous is nil unless it was made from a view that is Established; what is Kept
+// takes its place then. The owners of what is Kept are awaited while they are not reached.
 func (v View) Assign(previous Assignment, reach func(trust.Fingerprint) Reach) (Assignment, []Conflict) {
-	a, conflicts := Assign(previous, v.Claims, v.Rules, reach)
+	if previous == nil {
+		previous = v.Kept
+	}
+	a, conflicts := Assign(previous, v.Claims, v.Rules, v.Kept.awaiting(reach))
 	return a, sorted(slices.Concat(conflicts, v.Refused))
 }
 

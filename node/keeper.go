@@ -92,6 +92,7 @@ func (n *Node) reconcile() {
 	n.doubtTheDead(view, up)
 	plan := n.plan(view, up)
 	n.noteTakeovers(plan)
+	n.noteOwners(plan)
 	if err := n.router.Set(plan.table); err != nil {
 		return
 	}

@@ -30,12 +30,10 @@ func meshSubnet(cfg *config.Config) mesh.Subnet {
 	return mesh.Subnet{Kind: mesh.KindStatic, Prefixes: cfg.Subnet.Prefixes}
 }
 
-// movable reports whether our automatic subnet may be given up for another: nothing but weft's device lives in it.
-func (n *Node) movable() bool {
-	n.state.mu.Lock()
-	current := n.state.plan
-	n.state.mu.Unlock()
-	return current == nil || !n.platform.Kernel.InUse(current.kernel.Own, n.config().Device)
+// movable reports whether our automatic subnets may be given up for others: nothing but weft's device lives in them. The kernel
+// says so also before the first plan: pods outlive a restart.
+func (n *Node) movable(subnets []netip.Prefix) bool {
+	return !n.platform.Kernel.InUse(subnets, n.config().Device)
 }
 
 func (n *Node) newStreams() *encap.Streams {

@@ -117,7 +117,7 @@ func (s *state) configReport() api.ConfigState {
 
 func (n *Node) gossipReport() api.Gossip {
 	c := n.mesh.Counters()
-	return api.Gossip{Transport: c.Transport, Messages: c.Messages, Unsent: c.Unsent}
+	return api.Gossip{Transport: c.Transport, Messages: c.Messages, Unsent: c.Unsent, Refused: c.Bad}
 }
 
 // keysReport fills in what is known of the handshakes with a peer.

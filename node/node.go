@@ -70,7 +70,6 @@ type Node struct {
 
 	egresses    egressCache
 	state       state
-	heardAt     time.Time                    // when the keeper first saw that a peer was heard
 	runDir      *rundir.RunDir               // nil: none, in tests
 	stateLocked bool                         // the state directory is; used by Run alone
 	settled     func()                       // called when the first paths are there, or too late; nil: nobody asked

@@ -41,7 +41,7 @@ func (n *Node) plan(view mesh.View, up map[trust.Fingerprint]router.PeerStatus) 
 	p.assignment, p.conflicts = view.Assign(n.state.assignment(), func(id trust.Fingerprint) mesh.Reach { return p.reach[id] })
 	p.gateways = view.Gateways(p.assignment, p.conflicts)
 	p.held = holdings(p.assignment, p.gateways)
-	p.informed = n.informed(view)
+	p.informed = view.Established
 	var own held
 	if view.Self != nil { // else claimed, but not ours yet
 		own = p.held[n.identity.Fingerprint()]
@@ -63,16 +63,11 @@ func (n *Node) plan(view mesh.View, up map[trust.Fingerprint]router.PeerStatus) 
 	return p
 }
 
-// incumbency is how long after the first exchange with a peer an assignment begins to count as one that stands: by then the
-// claims of nodes that started together are known to all, and all have ranked them alike.
-const incumbency = 3 * time.Second
-
-// informed reports whether what is assigned now may be kept against better claims later.
-func (n *Node) informed(view mesh.View) bool {
-	if view.Heard && n.heardAt.IsZero() {
-		n.heardAt = time.Now()
+// noteOwners has the mesh keep who owns what, for the next start.
+func (n *Node) noteOwners(next *plan) {
+	if next.informed && !maps.Equal(n.state.assignment(), next.assignment) {
+		n.mesh.SetOwners(next.assignment)
 	}
-	return view.Heard && time.Since(n.heardAt) >= incumbency
 }
 
 func (n *Node) planPeer(p *plan, m mesh.Member, up map[trust.Fingerprint]router.PeerStatus) {

@@ -66,6 +66,7 @@ func routesOf(t *testing.T, n *cluster.Node) []api.Route {
 
 // claimAsAnother says in the name of the bystander that it owns nothing, signed with the member's key.
 func (in *insider) claimAsAnother(t *testing.T) {
+	refused := status(t, in.victim).Node.Gossip.Refused
 	before := routesTo(t, in.victim, in.bystands)
 	claims := status(t, in.victim).Node.Claims
 	in.says(t, attack.Claim{
@@ -78,6 +79,9 @@ func (in *insider) claimAsAnother(t *testing.T) {
 	}
 	if n := status(t, in.victim).Node.Claims; n != claims {
 		t.Errorf("there were %d claims, now there are %d", claims, n)
+	}
+	if n := status(t, in.victim).Node.Gossip.Refused - refused; n != 1 {
+		t.Errorf("1 claim is forged, %d messages are counted as refused", n)
 	}
 	awaitPing(t, in.pods[0], in.pods[1].Addr4())
 }
@@ -93,15 +97,9 @@ func routesTo(t *testing.T, at, to *cluster.Node) (prefixes []netip.Prefix) {
 	return prefixes
 }
 
-// incumbency is how long a node has to know the others before an owner that it reaches keeps its prefix against any claim: 3 s, and
-// the 5 s within which it looks. Before, and where a node has never heard of the owner, the earlier time counts, which each member
-// says of itself.
-const incumbency = 10 * time.Second
-
 // claimOthers claims what is others', or nobody's to claim, with every kind of claim, and with the first time of all.
 func (in *insider) claimOthers(t *testing.T) {
-	started := status(t, in.bystands).Node.Started
-	await(t, func() (bool, string) { return time.Since(started) > incumbency, "the nodes have just started" })
+	in.awaitEstablished(t)
 	victim, bystander := status(t, in.victim).Node, status(t, in.bystands).Node
 	subnets := slices.Concat(victim.Subnets, bystander.Subnets, victim.Network, []netip.Prefix{
 		netip.PrefixFrom(victim.Subnets[0].Addr(), 17).Masked(), netip.PrefixFrom(bystander.Subnets[0].Addr(), 18).Masked(), // around theirs

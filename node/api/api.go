@@ -106,11 +106,12 @@ type Members struct {
 	Left  int `json:"left"`  // they said goodbye
 }
 
-// Gossip counts what was dropped of it; it comes again.
+// Gossip counts what was dropped of it. It comes again, but for what was refused.
 type Gossip struct {
 	Transport uint64 `json:"transport"` // packets and streams that came faster than they were taken
 	Messages  uint64 `json:"messages"`  // likewise
 	Unsent    uint64 `json:"unsent"`    // packets that the port did not take
+	Refused   uint64 `json:"refused"`   // messages that are not in order: their form, or a signature that does not match
 }
 
 // ConfigState says how it went with the configuration.

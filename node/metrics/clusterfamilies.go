@@ -21,6 +21,8 @@ var clusterFamilies = []*Family{
 		collectHandshakes, "outcome"),
 	counter("weft_gossip_drops_total", "Gossip that was dropped: packets and streams that came faster than they were taken (transport), messages likewise (messages), packets that the port did not take (unsent). It comes again.",
 		collectGossip, "stage"),
+	counter("weft_gossip_refused_total", "Messages of members that are not in order: their form, or a signature that does not match.",
+		one(func(s *api.Status) uint64 { return s.Node.Gossip.Refused })),
 }
 
 func collectMembers(s *api.Status, e emit) {

@@ -77,6 +77,7 @@ func TestFiguresAreThoseOfTheState(t *testing.T) {
 		{"weft_sessions", nil, 1},
 		{"weft_initiations_total", []string{"outcome", "answered"}, 6},
 		{"weft_initiations_total", []string{"outcome", "cookie"}, 8},
+		{"weft_gossip_refused_total", nil, 9},
 		{"weft_peer_info", append(peer, "endpoint", "192.0.2.11:9338", "cipher", "aes-256-gcm"), 1},
 		{"weft_peer_packets_total", append(peer, "direction", "out"), 1},
 		{"weft_peer_bytes_total", append(peer, "direction", "in"), 200},
@@ -172,7 +173,7 @@ func TestWhatIsNotKnownHasNoSeries(t *testing.T) {
 }
 
 // nodeSeries is how many series a node without peers has, with two lanes and two problems.
-var nodeSeries = 75 + len(router.Reasons())
+var nodeSeries = 76 + len(router.Reasons())
 
 func TestSeriesAreBoundedWithManyPeers(t *testing.T) {
 	for _, peers := range []int{0, 1, 500} {

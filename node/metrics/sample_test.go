@@ -27,12 +27,12 @@ func sample(peers int) *api.Status {
 		Degraded: []api.Note{{What: "driver"}, {What: "gso"}},
 		Drops:    map[string]uint64{"no-route": 3, "auth-failed": 4},
 		Sent:     api.Traffic{Packets: 10, Bytes: 1000}, Received: api.Traffic{Packets: 20, Bytes: 2000},
-		Handshakes: api.Handshakes{Answered: 6, Cookies: 8},
-		Subnets:    []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")},
-		Routes:     []api.Behind{{Role: api.RoleActive}, {Role: api.RoleStandby}, {Role: api.RoleStandby}},
-		Seeds:      []api.Seed{{Address: "vm-2", State: api.SeedJoined}, {Address: "vm-3", State: "refused"}},
-		Trust:      api.Trust{Certificate: &api.Certificate{NotAfter: sampleTime}, Revoked: 2, Banned: 1, Refused: 3},
-		Members:    api.Members{Known: peers + 3, Alive: peers, Left: 1}, Claims: peers + 1, Config: api.ConfigState{Loaded: sampleTime},
+		Handshakes: api.Handshakes{Answered: 6, Cookies: 8}, Gossip: api.Gossip{Refused: 9},
+		Subnets: []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")},
+		Routes:  []api.Behind{{Role: api.RoleActive}, {Role: api.RoleStandby}, {Role: api.RoleStandby}},
+		Seeds:   []api.Seed{{Address: "vm-2", State: api.SeedJoined}, {Address: "vm-3", State: "refused"}},
+		Trust:   api.Trust{Certificate: &api.Certificate{NotAfter: sampleTime}, Revoked: 2, Banned: 1, Refused: 3},
+		Members: api.Members{Known: peers + 3, Alive: peers, Left: 1}, Claims: peers + 1, Config: api.ConfigState{Loaded: sampleTime},
 		Secrets: []api.Secret{{ID: "5ec72947", First: true, Since: sampleTime}}, KeySince: sampleTime,
 	}}
 	s.Node.FastPath = api.FastPath{
