@@ -258,6 +258,16 @@ func TestWithoutAnAuthorityARevocationIsLocal(t *testing.T) {
 		if !a.routes(c) || !c.routes(a, b) || a.status().Node.Trust.Banned != 1 {
 			t.Errorf("a routes to c alone: %v, c to both: %v", a.routes(c), c.routes(a, b))
 		}
+		for i := range 3 {
+			rotation, err := a.node.secrets.Rotate(t.Context(), []string{"node-2"})
+			must(t, err)
+			if !rotation.Done || len(rotation.Nodes) != 2 {
+				t.Fatalf("step %d without it: %+v", i+1, rotation)
+			}
+		}
+		if x, y := a.holds(), b.holds(); slices.Equal(x, y) {
+			t.Errorf("it has followed to %v", x)
+		}
 	})
 }
 

@@ -40,7 +40,8 @@ func (n *Node) loadSecret() error {
 		return err
 	}
 	n.secrets = secrets.New(secrets.Config{
-		File: cfg.SecretFile, Held: f, StateDir: cfg.StateDir, Random: n.platform.Random, Log: n.log, Members: n.claimants, Permit: n.permitRotation,
+		File: cfg.SecretFile, Held: f, StateDir: cfg.StateDir, Random: n.platform.Random, Log: n.log,
+		Members: n.claimants, Barred: n.barred, Permit: n.permitRotation,
 	})
 	return nil
 }
@@ -68,6 +69,17 @@ func (n *Node) claimants() []secrets.Member {
 	var list []secrets.Member
 	for _, m := range n.mesh.View().Members {
 		if m.Claim != nil && m.ID != n.identity.Fingerprint() {
+			list = append(list, secrets.Member{ID: m.ID, Name: m.Name})
+		}
+	}
+	return list
+}
+
+// barred are the nodes that are refused.
+func (n *Node) barred() []secrets.Member {
+	var list []secrets.Member
+	for _, m := range n.mesh.View().Members {
+		if m.Claim == nil && m.Refused != "" {
 			list = append(list, secrets.Member{ID: m.ID, Name: m.Name})
 		}
 	}

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/hkdf"
@@ -113,6 +114,9 @@ func LoadIdentity(dir string, random io.Reader) (id *Identity, created bool, err
 	id, err = NewIdentity(seed)
 	if err != nil {
 		return nil, false, fmt.Errorf("%w: %s is damaged: it has %d bytes, not %d (put it back from a copy, or move it away to become a new node)", ErrIdentity, path, len(seed), seedLen)
+	}
+	if bytes.Equal(seed, make([]byte, seedLen)) { // what file systems leave of a file after a crash, and everybody's key
+		return nil, false, fmt.Errorf("%w: %s is damaged: it holds zeros alone (put it back from a copy, or move it away to become a new node)", ErrIdentity, path)
 	}
 	return id, false, nil
 }

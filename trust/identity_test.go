@@ -83,7 +83,7 @@ func TestTheFirstStartMakesAnIdentityAndLaterOnesKeepIt(t *testing.T) {
 }
 
 func TestADamagedKeyFileIsNamedWithTheRemedyAndLeftAsItIs(t *testing.T) {
-	for name, content := range map[string][]byte{"empty": {}, "short": count[:31], "long": append(count[:], 7)} {
+	for name, content := range map[string][]byte{"empty": {}, "short": count[:31], "long": append(count[:], 7), "zeros": make([]byte, seedLen)} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, IdentityFile)
 		if err := os.WriteFile(path, content, 0o600); err != nil {

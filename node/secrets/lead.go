@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/weftnet/weft/encap"
@@ -183,14 +184,14 @@ func done(nodes []api.RotationNode) bool {
 	return true
 }
 
-// named finds the members of those names, or whose ids begin so.
+// named finds the members of those names, or whose ids begin so. A node that takes no part is left out anyway, and may be named.
 func (s *Secrets) named(names []string) (map[trust.Fingerprint]bool, error) {
 	found := map[trust.Fingerprint]bool{}
 	members := s.cfg.Members()
 	for _, wanted := range names {
-		some := false
+		some := slices.ContainsFunc(s.barred(), func(m Member) bool { return m.is(wanted) })
 		for _, m := range members {
-			if m.Name == wanted || len(wanted) >= 8 && strings.HasPrefix(m.ID.String(), wanted) {
+			if m.is(wanted) {
 				found[m.ID], some = true, true
 			}
 		}
@@ -203,4 +204,16 @@ func (s *Secrets) named(names []string) (map[trust.Fingerprint]bool, error) {
 		}
 	}
 	return found, nil
+}
+
+func (s *Secrets) barred() []Member {
+	if s.cfg.Barred == nil {
+		return nil
+	}
+	return s.cfg.Barred()
+}
+
+// is reports whether a member has that name, or an id that begins so.
+func (m Member) is(wanted string) bool {
+	return m.Name == wanted || len(wanted) >= 8 && strings.HasPrefix(m.ID.String(), wanted)
 }

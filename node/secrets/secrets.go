@@ -35,6 +35,7 @@ type Config struct {
 	Random   io.Reader
 	Log      *slog.Logger
 	Members  func() []Member // all whose claims are known, but for this node
+	Barred   func() []Member // those that this node refuses, such as revoked ones: they are never asked; may be nil
 
 	// Permit says why an offer of a peer's may not be followed; nil: it may. Where no Permit is given, each member may offer a secret.
 	Permit func(from trust.Fingerprint, o encap.SecretOffer) error
