@@ -52,7 +52,7 @@ const longestSleep = time.Second
 // step lets every link and session act, and returns how long nothing will be due.
 func (r *Router) step() time.Duration {
 	now := r.now()
-	wait := min(r.stepHold(now), r.stepSecrets(now), r.stepDoor(now))
+	wait := min(r.stepHold(now), r.stepSecrets(now), r.stepLimiter(now))
 	for _, p := range r.peers {
 		r.stepPeer(p, now)
 		due := p.link.due(now, r.at(p.heard.Load()), r.at(p.carried.Load()), p.rtt)

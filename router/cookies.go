@@ -8,7 +8,7 @@ import (
 
 const (
 	cookieBatch = 64                   // cookies that are sent at once
-	cookieDelay = 2 * time.Millisecond // for which questions are gathered: under a flood, waking up costs more than the cookies
+	cookieDelay = 2 * time.Millisecond // for which requests are gathered: under a flood, waking up costs more than the cookies
 )
 
 // cookieFrames are the cookies of one batch, in memory that serves for all batches.
@@ -17,12 +17,12 @@ type cookieFrames struct {
 	trains []encap.Train
 }
 
-// runCookies answers the questions of the door until the router stops.
+// runCookies answers the requests of the limiter until the router stops.
 func (r *Router) runCookies() {
 	var batch cookieFrames
 	for {
 		select {
-		case q := <-r.door.questions:
+		case q := <-r.limiter.requests:
 			time.Sleep(cookieDelay)
 			r.giveCookies(&batch, q)
 		case <-r.done:
@@ -31,22 +31,22 @@ func (r *Router) runCookies() {
 	}
 }
 
-// giveCookies answers a question, and those that wait behind it.
-func (r *Router) giveCookies(batch *cookieFrames, q question) {
+// giveCookies answers a request, and those that wait behind it.
+func (r *Router) giveCookies(batch *cookieFrames, q cookieRequest) {
 	batch.trains = batch.trains[:0]
 	now := r.now()
 	for more := true; more; {
-		batch.add(r.door.cookies, q, now)
+		batch.add(r.limiter.cookies, q, now)
 		if len(batch.trains) == cookieBatch {
 			break
 		}
-		q, more = r.door.question()
+		q, more = r.limiter.request()
 	}
-	r.door.replied.Add(uint64(r.sendTrains(batch.trains)))
+	r.limiter.replied.Add(uint64(r.sendTrains(batch.trains)))
 }
 
-// add makes the cookie of a question. Without randomness there is none.
-func (b *cookieFrames) add(cookies *encap.Cookies, q question, now time.Time) {
+// add makes the cookie of a request. Without randomness there is none.
+func (b *cookieFrames) add(cookies *encap.Cookies, q cookieRequest, now time.Time) {
 	at := len(b.trains) * encap.CookieFrameLen
 	if frame, err := cookies.Reply(b.memory[at:at], q.mark, q.from.Addr, now); err == nil {
 		b.trains = append(b.trains, controlTrain(frame, q.from))

@@ -252,7 +252,7 @@ func controlDrops() []drop {
 			return append(encap.Header{Type: encap.Cookie, Index: 77}.Append(nil), make([]byte, 56)...)
 		}),
 		{name: "handshake-limited", reason: HandshakeLimited, provoke: func(s *scene) {
-			s.b.router.door.loaded.Store(math.MaxInt64)
+			s.b.router.limiter.loaded.Store(math.MaxInt64)
 			s.send(s.initiation(s.a))
 		}},
 		{name: "unknown-peer", reason: UnknownPeer, provoke: func(s *scene) { s.c.sendRaw(s.b, 0, s.initiation(s.c)) }},

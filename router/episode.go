@@ -2,7 +2,7 @@ package router
 
 import "time"
 
-// episode is a time of load at the door, as people are told of it: it begins when load has lasted, so that the start of many nodes
+// episode is a time of load by handshakes, as people are told of it: it begins when load has lasted, so that the start of many nodes
 // at once is none, and ends when there has been none for a while, so that load which comes and goes is told once.
 type episode struct {
 	since time.Time // when load began; zero: there is none
@@ -41,16 +41,16 @@ type Handshakes struct {
 	Cookies  uint64 // got a cookie, under load
 }
 
-// stepDoor tells of load at the door. It returns how long control may sleep.
-func (r *Router) stepDoor(now time.Time) time.Duration {
-	d := &r.door
-	began, ended := d.episode.step(d.isLoaded(r.clock()), now)
+// stepLimiter tells of load by handshakes. It returns how long control may sleep.
+func (r *Router) stepLimiter(now time.Time) time.Duration {
+	m := &r.limiter
+	began, ended := m.episode.step(m.isLoaded(r.clock()), now)
 	switch {
 	case began:
 		r.log.Warn("router.handshakes.limited", "reason", limitedReason)
 		r.emit(Event{Kind: HandshakesLimited, Reason: limitedReason})
 	case ended:
-		r.log.Info("router.handshakes.unlimited", "cookies", d.replied.Load(), "dropped", r.Counters().Dropped[HandshakeLimited])
+		r.log.Info("router.handshakes.unlimited", "cookies", m.replied.Load(), "dropped", r.Counters().Dropped[HandshakeLimited])
 		r.emit(Event{Kind: HandshakesLimited})
 	}
 	return longestSleep
@@ -60,5 +60,5 @@ const limitedReason = "more handshakes are begun with this node than it can answ
 
 // handshakeCounts is what became of initiations so far.
 func (r *Router) handshakeCounts() Handshakes {
-	return Handshakes{Answered: r.door.responses.Load(), Cookies: r.door.replied.Load()}
+	return Handshakes{Answered: r.limiter.responses.Load(), Cookies: r.limiter.replied.Load()}
 }

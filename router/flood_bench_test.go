@@ -23,7 +23,7 @@ func BenchmarkFlood(b *testing.B) {
 		{"anywhere", false, func(*receiver, encap.Mark) {}},
 		{"member", false, func(v *receiver, _ encap.Mark) { v.table.called[from.Addr.Addr()] = true }},
 		{"cookie", true, func(*receiver, encap.Mark) {}},
-		{"repeated", true, func(v *receiver, mark encap.Mark) { v.l.r.door.known.add(mark) }},
+		{"repeated", true, func(v *receiver, mark encap.Mark) { v.l.r.limiter.known.add(mark) }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			v, frame := floodedLane(b, c.cookie)
@@ -54,7 +54,7 @@ func floodedLane(b *testing.B, cookie bool) (*receiver, []byte) {
 	if cookie && err == nil {
 		mark, _ := called.Marked(frame)
 		var reply []byte
-		if reply, err = r.door.cookies.Reply(nil, mark, netip.MustParseAddrPort("198.18.0.1:2"), now); err == nil {
+		if reply, err = r.limiter.cookies.Reply(nil, mark, netip.MustParseAddrPort("198.18.0.1:2"), now); err == nil {
 			_, err = session.TakeCookie(reply, now)
 			frame, _ = session.Initiate(now)
 		}
@@ -62,8 +62,8 @@ func floodedLane(b *testing.B, cookie bool) (*receiver, []byte) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r.door.loaded.Store(math.MaxInt64)
-	r.door.given.next.Store(math.MaxInt64 / 2)
+	r.limiter.loaded.Store(math.MaxInt64)
+	r.limiter.given.next.Store(math.MaxInt64 / 2)
 	v := &r.lanes[0].receiver
 	v.begin(newSnapshot(), r.dev.Load(), 1)
 	return v, frame

@@ -33,7 +33,7 @@ func (r *Router) answers(h encap.Header, b []byte, clock int64) bool {
 		return false
 	}
 	if h.Type == encap.Cookie { // it shows nothing else before it is opened
-		return len(b) == encap.CookieFrameLen && r.door.taken.take(clock)
+		return len(b) == encap.CookieFrameLen && r.limiter.taken.take(clock)
 	}
 	_, ok := r.cfg.Local.Marked(b)
 	return ok
@@ -43,7 +43,7 @@ func (r *Router) answers(h encap.Header, b []byte, clock int64) bool {
 func (v *receiver) initiation(m message, h encap.Header, b []byte) {
 	r := v.l.r
 	from := caller{addr: m.from.Addr, member: v.table.called[m.from.Addr.Addr()]}
-	if r.door.isHopeless(h.Flags, from, v.now) {
+	if r.limiter.isHopeless(h.Flags, from, v.now) {
 		v.l.in.drop(HandshakeLimited, 1)
 		return
 	}
@@ -52,13 +52,13 @@ func (v *receiver) initiation(m message, h encap.Header, b []byte) {
 		v.l.in.drop(HandshakeRefused, 1)
 		return
 	}
-	switch r.door.admit(b, mark, from, len(r.curve.heard), v.now) {
-	case letIn:
+	switch r.limiter.admit(b, mark, from, len(r.curve.heard), v.now) {
+	case allow:
 		v.hand(r.curve.heard, m, b)
 	case repeated:
 		v.l.in.drop(HandshakeRefused, 1)
 	case giveCookie:
-		r.door.answer(question{from: m.from, mark: mark})
+		r.limiter.sendCookie(cookieRequest{from: m.from, mark: mark})
 		v.l.in.drop(HandshakeLimited, 1)
 	default:
 		v.l.in.drop(HandshakeLimited, 1)
@@ -101,7 +101,7 @@ func (r *Router) takeInitiation(from encap.Endpoint, msg *encap.InitiationMessag
 func (r *Router) answered(p *peer, to encap.Endpoint, response []byte, err error) {
 	if response != nil {
 		r.transmit(response, to)
-		r.door.responses.Add(1)
+		r.limiter.responses.Add(1)
 	}
 	var mismatch *encap.MismatchError
 	switch {

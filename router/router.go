@@ -86,7 +86,7 @@ type Router struct {
 	handshakes chan message // answers to initiations of ours
 	hearsay    chan message // gossip frames without a session
 	curve      curve
-	door       door
+	limiter    limiter
 	pulses     pulses
 	done       chan struct{}
 	stopOnce   sync.Once
@@ -110,7 +110,7 @@ func New(cfg Config) *Router {
 		gossip: encap.NewGossipSealer(cfg.Local, cfg.Boot, cfg.Stamp),
 	}
 	r.curve = newCurve()
-	r.door.open(cfg.Local, r.at)
+	r.limiter.init(cfg.Local, r.at)
 	r.hold.begin(cfg.Hold)
 	r.table.Store(newSnapshot())
 	r.dev.Store(newAttachment(cfg.Device))

@@ -22,7 +22,7 @@ func TestSessionUnderLoadTakesOneRoundTripMore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, simnet.Options{Delay: oneWay}, func(t *testing.T, w *world) {
 				a, b := w.side(1), w.side(2)
-				b.router.door.loaded.Store(c.load)
+				b.router.limiter.loaded.Store(c.load)
 				endpoints := a.config.Endpoints
 				a.config.Endpoints = nil // b cannot call
 				b.set(a)
@@ -38,22 +38,22 @@ func TestSessionUnderLoadTakesOneRoundTripMore(t *testing.T) {
 	}
 }
 
-// doorway is a door that is under load, and the session of a node that calls there.
-func doorway(t *testing.T) (d *door, a *encap.Session, b *side) {
+// loadedLimiter is a limiter that is under load, and the session of a node that calls it.
+func loadedLimiter(t *testing.T) (m *limiter, a *encap.Session, b *side) {
 	t.Helper()
 	local := newSide(t, 1).local
 	b = newSide(t, 2)
 	started := time.Now()
-	d = new(door)
-	d.open(b.local, func(clock int64) time.Time { return started.Add(time.Duration(clock)) })
-	d.loaded.Store(math.MaxInt64)
-	return d, encap.NewSession(encap.SessionConfig{
+	m = new(limiter)
+	m.init(b.local, func(clock int64) time.Time { return started.Add(time.Duration(clock)) })
+	m.loaded.Store(math.MaxInt64)
+	return m, encap.NewSession(encap.SessionConfig{
 		Local: local, Peer: b.config.Keys, Indexes: noIndexes{}, Stamp: encap.Stamps(1),
 	}), b
 }
 
-// knock is a new initiation, and what becomes of it.
-func knock(t *testing.T, d *door, a *encap.Session, b *side, from caller, clock int64) (encap.Mark, entry) {
+// attempt is a new initiation, and what becomes of it.
+func attempt(t *testing.T, m *limiter, a *encap.Session, b *side, from caller, clock int64) (encap.Mark, verdict) {
 	t.Helper()
 	frame, err := a.Initiate(time.Now())
 	check(t, err)
@@ -61,7 +61,7 @@ func knock(t *testing.T, d *door, a *encap.Session, b *side, from caller, clock 
 	if !ok {
 		t.Fatal("the frame does not carry the cluster's mark")
 	}
-	return mark, d.admit(frame, mark, from, 0, clock)
+	return mark, m.admit(frame, mark, from, 0, clock)
 }
 
 func at4(text string) caller { return caller{addr: netip.MustParseAddrPort(text)} }
@@ -73,16 +73,16 @@ func ofFlood(i, frames int) (from caller, clock int64) {
 }
 
 func TestFloodFromForgedAddressesIsAnsweredAtAnEvenRate(t *testing.T) {
-	d, a, b := doorway(t)
+	m, a, b := loadedLimiter(t)
 	const frames = 6 * cookieRate
-	mark, _ := knock(t, d, a, b, at4("192.0.2.9:1"), 0)
+	mark, _ := attempt(t, m, a, b, at4("192.0.2.9:1"), 0)
 	halves := [2]int{}
 	for i := range frames {
 		from, clock := ofFlood(i, frames)
-		switch got := d.admit(make([]byte, 200), mark, from, 0, clock); got {
+		switch got := m.admit(make([]byte, 200), mark, from, 0, clock); got {
 		case giveCookie:
 			halves[2*i/frames]++
-		case turnAway:
+		case deny:
 		default:
 			t.Fatalf("frame %d: %d", i, got)
 		}
@@ -96,16 +96,16 @@ func TestFloodFromForgedAddressesIsAnsweredAtAnEvenRate(t *testing.T) {
 
 // TestMembersGetCookiesWhateverStrangersTake asks as a member in the middle of a flood that takes all cookies for strangers.
 func TestMembersGetCookiesWhateverStrangersTake(t *testing.T) {
-	d, a, b := doorway(t)
-	mark, _ := knock(t, d, a, b, at4("192.0.2.9:1"), 0)
+	m, a, b := loadedLimiter(t)
+	mark, _ := attempt(t, m, a, b, at4("192.0.2.9:1"), 0)
 	const frames = 4 * cookieRate
 	given := 0
 	for i := range frames {
 		from, clock := ofFlood(i, frames)
-		d.admit(make([]byte, 200), mark, from, 0, clock)
+		m.admit(make([]byte, 200), mark, from, 0, clock)
 		if member := at4("192.0.2.1:9338"); i%(frames/10) == 0 {
 			member.member = true
-			if d.admit(make([]byte, 200), mark, member, 0, clock) == giveCookie {
+			if m.admit(make([]byte, 200), mark, member, 0, clock) == giveCookie {
 				given++
 			}
 		}
@@ -116,13 +116,13 @@ func TestMembersGetCookiesWhateverStrangersTake(t *testing.T) {
 }
 
 func TestSourceThatProvedItsAddressIsLetInAtItsRateWhateverOthersDo(t *testing.T) {
-	d, a, b := doorway(t)
+	m, a, b := loadedLimiter(t)
 	from := at4("192.0.2.1:9338")
-	mark, got := knock(t, d, a, b, from, 1)
+	mark, got := attempt(t, m, a, b, from, 1)
 	if got != giveCookie {
 		t.Fatalf("without a cookie: %d", got)
 	}
-	reply, err := d.cookies.Reply(nil, mark, from.addr, time.Now())
+	reply, err := m.cookies.Reply(nil, mark, from.addr, time.Now())
 	check(t, err)
 	again, err := a.TakeCookie(reply, time.Now())
 	check(t, err)
@@ -130,69 +130,69 @@ func TestSourceThatProvedItsAddressIsLetInAtItsRateWhateverOthersDo(t *testing.T
 		t.Error("the first cookie is not used at once")
 	}
 	for range 3 * cookieRate { // somebody forges its address
-		d.admit(make([]byte, 200), mark, from, 0, 1)
+		m.admit(make([]byte, 200), mark, from, 0, 1)
 	}
-	count := map[entry]int{}
+	count := map[verdict]int{}
 	for range 3 * sourceRate {
-		_, got := knock(t, d, a, b, from, 1)
+		_, got := attempt(t, m, a, b, from, 1)
 		count[got]++
 	}
-	if count[letIn] != sourceRate || count[turnAway] != 2*sourceRate {
-		t.Errorf("%d let in, %d turned away", count[letIn], count[turnAway])
+	if count[allow] != sourceRate || count[deny] != 2*sourceRate {
+		t.Errorf("%d let in, %d turned away", count[allow], count[deny])
 	}
 }
 
 func TestInitiationThatIsRepeatedIsLetInOnce(t *testing.T) {
 	for _, load := range []int64{0, math.MaxInt64} {
-		d, a, b := doorway(t)
+		m, a, b := loadedLimiter(t)
 		from := at4("192.0.2.1:9338")
-		mark, _ := knock(t, d, a, b, from, 1)
-		reply, err := d.cookies.Reply(nil, mark, from.addr, time.Now())
+		mark, _ := attempt(t, m, a, b, from, 1)
+		reply, err := m.cookies.Reply(nil, mark, from.addr, time.Now())
 		check(t, err)
 		_, err = a.TakeCookie(reply, time.Now())
 		check(t, err)
-		d.loaded.Store(load)
+		m.loaded.Store(load)
 		frame, err := a.Initiate(time.Now())
 		check(t, err)
 		mark, _ = b.local.Marked(frame)
-		count := map[entry]int{}
+		count := map[verdict]int{}
 		for range 1000 {
-			count[d.admit(frame, mark, from, 0, 1)]++
+			count[m.admit(frame, mark, from, 0, 1)]++
 		}
-		if count[letIn] != 1 || count[repeated] != 999 || d.isLoaded(1) != (load > 0) {
-			t.Errorf("load until %d: %d let in, %d repeated", load, count[letIn], count[repeated])
+		if count[allow] != 1 || count[repeated] != 999 || m.isLoaded(1) != (load > 0) {
+			t.Errorf("load until %d: %d let in, %d repeated", load, count[allow], count[repeated])
 		}
 	}
 }
 
 func TestLoadBeginsWhenMoreComeThanIsFreeAndEndsASecondAfter(t *testing.T) {
-	d, a, b := doorway(t)
-	d.loaded.Store(0)
+	m, a, b := loadedLimiter(t)
+	m.loaded.Store(0)
 	from, second := at4("192.0.2.1:9338"), int64(time.Second)
 	for i := range freeBurst {
-		if _, got := knock(t, d, a, b, from, 1); got != letIn {
+		if _, got := attempt(t, m, a, b, from, 1); got != allow {
 			t.Fatalf("initiation %d at once: %d", i, got)
 		}
 	}
 	for _, c := range []struct {
 		clock int64
-		want  entry
-	}{{1, giveCookie}, {second / 2, giveCookie}, {second, giveCookie}, {second + 1, letIn}} {
-		if _, got := knock(t, d, a, b, from, c.clock); got != c.want {
+		want  verdict
+	}{{1, giveCookie}, {second / 2, giveCookie}, {second, giveCookie}, {second + 1, allow}} {
+		if _, got := attempt(t, m, a, b, from, c.clock); got != c.want {
 			t.Errorf("at %v: %d, want %d", time.Duration(c.clock), got, c.want)
 		}
 	}
 }
 
 func TestLoadBeginsWhenTooManyWait(t *testing.T) {
-	d, a, b := doorway(t)
-	d.loaded.Store(0)
-	mark, _ := knock(t, d, a, b, at4("192.0.2.9:1"), 1)
+	m, a, b := loadedLimiter(t)
+	m.loaded.Store(0)
+	mark, _ := attempt(t, m, a, b, at4("192.0.2.9:1"), 1)
 	mark.MAC[0]++ // another
-	for waiting, want := range map[int]entry{loadAt - 1: letIn, loadAt: giveCookie} {
-		d.loaded.Store(0)
+	for waiting, want := range map[int]verdict{loadAt - 1: allow, loadAt: giveCookie} {
+		m.loaded.Store(0)
 		mark.MAC[0]++
-		if got := d.admit(make([]byte, 200), mark, at4("192.0.2.1:1"), waiting, 1); got != want {
+		if got := m.admit(make([]byte, 200), mark, at4("192.0.2.1:1"), waiting, 1); got != want {
 			t.Errorf("%d waiting: %d, want %d", waiting, got, want)
 		}
 	}
@@ -263,7 +263,7 @@ func TestLoadThatLastsIsToldOnceWhileSessionsGoOn(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, w *world) {
 		a, b, c := w.side(1), w.side(2), w.side(3)
 		w.join(a, b)
-		b.router.door.free.set(1, 1)
+		b.router.limiter.free.set(1, 1)
 		s := &scene{t: t, w: w, b: b}
 		for range 100 { // for 5 s
 			c.epoch++
