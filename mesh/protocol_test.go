@@ -18,7 +18,7 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 		"signatureLen": signatureLen, "maxNetworks": maxNetworks, "MaxPrefixes": MaxPrefixes, "maxEndpoints": maxEndpoints,
 		"maxUnixMillis": uint64(maxUnixMillis), "maxClaims": maxClaims, "maxMetaEndpoints": maxMetaEndpoints, "noticeLen": noticeLen,
 		"departureLen": departureLen, "departureTolerance": departureTolerance, "stateVersion": stateVersion, "cloneTie": cloneTie,
-		"raiseSpacing": raiseSpacing, "widestRoute4": widestRoute4, "widestRoute6": widestRoute6,
+		"raiseSpacing": raiseSpacing, "incumbency": incumbency, "keeping": keeping, "widestRoute4": widestRoute4, "widestRoute6": widestRoute6,
 		"Timing.Gossip": timing.Gossip, "Timing.Probe": timing.Probe, "Timing.ProbeWait": timing.ProbeWait, "Timing.PushPull": timing.PushPull,
 	})
 	d.CheckKeys(t, claimBody{})

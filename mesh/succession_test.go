@@ -91,7 +91,7 @@ func TestASuccessionPassesOnWhatNeverBegan(t *testing.T) {
 }
 
 func TestASuccessionThatCannotBeWrittenChangesNothing(t *testing.T) {
-	dir, random := t.TempDir(), bytes.NewReader(make([]byte, 96))
+	dir, random := t.TempDir(), bytes.NewReader(bytes.Repeat([]byte{7}, 96))
 	old, _, err := trust.LoadIdentity(dir, random)
 	if err != nil {
 		t.Fatal(err)
