@@ -25,10 +25,13 @@ func readAuthorities(cfg *config.Config) (trust.AuthorityKeys, error) {
 		return nil, nil
 	}
 	keys, err := trust.ReadAuthorityKeys(cfg.Authority)
-	if err != nil {
-		return nil, cfg.Placed(config.KeyErrorf("authority", "%w (name the file with the public key, which 'weft authority new' made)", config.RootHint(err)))
+	if err == nil {
+		return keys, nil
 	}
-	return keys, nil
+	if !errors.Is(err, trust.ErrPrivateKey) { // that says what to do
+		err = fmt.Errorf("%w (name the file with the public key, which 'weft authority new' made)", config.RootHint(err))
+	}
+	return nil, cfg.Placed(config.KeyErrorf("authority", "%w", err))
 }
 
 // ownCertificate is what is asked of a node's own certificate.

@@ -331,6 +331,9 @@ func TestACertificateThatIsNotInOrderIsRefusedWithFileFieldAndRemedy(t *testing.
 				if !errors.Is(err, config.ErrConfig) || strings.Contains(err.Error(), "\n") {
 					t.Fatalf("error %v", err)
 				}
+				if strings.Count(err.Error(), "weft authority new") > 1 {
+					t.Errorf("%q says it twice", err)
+				}
 				for _, part := range test.want {
 					if !strings.Contains(err.Error(), part) {
 						t.Errorf("%q does not say %q", err, part)
