@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/weftnet/weft/encap"
@@ -28,7 +29,7 @@ func readAuthorities(cfg *config.Config) (trust.AuthorityKeys, error) {
 	if err == nil {
 		return keys, nil
 	}
-	if !errors.Is(err, trust.ErrPrivateKey) { // that says what to do
+	if !strings.Contains(err.Error(), "'weft authority new'") { // it does not say yet what to do
 		err = fmt.Errorf("%w (name the file with the public key, which 'weft authority new' made)", config.RootHint(err))
 	}
 	return nil, cfg.Placed(config.KeyErrorf("authority", "%w", err))

@@ -55,14 +55,11 @@ type AuthorityKeys []AuthorityKey
 // ErrAuthority says that a text is not an authority's public key.
 var ErrAuthority = errors.New("not the public key of an authority")
 
-// ErrPrivateKey says that a text which should hold an authority's public key holds the private one.
-var ErrPrivateKey = errors.New("it holds the private key, which stays off the nodes")
-
 // ParseAuthorityKeys reads one to MaxAuthorities blocks "PUBLIC KEY". The error wraps ErrAuthority and quotes nothing of the text.
 func ParseAuthorityKeys(text []byte) (AuthorityKeys, error) {
 	text = bytes.TrimPrefix(text, []byte(byteOrderMark))
 	if _, err := blockOf(text, blockPrivate, ""); err == nil {
-		return nil, fmt.Errorf("%w: %w (move it away, and name the public key that 'weft authority new' wrote beside it)", ErrAuthority, ErrPrivateKey)
+		return nil, fmt.Errorf("%w: it holds the private key, which stays off the nodes (move it away, and name the public key that 'weft authority new' wrote beside it)", ErrAuthority)
 	}
 	var keys AuthorityKeys
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
