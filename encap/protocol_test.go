@@ -30,6 +30,7 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 		"maxNetworks": maxNetworks, "maxCiphers": maxCiphers, "MaxDialed": MaxDialed, "maxSigned": maxSigned, "maxSecretReason": maxSecretReason,
 		"streamVersion": streamVersion, "prefaceLen": prefaceLen, "answerLen": answerLen, "maxHello": maxHello, "maxRecord": maxRecord,
 		"StreamsConfig.Timeout": streams.Timeout, "StreamsConfig.Max": streams.Max, "StreamsConfig.PerSource": streams.PerSource,
+		"StreamsConfig.MaxOpen": streams.MaxOpen, "StreamsConfig.OpenPerSource": streams.OpenPerSource,
 		"gossipNonceLen": gossipNonceLen, "GossipOverhead": GossipOverhead, "gossipUndated": gossipUndated,
 		"gossipDated": uint64(gossipDated), "gossipMisdate": gossipMisdate,
 	})

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// sourceLimit counts handshakes under way, in all and by source: an IPv4 address, or the /64 of an IPv6 one.
+// sourceLimit counts what is under way, in all and by source.
 type sourceLimit struct {
 	total, each int
 
@@ -14,7 +14,8 @@ type sourceLimit struct {
 	by    map[netip.Prefix]int
 }
 
-func source(a netip.Addr) netip.Prefix {
+// SourceOf is what limits count as one source: an IPv4 address, or the /64 of an IPv6 one, which one sender may have all addresses of.
+func SourceOf(a netip.Addr) netip.Prefix {
 	bits := 64
 	if a = a.Unmap(); a.Is4() {
 		bits = 32
@@ -27,7 +28,7 @@ func source(a netip.Addr) netip.Prefix {
 func (l *sourceLimit) enter(a netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p := source(a)
+	p := SourceOf(a)
 	if l.count >= l.total || l.by[p] >= l.each {
 		return false
 	}
@@ -42,7 +43,7 @@ func (l *sourceLimit) enter(a netip.Addr) bool {
 func (l *sourceLimit) leave(a netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p := source(a)
+	p := SourceOf(a)
 	l.count--
 	if l.by[p]--; l.by[p] == 0 {
 		delete(l.by, p)

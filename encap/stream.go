@@ -40,6 +40,7 @@ type Stream struct {
 
 	closing  sync.Once
 	closeErr error
+	closed   func() // is told of the first Close; nil: nobody
 }
 
 var _ net.Conn = (*Stream)(nil)
@@ -165,6 +166,9 @@ func (s *Stream) Close() error {
 			s.writeMu.Unlock()
 		}
 		s.closeErr = s.conn.Close()
+		if s.closed != nil {
+			s.closed()
+		}
 	})
 	return s.closeErr
 }

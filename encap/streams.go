@@ -37,12 +37,16 @@ type StreamsConfig struct {
 	Timeout   time.Duration // of a handshake. Default 5 s
 	Max       int           // handshakes accepted at once. Default 128
 	PerSource int           // of one IPv4 address or IPv6 /64. Default 8
+
+	MaxOpen       int // accepted streams that are open at once. Default 512
+	OpenPerSource int // of one IPv4 address or IPv6 /64. Default 64
 }
 
 // Streams opens and accepts streams. It may be used from any goroutine.
 type Streams struct {
 	cfg    StreamsConfig
-	limit  sourceLimit
+	limit  sourceLimit // of handshakes
+	open   sourceLimit // of accepted streams, until they are closed
 	counts [streamOutcomes]atomic.Uint64
 }
 
@@ -83,7 +87,16 @@ func NewStreams(cfg StreamsConfig) *Streams {
 	if cfg.PerSource == 0 {
 		cfg.PerSource = 8
 	}
-	return &Streams{cfg: cfg, limit: sourceLimit{total: cfg.Max, each: cfg.PerSource}}
+	if cfg.MaxOpen == 0 {
+		cfg.MaxOpen = 512
+	}
+	if cfg.OpenPerSource == 0 {
+		cfg.OpenPerSource = 64
+	}
+	return &Streams{
+		cfg: cfg, limit: sourceLimit{total: cfg.Max, each: cfg.PerSource},
+		open: sourceLimit{total: cfg.MaxOpen, each: cfg.OpenPerSource},
+	}
 }
 
 // Counts are the totals since the start.
@@ -125,7 +138,7 @@ func (s *Streams) bound(ctx context.Context, conn net.Conn) (stop func() bool) {
 }
 
 // Serve accepts streams until ctx ends or ln is closed, and closes ln. Each stream is handed to handle in a goroutine of
-// its own. Serve returns when no handshake is under way any more; it does not wait for handle.
+// its own, and counts for the limits until it is closed. Serve returns when no handshake is under way any more; it does not wait for handle.
 func (s *Streams) Serve(ctx context.Context, ln net.Listener, handle func(*Stream)) error {
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
 	defer stop()
@@ -194,10 +207,13 @@ func (s *Streams) accept(ctx context.Context, conn net.Conn, from netip.AddrPort
 	outcome := streamFailed
 	switch {
 	case !stop(): // ctx has ended, conn is closed
-	case err == nil:
+	case err == nil && s.open.enter(from.Addr()):
 		s.counts[streamAccepted].Add(1)
+		stream.closed = func() { s.open.leave(from.Addr()) }
 		_ = conn.SetDeadline(time.Time{})
 		return stream
+	case err == nil:
+		outcome = streamBusy
 	case errors.As(err, &refused):
 		outcome = streamRefused
 		if refused.Reason == RefusedCertificate {

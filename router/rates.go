@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/weftnet/weft/encap"
 )
 
 // maxSources bounds the memory of rates.
@@ -28,7 +30,7 @@ func (r *rates) take(from netip.Addr, clock int64) (ok, strange bool) {
 		}
 		clear(r.by)
 	}
-	p := sourceOf(from)
+	p := encap.SourceOf(from)
 	n, counted := r.by[p]
 	switch {
 	case n >= r.each:
@@ -38,14 +40,4 @@ func (r *rates) take(from netip.Addr, clock int64) (ok, strange bool) {
 	}
 	r.by[p] = n + 1
 	return true, false
-}
-
-// sourceOf is an IPv4 address, or the /64 of an IPv6 one: what one sender may have all addresses of.
-func sourceOf(a netip.Addr) netip.Prefix {
-	bits := 64
-	if a = a.Unmap(); a.Is4() {
-		bits = 32
-	}
-	p, _ := a.WithZone("").Prefix(bits) // fails only for the zero address, whose zero prefix serves as well
-	return p
 }
