@@ -32,6 +32,12 @@ func (k Keys) LogValue() slog.Value { return slog.StringValue(hidden) }
 // MarshalJSON hides the keys from JSON.
 func (k Keys) MarshalJSON() ([]byte, error) { return []byte(`"` + hidden + `"`), nil }
 
+// Format hides the secrets, and what else is in the file, from every verb of package fmt.
+func (f SecretFile) Format(s fmt.State, _ rune) { fmt.Fprint(s, hidden) }
+
+// LogValue hides the secrets, and what else is in the file, from slog.
+func (f SecretFile) LogValue() slog.Value { return slog.StringValue(hidden) }
+
 // String names the identity without its private keys.
 func (i Identity) String() string { return i.Fingerprint().Short() }
 

@@ -17,10 +17,14 @@ func TestNoWayOfPrintingShowsASecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	keys, dh := secret.Derive(), identity.DHPrivate()
+	file, err := ParseSecrets(secret.Text() + "\n")
+	if err != nil {
+		t.Fatal(err)
+	}
 	var logs bytes.Buffer
 	json1 := slog.New(slog.NewJSONHandler(&logs, nil))
 	text := slog.New(slog.NewTextHandler(&logs, nil))
-	for _, v := range []any{secret, keys, identity, *identity, &secret, &keys} {
+	for _, v := range []any{secret, keys, identity, *identity, &secret, &keys, file, *file} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 			fmt.Fprintf(&logs, verb+"\n", v)
 		}
@@ -31,6 +35,9 @@ func TestNoWayOfPrintingShowsASecret(t *testing.T) {
 			t.Fatal(err)
 		}
 		logs.Write(raw)
+	}
+	if strings.Contains(logs.String(), secret.Text()[:8]) {
+		t.Error("the secret shows as its text")
 	}
 	shown := strings.ToLower(logs.String())
 	for name, private := range map[string][]byte{"secret": secret[:], "gossip key": keys.Gossip[:], "psk": keys.PSK[:], "dh": dh[:]} {
