@@ -33,7 +33,7 @@ func newAuthorityRequest() *cobra.Command {
 		}
 		id, _, err := trust.LoadIdentity(cfg.StateDir, rand.Reader)
 		if err != nil {
-			return err
+			return keyError(&cfg, err)
 		}
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), cfg.Name, id.Fingerprint())
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/weftnet/weft/lab/cluster"
 	"github.com/weftnet/weft/lab/labtest"
 	"github.com/weftnet/weft/node/api"
+	"github.com/weftnet/weft/trust"
 )
 
 // operator has the key of an authority, and weft to use it with.
@@ -229,6 +230,25 @@ func TestCommandsOfTheAuthorityRefuseInOneLineAndOverwriteNothing(t *testing.T) 
 		_, stderr := command(t, 2, append([]string{"authority"}, bad.args...)...)
 		if strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, bad.want) {
 			t.Errorf("%v: %q, want one line with %q", bad.args, stderr, bad.want)
+		}
+	}
+}
+
+func TestAKeyThatOthersMayReadIsNeitherCertifiedNorReplaced(t *testing.T) {
+	dir := t.TempDir()
+	key, file := filepath.Join(dir, trust.IdentityFile), filepath.Join(dir, "config.yaml")
+	for path, text := range map[string]string{key: strings.Repeat("k", 32), file: "name: vm-1\nnetwork: 10.244.0.0/16\nstate_dir: " + dir + "\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"authority", "request"}, {"key", "replace"}} {
+		out, stderr := command(t, 2, append(args, "--config", file)...)
+		if out != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "state_dir") || !strings.Contains(stderr, "chmod 600 "+key) {
+			t.Errorf("%v: printed %q, and said %q", args, out, stderr)
 		}
 	}
 }

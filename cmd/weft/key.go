@@ -2,12 +2,14 @@ package main
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/setup"
+	"github.com/weftnet/weft/trust"
 )
 
 func newKey() *cobra.Command {
@@ -44,10 +46,18 @@ func newKeyReplace() *cobra.Command {
 		}
 		old, next, err := setup.ReplaceKey(cfg, rand.Reader)
 		if err != nil {
-			return err
+			return keyError(&cfg, err)
 		}
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s takes the place of %s with the next start of this node: restart it now\n", next, old)
 		return err
 	}
 	return cmd
+}
+
+// keyError makes the refusal of a node's key one of the configuration that leads to it.
+func keyError(cfg *config.Config, err error) error {
+	if !errors.Is(err, trust.ErrIdentity) {
+		return err
+	}
+	return cfg.Placed(config.KeyErrorf("state_dir", "%w", err))
 }
