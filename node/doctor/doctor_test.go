@@ -188,6 +188,12 @@ var broken = map[string]struct {
 		"weft doctor --peer"},
 	"older peer": {true, func(f *Facts) { f.Peers[0].Version = "" }, "versions", Warn, "vm-2 (older than this one)", "upgrade"},
 	"other peer": {true, func(f *Facts) { f.Peers[0].Version = "v1.3.0" }, "versions", Warn, "vm-2 (v1.3.0)", "upgrade"},
+	"no secret": {false, func(f *Facts) { f.Unusable = unusable(&config.Config{SecretFile: "/nowhere/secret"}) },
+		"secret", Fail, "secret_file: /nowhere/secret: no such file or directory: weft does not start with it", "weft up --check"},
+	"no certificate": {true, func(f *Facts) {
+		f.Unusable = unusable(&config.Config{SecretFile: os.DevNull, Certificate: "/nowhere/crt"})[1:]
+	},
+		"secret", Warn, "certificate: /nowhere/crt: no such file or directory: weft runs on", "weft up --check"},
 	"exposed secret": {false, func(f *Facts) { f.Exposed = []Exposed{{"/etc/weft/the secret", 0o644}} }, "secret", Fail, "mode 0644",
 		"chmod 600 '/etc/weft/the secret'"},
 	"in clear": {false, func(f *Facts) { f.Config.Encryption = false }, "encryption", Warn, "in clear between private addresses", "encryption: on"},

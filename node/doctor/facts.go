@@ -31,6 +31,7 @@ type Facts struct {
 	ConfigFile string
 	ConfigErr  error // why the file cannot be read, or is refused
 	Exposed    []Exposed
+	Unusable   []Unusable
 	State      Directory // the state directory
 
 	Device    []api.Feature // of the overlay device

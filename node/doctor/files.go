@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -27,6 +28,32 @@ func exposed(paths ...string) (list []Exposed) {
 		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
 			list = append(list, Exposed{path, info.Mode().Perm()})
 		}
+	}
+	return list
+}
+
+// Unusable is a file that a key of the configuration names, and that weft cannot use.
+type Unusable struct {
+	Key string
+	Err error
+}
+
+// unusable reads the files that say whom to trust. What only root may read is not judged.
+func unusable(cfg *config.Config) (list []Unusable) {
+	note := func(key string, err error) {
+		if err != nil && !errors.Is(err, fs.ErrPermission) {
+			list = append(list, Unusable{key, err})
+		}
+	}
+	_, err := trust.ReadSecrets(cfg.SecretFile)
+	note("secret_file", err)
+	if cfg.Authority != "" {
+		_, err = trust.ReadAuthorityKeys(cfg.Authority)
+		note("authority", err)
+	}
+	if cfg.Certificate != "" {
+		_, err = trust.ReadCertificate(cfg.Certificate)
+		note("certificate", err)
 	}
 	return list
 }
@@ -79,16 +106,20 @@ func checkConfig(f *Facts) []Check {
 	return one("config", OK, f.ConfigFile, "")
 }
 
-// checkFiles looks for keys that others may read.
+// checkFiles looks for keys that others may read, and for files that weft cannot use.
 func checkFiles(f *Facts) (checks []Check) {
 	if f.Config == nil {
 		return nil
 	}
+	finding, effect := Fail, "weft does not start with it"
+	if f.Daemon != nil {
+		finding, effect = Warn, "weft runs on, but does not start again"
+	}
+	for _, u := range f.Unusable {
+		checks = append(checks, one("secret", finding, fmt.Sprintf("%s: %s: %s", u.Key, strings.TrimPrefix(u.Err.Error(), "trust: "), effect),
+			"'weft up --check' says what "+u.Key+" should name")...)
+	}
 	for _, e := range f.Exposed {
-		finding, effect := Fail, "weft does not start with it"
-		if f.Daemon != nil {
-			finding, effect = Warn, "weft runs on, but does not start again"
-		}
 		checks = append(checks, mended("secret", finding, fmt.Sprintf("others than its owner may use %s (mode %#o): %s", e.Path, e.Mode, effect),
 			"chmod 600 "+quoted(e.Path), "; if others are on this machine, replace what was in it: 'weft secret rotate', or 'weft key replace'")...)
 	}

@@ -91,6 +91,7 @@ func (f *Facts) lookAtMachine() {
 	}
 	if f.Config != nil {
 		f.Exposed = exposed(f.Config.SecretFile, nodeKey(f.Config))
+		f.Unusable = unusable(f.Config)
 		f.State = lookAt(f.Config.StateDir)
 	}
 }
