@@ -20,6 +20,11 @@ type verdict struct {
 	Theirs string `cbor:"3,keyasint,omitempty"` // the dialer's
 }
 
+// refusal is a no as the dialer's error. All of its words are the acceptor's: they are cut, and made such as may be shown.
+func (v verdict) refusal(addr netip.AddrPort, name string) *RefusedError {
+	return &RefusedError{Addr: addr, Name: name, Reason: clause(v.Field), Ours: clause(v.Theirs), Theirs: clause(v.Ours)}
+}
+
 // greet does the dialer's part of the handshake:
 //
 //	-> preface, psk, e
@@ -95,7 +100,7 @@ func (s *Streams) hearVerdict(stream *Stream, addr netip.AddrPort) error {
 	case err != nil:
 		return err
 	case v.Field != "":
-		return &RefusedError{Addr: addr, Name: stream.remote.Name, Reason: v.Field, Ours: v.Theirs, Theirs: v.Ours}
+		return v.refusal(addr, stream.remote.Name)
 	}
 	stream.agreement = agreement
 	return nil
