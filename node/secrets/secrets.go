@@ -95,11 +95,15 @@ func (s *Secrets) keepRecord() {
 	}
 }
 
-// Reload takes what a secret file holds now, and reports whether that is something else.
+// Reload takes what a secret file holds now, and reports whether that is something else. f is what a reload has read and checked; a
+// rotation may have taken a step since, so the file is read again, and f holds only where that fails.
 func (s *Secrets) Reload(file string, f *trust.SecretFile) (changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.file = file
+	if again, err := trust.ReadSecrets(file); err == nil && !again.Exposed {
+		f = again
+	}
 	if slices.Equal(s.held, f.Secrets) {
 		return false
 	}

@@ -390,6 +390,32 @@ func TestASecretThatIsFirstGoesBeforeOneThatIsStillSpread(t *testing.T) {
 
 func idOf(s trust.Secret) []byte { id := s.ID(); return id[:] }
 
+func texts(secrets []trust.Secret) (list []string) {
+	for _, s := range secrets {
+		list = append(list, s.Text())
+	}
+	return list
+}
+
+// A reload reads the file, checks the rest of the configuration, and then takes what it has read.
+func TestAReloadDoesNotTakeBackAStepOfARotation(t *testing.T) {
+	inCluster(t, three, func(t *testing.T, c *cluster) {
+		b := c.order[1]
+		read, err := trust.ReadSecrets(b.file())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := c.order[0].rotate()
+		if b.Reload(b.file(), read) {
+			t.Error("something else is held than before")
+		}
+		b.checkHolds("after a reload", r.Old, r.New)
+		if r := c.order[0].rotate(); !r.Done {
+			t.Errorf("the next step: %+v", r)
+		}
+	})
+}
+
 func TestAReloadedFileIsInForceAtOnceAndItsAgesAreKept(t *testing.T) {
 	inCluster(t, []string{"a"}, func(t *testing.T, c *cluster) {
 		a := c.order[0]
@@ -400,6 +426,7 @@ func TestAReloadedFileIsInForceAtOnceAndItsAgesAreKept(t *testing.T) {
 		next := trust.Secret{9}
 		for _, held := range [][]trust.Secret{{oldSecret, next}, {next, oldSecret}, {next}} {
 			time.Sleep(time.Hour)
+			a.write(strings.Join(texts(held), "\n"))
 			if !a.Reload(a.file(), &trust.SecretFile{Secrets: held}) || a.Reload(a.file(), &trust.SecretFile{Secrets: held}) {
 				t.Error("a change is none, or none is one")
 			}
