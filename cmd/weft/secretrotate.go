@@ -64,11 +64,21 @@ func stragglers(r *api.Rotation) error {
 	var names []string
 	for _, n := range r.Nodes {
 		if n.State != api.RotationFollows && n.State != api.RotationLeft {
-			names = append(names, n.Name)
+			names = append(names, leaveOutAs(r, n))
 		}
 	}
 	return fmt.Errorf("not all nodes follow, and nothing goes on before they do: %s (run this again when they can, or leave one out: --without %s)",
 		strings.Join(names, ", "), names[0])
+}
+
+// leaveOutAs is what a node of a rotation is left out by: its name, or the beginning of its id where another has the same name.
+func leaveOutAs(r *api.Rotation, n api.RotationNode) string {
+	for _, other := range r.Nodes {
+		if other.Name == n.Name && other.ID != n.ID {
+			return n.ID[:min(16, len(n.ID))]
+		}
+	}
+	return n.Name
 }
 
 func printRotation(w io.Writer, r *api.Rotation, asJSON bool) error {

@@ -184,26 +184,34 @@ func done(nodes []api.RotationNode) bool {
 	return true
 }
 
-// named finds the members of those names, or whose ids begin so. A node that takes no part is left out anyway, and may be named.
+// named finds the members of those names, or whose ids begin so. A node that takes no part is left out anyway, and may be named. A
+// name that several members have is refused: it would leave out more than is meant.
 func (s *Secrets) named(names []string) (map[trust.Fingerprint]bool, error) {
 	found := map[trust.Fingerprint]bool{}
 	members := s.cfg.Members()
 	for _, wanted := range names {
-		some := slices.ContainsFunc(s.barred(), func(m Member) bool { return m.is(wanted) })
+		var ids []string
 		for _, m := range members {
 			if m.is(wanted) {
-				found[m.ID], some = true, true
+				found[m.ID], ids = true, append(ids, m.ID.Short())
 			}
 		}
-		if !some {
-			var known []string
-			for _, m := range members {
-				known = append(known, m.Name)
-			}
-			return nil, noStep("there is no node %q to leave out (there are: %s)", wanted, cmp.Or(strings.Join(known, ", "), "none"))
+		switch {
+		case len(ids) > 1:
+			return nil, noStep("%d nodes are called %q: leave one out by the beginning of its id (%s)", len(ids), wanted, strings.Join(ids, ", "))
+		case len(ids) == 0 && !slices.ContainsFunc(s.barred(), func(m Member) bool { return m.is(wanted) }):
+			return nil, noStep("there is no node %q to leave out (there are: %s)", wanted, cmp.Or(allNames(members), "none"))
 		}
 	}
 	return found, nil
+}
+
+func allNames(members []Member) string {
+	var names []string
+	for _, m := range members {
+		names = append(names, m.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func (s *Secrets) barred() []Member {

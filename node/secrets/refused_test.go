@@ -140,3 +140,17 @@ func TestOffersThatAreRefusedAreLoggedOnceInAMinuteAndWriteNothing(t *testing.T)
 		}
 	})
 }
+
+func TestANameThatTwoNodesHaveLeavesNobodyOut(t *testing.T) {
+	inCluster(t, three, func(t *testing.T, c *cluster) {
+		a, b, other := c.order[0], c.order[1], c.order[2]
+		other.name = b.name
+		if _, err := a.Rotate(t.Context(), []string{b.name}); !errors.Is(err, ErrNoStep) || !strings.Contains(err.Error(), other.id.Short()) {
+			t.Errorf("by the name of two: %v", err)
+		}
+		r, err := a.Rotate(t.Context(), []string{other.id.Short()})
+		if err != nil || !r.Done || len(b.Held()) != 2 || len(other.Held()) != 1 {
+			t.Errorf("by the beginning of an id: %+v, %v", r, err)
+		}
+	})
+}
