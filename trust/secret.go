@@ -34,7 +34,7 @@ func NewSecret(random io.Reader) (Secret, error) {
 func ParseSecret(text string) (Secret, error) {
 	text = strings.TrimSpace(strings.TrimPrefix(text, byteOrderMark))
 	raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
-	if err == nil && len(raw) == SecretLen {
+	if err == nil && len(raw) == SecretLen && Secret(raw) != (Secret{}) {
 		return Secret(raw), nil
 	}
 	return Secret{}, fmt.Errorf("%w: %s (it is one line of %d characters, as 'weft secret' prints it; all nodes of a cluster have the same)",
@@ -50,6 +50,8 @@ const secretTextLen = (SecretLen + 2) / 3 * 4
 // whyNoSecret says what a text is that is not a secret, without showing any of it.
 func whyNoSecret(text string) string {
 	switch {
+	case strings.TrimRight(text, "=") == strings.TrimRight(Secret{}.Text(), "="):
+		return "it holds zeros alone"
 	case text == "":
 		return "it is empty"
 	case strings.HasPrefix(text, tokenPrefix+tokenVersion+"."):

@@ -31,6 +31,7 @@ func TestASecretFileIsRefusedByTheLineThatIsWrongAndNeverQuoted(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                               "it is empty",
 		"# nothing\n":                    "it is empty",
+		Secret{}.Text():                  "it holds zeros alone",
 		one.Text() + "\n\n" + one.Text(): "line 3: not a cluster secret: it is the secret above once more",
 		one.Text() + "\n" + two.Text() + "\n# x\n" + three.Text(): "line 4: not a cluster secret: it is one too many",
 		one.Text() + "\n" + two.Text()[:20]:                       "line 2: not a cluster secret: it has 20 characters",
