@@ -37,10 +37,13 @@ func (o *owner) vouched(c *Claim) bool {
 		c.certificate = certificate
 		return true
 	}
-	o.refusedClaims.Add(1)
 	a := &o.admissions
 	before, known := a.refused[c.id]
-	if known && before.why == err.Error() && before.claim.Version >= c.Version || !known && len(a.refused) >= maxRefused {
+	if known && before.why == err.Error() && before.claim.Version >= c.Version {
+		return false // others pass it on again and again
+	}
+	o.refusedClaims.Add(1)
+	if !known && len(a.refused) >= maxRefused {
 		return false
 	}
 	a.refused[c.id] = refusal{c, err.Error()}

@@ -104,10 +104,13 @@ func TestAClaimThatNobodyVouchesForIsNotTakenNorPassedOn(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for range 3 {
+				for range 3 { // it counts once, however often others pass it on
 					a.mesh.mail.post(func(o *owner) { _ = o.merge(claim.raw) })
 				}
-				within(t, time.Second, "it is refused", func() bool { return a.mesh.Counters().Refused == 3 })
+				within(t, time.Second, "it is refused", func() bool { return a.mesh.Counters().Refused > 0 })
+				if n := a.mesh.Counters().Refused; n != 1 {
+					t.Errorf("%d claims refused, want 1", n)
+				}
 				view := a.mesh.View()
 				assigned, conflicts := view.Assign(nil, func(trust.Fingerprint) Reach { return Reached })
 				if assigned[subnetOf(2)] != b.fp() || len(view.Claims) != 2 {

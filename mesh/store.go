@@ -62,27 +62,33 @@ type store struct {
 // read fills record from a file. A damaged file is set aside and named in the log; found is false then, as it is when
 // there is no file. A file of a newer version is an error.
 func (s store) read(name string, record interface{ check() error }) (found bool, err error) {
-	if s.dir == "" {
-		return false, nil
-	}
 	path := filepath.Join(s.dir, name)
+	found, damage, err := s.decode(path, record)
+	if damage != nil {
+		return false, s.setAside(path, damage)
+	}
+	return found, err
+}
+
+// decode fills record from a file. damage says what is wrong in it.
+func (s store) decode(path string, record interface{ check() error }) (found bool, damage, err error) {
+	if s.dir == "" {
+		return false, nil, nil
+	}
 	raw, _, err := atomicfile.Read(path, maxStateFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return false, nil, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("mesh: read state: %w (move it away)", err)
+		return false, nil, fmt.Errorf("mesh: read state: %w (move it away)", err)
 	}
 	if err := checkFileVersion(path, raw); err != nil {
-		return false, err
+		return false, nil, err
 	}
-	if err = json.Unmarshal(raw, record); err == nil {
-		err = record.check()
+	if damage = json.Unmarshal(raw, record); damage == nil {
+		damage = record.check()
 	}
-	if err != nil {
-		return false, s.setAside(path, err)
-	}
-	return true, nil
+	return damage == nil, damage, nil
 }
 
 // checkFileVersion refuses what a newer weft wrote, whatever else is in it.
@@ -179,10 +185,16 @@ func (s store) load(me trust.Fingerprint) (*Claim, peersRecord, error) {
 	return claim, peers, err
 }
 
-// loadRevoked reads what was revoked. It comes first: it says which peers of the other file count.
+// loadRevoked reads what was revoked. It comes first: it says which peers of the other file count. A damaged file is an error:
+// without it those who were shut out would be let in again.
 func (s store) loadRevoked(a *trust.Admission) error {
 	var record revokedRecord
-	found, err := s.read(revokedFile, &record)
+	path := filepath.Join(s.dir, revokedFile)
+	found, damage, err := s.decode(path, &record)
+	if damage != nil {
+		return fmt.Errorf("mesh: %s is damaged: %w (it says who is shut out: put it back from a copy, or delete it and say 'weft peers revoke' again)",
+			path, damage)
+	}
 	if found {
 		record.restore(a)
 	}

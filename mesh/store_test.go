@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weftnet/weft/trust"
 )
 
 func TestKnownPeersAreCalledAgainAfterARestartWithoutSeeds(t *testing.T) {
@@ -149,5 +151,20 @@ func TestBadConfigurationIsRefusedInOneLine(t *testing.T) {
 				t.Errorf("error %v", err)
 			}
 		})
+	}
+}
+
+func TestADamagedRecordOfWhoIsShutOutKeepsANodeFromStarting(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, revokedFile)
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := store{dir: dir, log: slog.New(slog.DiscardHandler), now: time.Now()}.loadRevoked(trust.NewAdmission(nil))
+	if err == nil || !strings.Contains(err.Error(), path+" is damaged") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("it is not left where it is: %v", err)
 	}
 }

@@ -11,7 +11,7 @@ var trustFamilies = []*Family{
 			}
 		}),
 	gauge("weft_revoked", "Keys and certificates that take no part any more: revoked by an authority, or by this node alone.", collectRevoked, "by"),
-	counter("weft_claims_refused_total", "Claims that were heard, and for which no authority vouches.",
+	counter("weft_claims_refused_total", "Claims that were heard, each counted once, and for which no authority vouches.",
 		one(func(s *api.Status) uint64 { return s.Node.Trust.Refused })),
 }
 
