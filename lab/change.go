@@ -24,11 +24,14 @@ func (h *Host) setPort(up bool) error {
 	if err := h.lab.open("plug " + h.name); err != nil {
 		return err
 	}
-	hub := h.lab.hub
-	if up {
-		return hub.up(h.port)
+	plug := h.lab.hub.Namespace
+	if h.nat != nil {
+		plug = h.nat.Namespace
 	}
-	return hub.down(h.port)
+	if up {
+		return plug.up(h.port)
+	}
+	return plug.down(h.port)
 }
 
 // down sets an interface down.
@@ -51,6 +54,9 @@ func (h *Host) ChangeAddress(addrs ...netip.Addr) error {
 	defer l.mu.Unlock()
 	if err := errors.Join(l.open("change address of "+h.name), l.checkAddrs(addrs)); err != nil {
 		return err
+	}
+	if h.nat != nil {
+		return fmt.Errorf("lab: change address of %s: it is behind %s", h.name, h.nat.name)
 	}
 	if len(addrs) == 0 {
 		free, err := l.freeAddrs()

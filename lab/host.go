@@ -30,6 +30,7 @@ type Host struct {
 	*Namespace
 	port string // its port of the switch
 	link netlink.Link
+	nat  *NAT // that it is behind; nil: it is on the underlay
 
 	// The lab's lock guards what follows.
 	addrs    []netip.Prefix // on eth0
