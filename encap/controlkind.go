@@ -54,9 +54,9 @@ func ParseProbe(body []byte) (ProbeBody, error) {
 	return p, nil
 }
 
-// checkObserved takes a plain address or none: nothing IPv4-mapped, no zone.
+// checkObserved takes a plain address of the underlay or none: nothing IPv4-mapped, no zone, no way through relays.
 func checkObserved(a netip.AddrPort) error {
-	if a.Addr().Is4In6() || a.Addr().Zone() != "" {
+	if a.Addr().Is4In6() || a.Addr().Zone() != "" || IsRelayed(a.Addr()) {
 		return fmt.Errorf("%w: observed address %s", ErrPayload, a)
 	}
 	return nil

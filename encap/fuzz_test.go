@@ -147,14 +147,51 @@ func FuzzOpen(f *testing.F) {
 	clear, _ := keypairs(f, CipherAES256GCM, false, 2)
 	f.Add(sealed(f, clear, 1, "packet"))
 	f.Add(testSealer(f, 1).Seal(nil, []byte("gossip"), start))
+	f.Add(wrapped(f, a, testFront(f, 1, 2), "inner"))
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		_, sealedEnd := keypairs(t, CipherAES256GCM, true, 2)
 		_, clearEnd := keypairs(t, CipherAES256GCM, false, 2)
 		sealedEnd.OpenData(bytes.Clone(frame))
 		sealedEnd.OpenControl(bytes.Clone(frame))
 		clearEnd.OpenData(bytes.Clone(frame))
+		clearEnd.OpenRelay(bytes.Clone(frame))
 		testSealer(t, 2).Open(bytes.Clone(frame), start)
 	})
+}
+
+// FuzzOpenRelay opens fronts as they are, which nobody can forge, and as a member may make them.
+func FuzzOpenRelay(f *testing.F) {
+	a, _ := keypairs(f, CipherAES256GCM, false, 2)
+	for further := range MaxRelays {
+		f.Add(wrapped(f, a, testFront(f, 1, further), "inner"))
+	}
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		a, b := keypairs(t, CipherAES256GCM, false, 2)
+		authentic := sealFront(a, bytes.Clone(frame))
+		h, inner, err := b.OpenRelay(authentic)
+		if err != nil {
+			return
+		}
+		if h.FrontLen()+len(inner) != len(frame) || h.Further.Len() >= MaxRelays {
+			t.Errorf("%x is read as %+v and %d bytes", frame, h, len(inner))
+		}
+		again, err := a.SealRelay(make([]byte, 0, MaxRelayFront), &h)
+		if err != nil || !bytes.Equal(again[hopAt:len(again)-TagLen], authentic[hopAt:h.FrontLen()-TagLen]) {
+			t.Errorf("%x is written again as %x, %v", frame, again, err)
+		}
+	})
+}
+
+// sealFront gives a front the tag that it lacks, if it is long enough to have one.
+func sealFront(k *Keypair, frame []byte) []byte {
+	if len(frame) < relayFront || frame[countAt] > maxFurther || int(frame[2]) >= len(k.relay) {
+		return frame
+	}
+	end := relayHead + numberLen*int(frame[countAt])
+	if len(frame) >= end+TagLen {
+		k.sealing(&k.relay[frame[2]]).aead.Seal(frame[:end], frame[nonceAt:sealedHead], nil, frame[:end])
+	}
+	return frame
 }
 
 func FuzzAncillary(f *testing.F) {

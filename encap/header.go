@@ -11,7 +11,7 @@ const Version = 1
 // Type says what a frame is. It is the low half of the first byte.
 type Type uint8
 
-// The frame types. Relay is reserved: nothing sends it, and ParseHeader refuses it with ErrType.
+// The frame types.
 const (
 	Initiation Type = 1 // first message of a handshake
 	Response   Type = 2 // second message of a handshake
@@ -19,7 +19,7 @@ const (
 	Data       Type = 4 // one packet
 	Control    Type = 5 // probes, gossip and goodbyes of a session
 	GossipType Type = 6 // gossip between nodes without a session
-	Relay      Type = 7 // reserved for frames that another peer carries on
+	Relay      Type = 7 // a frame of others, which the receiver takes for its own or carries on
 )
 
 // Lengths of a frame's parts, in bytes.
@@ -86,7 +86,7 @@ func ParseHeader(frame []byte) (Header, error) {
 		return Header{}, ErrVersion
 	}
 	h := Header{Type: Type(frame[0] & 0x0f), Flags: frame[1], Lane: frame[2], Index: binary.BigEndian.Uint32(frame[4:])}
-	if h.Type < Initiation || h.Type > GossipType {
+	if h.Type < Initiation || h.Type > Relay {
 		return Header{}, ErrType
 	}
 	if frame[3] != 0 {

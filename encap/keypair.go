@@ -32,8 +32,8 @@ const counterLimit = 1 << 40
 // A lane's keys are made from the roots when its first frame goes or comes: most sessions of a cluster are idle, and 64 lanes
 // take 180 KiB. For a frame that does not verify that happens once in a lane, too.
 //
-// SealData and SealControl may be called from any goroutine. OpenData is called from one goroutine for each sender's
-// lane at a time, OpenControl from one goroutine.
+// SealData, SealRelay and SealControl may be called from any goroutine. OpenData and OpenRelay are called from one goroutine for each
+// sender's lane at a time, OpenControl from one goroutine.
 type Keypair struct {
 	LocalIndex  uint32 // the peer puts it into its frames
 	RemoteIndex uint32 // we put it into ours
@@ -48,13 +48,15 @@ type Keypair struct {
 	remote     Settings
 	roots      roots
 	data       []lane
+	relay      []lane // of the fronts of relay frames, also without a seal
 	control    lane
 	rekeyCount uint64
 }
 
-// lane is one stream of counters in each direction: a sender's lane, or control.
+// lane is one stream of counters in each direction: a sender's lane, of data or of relay frames, or control.
 type lane struct {
 	number uint8                  // of a sender's lane
+	relays bool                   // it is of relay frames
 	sealer atomic.Pointer[sealer] // nil: nothing was sent yet
 	opener *opener                // nil: no frame came yet
 }
@@ -64,6 +66,16 @@ type sealer struct {
 	aead cipher.AEAD
 	sent atomic.Uint64 // the next counter
 	_    [40]byte      // keeps the counters of two lanes off one cache line
+}
+
+// count takes the next counter. The error is ErrExhausted.
+func (s *sealer) count() (uint64, error) {
+	counter := s.sent.Add(1) - 1
+	if counter >= counterLimit {
+		s.sent.Store(counterLimit) // or it would wrap, after 2^64 tries
+		return 0, ErrExhausted
+	}
+	return counter, nil
 }
 
 // opener is the receiving half of a lane.
@@ -79,20 +91,30 @@ type roots struct{ send, receive [32]byte }
 func (k *Keypair) expand(r roots) error {
 	k.roots = r
 	k.Sealed, k.Lanes = k.agreement.Sealed, int(k.agreement.Lanes)
+	k.relay = makeLanes(k.Lanes, true)
 	if k.Sealed {
-		k.data = make([]lane, k.Lanes)
-		for i := range k.data {
-			k.data[i].number = uint8(i)
-		}
+		k.data = makeLanes(k.Lanes, false)
 	}
 	_, err := laneCipher(r.send[:], k.agreement.Cipher, k.label(&k.control))
 	return err
 }
 
+// makeLanes are the lanes of a sender, without keys.
+func makeLanes(count int, relays bool) []lane {
+	list := make([]lane, count)
+	for i := range list {
+		list[i].number, list[i].relays = uint8(i), relays
+	}
+	return list
+}
+
 // label is that of a lane's keys.
 func (k *Keypair) label(l *lane) string {
-	if l == &k.control {
+	switch {
+	case l == &k.control:
 		return "weft 1 control"
+	case l.relays:
+		return fmt.Sprintf("weft 1 relay lane %d", l.number)
 	}
 	return fmt.Sprintf("weft 1 data lane %d", l.number)
 }
@@ -134,9 +156,11 @@ func laneCipher(root []byte, c Cipher, label string) (cipher.AEAD, error) {
 
 // worn reports whether a counter has reached the count at which the keys are to be replaced.
 func (k *Keypair) worn() bool {
-	for i := range k.data {
-		if k.data[i].sent() >= k.rekeyCount {
-			return true
+	for _, lanes := range [][]lane{k.data, k.relay} {
+		for i := range lanes {
+			if lanes[i].sent() >= k.rekeyCount {
+				return true
+			}
 		}
 	}
 	return k.control.sent() >= k.rekeyCount

@@ -52,10 +52,9 @@ func (k *Keypair) sealFrame(l *lane, frame []byte, h Header, body []byte) ([]byt
 		return nil, ErrBuffer
 	}
 	s := k.sealing(l)
-	counter := s.sent.Add(1) - 1
-	if counter >= counterLimit {
-		s.sent.Store(counterLimit) // or it would wrap, after 2^64 tries
-		return nil, ErrExhausted
+	counter, err := s.count()
+	if err != nil {
+		return nil, err
 	}
 	head := frame[n : n+sealedHead]
 	h.put(head)

@@ -38,6 +38,9 @@ const CapDialBack uint64 = 1 << 0
 // CapSecrets is the capability of nodes that answer a SecretOffer, and read gossip frames under the key of a day.
 const CapSecrets uint64 = 1 << 1
 
+// CapRelay is the capability of nodes that know relay frames and link state.
+const CapRelay uint64 = 1 << 3
+
 // Agreement is what two nodes have in common.
 type Agreement struct {
 	Version      uint8

@@ -31,6 +31,7 @@ var special = []struct {
 	{netip.MustParsePrefix("::1/128"), "loopback"},          // RFC 4291, section 2.5.3
 	{netip.MustParsePrefix("::/96"), "IPv4-compatible"},     // RFC 4291, section 2.5.5.1
 	{netip.MustParsePrefix("::ffff:0:0/96"), "IPv4-mapped"}, // RFC 4291, section 2.5.5.2
+	{netip.MustParsePrefix("100::/64"), "discard-only"},     // RFC 6666; encap.RelayedEndpoint is in it
 	{netip.MustParsePrefix("fe80::/10"), "link-local"},      // RFC 4291, section 2.5.6
 	{netip.MustParsePrefix("ff00::/8"), "multicast"},        // RFC 4291, section 2.7
 }
