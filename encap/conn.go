@@ -37,6 +37,10 @@ type Port interface {
 	// Lanes are the port's connections, at least one, always the same. Frames of a sender's lane come to the connection of
 	// that number modulo their count. The first one sends from Port; each other one from a source port of its own.
 	Lanes() []Conn
+	// Control is the connection to which all frames come but those that carry packets, and which sends from Port; nil: there is
+	// none, and they come to the lanes. Some may come to the lanes in any case, and frames with packets here: whoever reads takes
+	// both.
+	Control() PolledConn
 	// Port is the local port.
 	Port() uint16
 	// Features says what the kernel offers to this port.

@@ -69,7 +69,7 @@ func (u *UDPPort) adoptLanes(files []*os.File) error {
 	if u.options.Lanes == 1 {
 		return nil
 	}
-	return selectByLane(first.fd, u.options.Lanes)
+	return steer(first.fd, u.options.Lanes, false)
 }
 
 // adopt makes a socket of an inherited descriptor and sets all its options anew.

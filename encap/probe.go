@@ -12,5 +12,5 @@ func ProbeSteering() error {
 		return err
 	}
 	defer s.close()
-	return selectByLane(s.fd, 1)
+	return steer(s.fd, 1, false)
 }

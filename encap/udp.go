@@ -7,12 +7,13 @@ import (
 )
 
 // UDPPort is the port: UDP sockets for both families where the kernel has them. Each lane but the first has two, one that
-// shares the port and one to send from.
+// shares the port and one to send from; control has one that shares the port.
 type UDPPort struct {
 	options UDPOptions
 	at      netip.AddrPort
 	conns   []*UDPConn
-	lanes   []Conn // the same
+	lanes   []Conn   // the same
+	control *UDPConn // nil: there is none
 	gso     *segmentation
 	granted granted
 }
@@ -36,6 +37,9 @@ func ListenUDP(o UDPOptions) (*UDPPort, error) {
 		u.Close()
 		return nil, listenError("UDP", o.Listen, err)
 	}
+	if o.Control {
+		u.openControl()
+	}
 	if u.granted.segments {
 		u.gso.enable(runningKernel())
 	}
@@ -44,6 +48,22 @@ func ListenUDP(o UDPOptions) (*UDPPort, error) {
 
 // Lanes implements Port.
 func (u *UDPPort) Lanes() []Conn { return u.lanes }
+
+// Control implements Port.
+func (u *UDPPort) Control() PolledConn {
+	if u.control == nil {
+		return nil
+	}
+	return u.control
+}
+
+// all are the connections of lanes and control.
+func (u *UDPPort) all() []*UDPConn {
+	if u.control == nil {
+		return u.conns
+	}
+	return append(u.conns[:len(u.conns):len(u.conns)], u.control)
+}
 
 // Port implements Port.
 func (u *UDPPort) Port() uint16 { return u.at.Port() }
@@ -56,7 +76,7 @@ func (u *UDPPort) Buffers() (receive, send int) { return u.granted.receive, u.gr
 
 // Overflow implements Port, by SO_RXQ_OVFL.
 func (u *UDPPort) Overflow() (n uint64) {
-	for _, c := range u.conns {
+	for _, c := range u.all() {
 		n += c.overflow.Load()
 	}
 	return n
@@ -73,8 +93,8 @@ func (u *UDPPort) takeLanes() error {
 	return u.openLanes()
 }
 
-// Descriptors are those of all sockets: that of the first lane, then for each other lane the one that receives and the one
-// that sends. They are to be passed on, not used, and valid until Close.
+// Descriptors are those of all sockets but the control socket, which ends with the port: that of the first lane, then for each
+// other lane the one that receives and the one that sends. They are to be passed on, not used, and valid until Close.
 func (u *UDPPort) Descriptors() []int {
 	fds := make([]int, 0, 2*len(u.conns))
 	for _, c := range u.conns {
@@ -101,10 +121,10 @@ func (u *UDPPort) Keep() error {
 // Close implements Port. It may be called again, and while other calls run; it returns when they have ended and, unless the
 // sockets are kept, the port is free for others.
 func (u *UDPPort) Close() error {
-	for _, c := range u.conns {
+	for _, c := range u.all() {
 		c.close()
 	}
-	for _, c := range u.conns {
+	for _, c := range u.all() {
 		c.awaitClosed()
 	}
 	return nil

@@ -14,6 +14,9 @@ type UDPOptions struct {
 	GRO    Knob   // receive trains in one piece (UDP_GRO, Linux 5.0)
 	Buffer int    // asked of the kernel for each direction of each lane, in bytes; default 8 MiB
 
+	// Control opens a control socket as well, where the kernel can steer frames to it. Whoever asks for it reads UDPPort.Control.
+	Control bool
+
 	// Inherited are the sockets that an earlier process left open at this port, all of them, in the order of
 	// UDPPort.Descriptors. ListenUDP takes them over, also when it fails. What waits in them is received.
 	Inherited []*os.File

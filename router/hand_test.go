@@ -112,6 +112,7 @@ func (s *side) drops() map[Reason]uint64 { return s.router.Counters().Dropped }
 type handPort struct{ conns []encap.Conn }
 
 func (p *handPort) Lanes() []encap.Conn       { return p.conns }
+func (p *handPort) Control() encap.PolledConn { return nil }
 func (p *handPort) Port() uint16              { return testPort }
 func (p *handPort) Features() []encap.Feature { return nil }
 func (p *handPort) Buffers() (int, int)       { return 0, 0 }

@@ -36,6 +36,9 @@ func (p *udpPort) laneOf(frame []byte) *udpConn {
 // Lanes implements encap.Port.
 func (p *udpPort) Lanes() []encap.Conn { return p.lanes }
 
+// Control implements encap.Port: all frames come to the lanes.
+func (p *udpPort) Control() encap.PolledConn { return nil }
+
 // Port implements encap.Port.
 func (p *udpPort) Port() uint16 { return p.number }
 
