@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -13,11 +14,13 @@ const maxRefused = 64
 
 // admissions is what the owner knows about nodes that take no part. A claim that was not taken is not in the set, because no
 // authority vouches for it: every strict node of the same authorities comes to the same result, so sets merge as without. One
-// that was barred is in the set, and counts again when the clock or a new claim says so.
+// that was barred is in the set, and counts again when the clock or a new claim says so. The newest word of a node that an authority
+// has vouched for is taken in any case: it has signed it, and what it said before is void. It is barred where nobody vouches for it.
 type admissions struct {
 	refused map[trust.Fingerprint]refusal
 	barred  map[trust.Fingerprint]refusal
-	next    time.Time // when a claim expires, or begins to count; zero: never
+	heirs   map[trust.Fingerprint]*Claim // by the identity whose place their node has taken
+	next    time.Time                    // when a claim expires, or begins to count; zero: never
 }
 
 // refusal is a claim that does not count, and why.
@@ -30,11 +33,18 @@ func newAdmissions() admissions {
 	return admissions{refused: map[trust.Fingerprint]refusal{}, barred: map[trust.Fingerprint]refusal{}}
 }
 
-// vouched reports whether an authority vouches for a claim that was heard, where one is asked for.
+// vouched reports whether a claim that was heard is taken: an authority vouches for it, or has done so for an earlier one of that
+// node, or none is asked for.
 func (o *owner) vouched(c *Claim) bool {
 	certificate, err := o.cfg.Admission.Vouched(c.id, c.Name, c.Certificate)
 	if err == nil {
 		c.certificate = certificate
+		return true
+	}
+	if known := o.set.Get(c.id); known != nil {
+		if c.supersedes(known) {
+			o.refusedClaims.Add(1)
+		}
 		return true
 	}
 	a := &o.admissions
@@ -58,10 +68,11 @@ func (o *owner) logRefused(c *Claim, why string) {
 	o.log.Warn("mesh.claim.refused", "name", c.Name, "id", c.id.Short(), "reason", why)
 }
 
-// took forgets that an earlier claim of a node was not taken.
-func (a *admissions) took(c *Claim) {
-	if r, ok := a.refused[c.id]; ok && r.claim.Version < c.Version {
-		delete(a.refused, c.id)
+// took notes that a claim is in the set: earlier ones of its node that were not taken are forgotten, a newer one replaces it.
+func (o *owner) took(c *Claim) {
+	if r, ok := o.admissions.refused[c.id]; ok {
+		delete(o.admissions.refused, c.id)
+		o.set.Add(r.claim)
 	}
 }
 
@@ -70,25 +81,40 @@ func (a *admissions) took(c *Claim) {
 func (o *owner) judge(now time.Time) {
 	a := &o.admissions
 	before := a.barred
-	a.barred, a.next = map[trust.Fingerprint]refusal{}, time.Time{}
+	a.barred, a.next, a.heirs = map[trust.Fingerprint]refusal{}, time.Time{}, heirsOf(o.set.Claims())
 	for _, c := range o.set.Claims() {
 		if c.id == o.me.id {
 			continue
 		}
 		a.next = earlier(a.next, c.turning(now))
-		why := ""
-		if err := o.cfg.Admission.Standing(c.id, c.certificate, now); err != nil {
-			why = err.Error()
+		why := o.against(c, now)
+		if why != "" {
 			a.barred[c.id] = refusal{c, why}
 		}
 		o.judged(c, before[c.id].why, why)
 	}
 }
 
+// against says why a claim of the set does not count at this moment, or "". A claim that no certificate vouched for when it came is
+// checked again: its reason is known to Vouched alone.
+func (o *owner) against(c *Claim, now time.Time) string {
+	if heir := o.admissions.heirs[c.id]; heir != nil {
+		return fmt.Sprintf("its key was replaced: %s (%s) has taken its place", heir.Name, heir.id.Short())
+	}
+	err := o.cfg.Admission.Standing(c.id, c.certificate, now)
+	if c.certificate == nil {
+		err = o.cfg.Admission.Admit(c.id, c.Name, c.Certificate, now)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
 // judged says in the log when a claim begins or ceases to count.
 func (o *owner) judged(c *Claim, before, why string) {
 	switch {
-	case before == why:
+	case before == why, c.Kind == KindReleased: // it asks for nothing
 		return
 	case why == "":
 		o.log.Info("mesh.claim.admitted", "name", c.Name, "id", c.id.Short())

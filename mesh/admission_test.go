@@ -374,3 +374,56 @@ func TestANodeThatTakesNoPartKeepsItsNameAlsoWhereItWasMetThroughGossipAlone(t *
 		}
 	})
 }
+
+func TestAMemberThatShowsNoCertificateAnyMoreIsShutOutAtOnceAndComesBackWithOne(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		a, b, c := n.strict(1, nil), n.strict(2, []int{1}), n.strict(3, []int{1})
+		for _, h := range []*fakeHost{a, b, c} {
+			h.start()
+		}
+		within(t, 10*time.Second, "all see all", allSee(a, b, c))
+		certified, own := b.mesh.View().Self, b.cfg.Admission.Own()
+		b.mesh.SetCertificate(nil)
+		shutOut := func(hosts ...*fakeHost) func() bool {
+			return func() bool {
+				return !slices.ContainsFunc(hosts, func(h *fakeHost) bool { return b.refusedBy(h) != "it shows no certificate" })
+			}
+		}
+		within(t, time.Second, "a and c shut it out", shutOut(a, c))
+		a.mesh.mail.post(func(o *owner) { _ = o.merge(certified.raw) })
+		late := n.strict(4, []int{1})
+		late.start()
+		late.mesh.mail.post(func(o *owner) { _ = o.merge(certified.raw) }) // from a node that was away
+		within(t, 10*time.Second, "late has heard of it", shutOut(late))
+		time.Sleep(time.Minute)
+		if !shutOut(a, c, late)() || a.assign(nil)[subnetOf(2)] == b.fp() {
+			t.Error("a minute later it takes part again")
+		}
+		b.mesh.SetCertificate(own)
+		within(t, time.Minute, "it is back", allSee(a, b, c, late))
+	})
+}
+
+// The order in which a node hears a certified claim and a newer one for which nobody vouches does not matter.
+func TestTheNewestWordOfACertifiedNodeCountsInAnyOrder(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		b := n.strict(2, nil)
+		content := Claim{Version: 1, Name: "node-2", Kind: KindStatic, Network: b.cfg.Network, Certificate: b.certificate().Raw()}
+		older, _ := Sign(b.id, content)
+		content.Version, content.Certificate = 2, nil
+		newer, _ := Sign(b.id, content)
+		for _, order := range [][]*Claim{{older, newer}, {newer, older}, {newer, older, newer}, {older, newer, older}} {
+			o := fuzzOwner(t, trust.NewAdmission(trust.AuthorityKeys{testAuthority.Public()}))
+			o.cfg.Network = b.cfg.Network
+			for _, c := range order {
+				if err := o.merge(c.raw); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o.judge(time.Now())
+			if c, why := o.claimOf(b.fp()); c != nil || why != "it shows no certificate" {
+				t.Errorf("claim %v, reason %q", c, why)
+			}
+		}
+	})
+}

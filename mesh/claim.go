@@ -63,10 +63,13 @@ type Claim struct {
 	MinVersion   uint8 // of the wire
 	MaxVersion   uint8
 	Capabilities uint64
-	Since        time.Time // when the node first claimed these subnets and routes; milliseconds
-	Certificate  []byte    // of an authority; empty: none. Who asks for one checks it
+	Since        time.Time     // when the node first claimed these subnets and routes; milliseconds
+	Certificate  []byte        // of an authority; empty: none. Who asks for one checks it
+	Predecessors []Predecessor // identities whose place the node has taken, the latest first
 
 	certificate *trust.Certificate // as it was checked; nil: it was not asked for. The owner sets it before anybody else sees the claim
+
+	predecessors [][]byte // as decoded, before they are checked
 
 	id     trust.Fingerprint
 	raw    []byte // signed, as the owner made them
@@ -103,6 +106,9 @@ func DecodeClaim(raw []byte) (*Claim, error) {
 		return nil, fmt.Errorf("mesh: %w: signature does not match", ErrClaim)
 	}
 	c.id, c.raw, c.digest = c.Keys.Fingerprint(), raw, digestOf(raw)
+	if c.Predecessors, err = parsePredecessors(c.predecessors, c.id); err != nil {
+		return nil, fmt.Errorf("mesh: %w: %w", ErrClaim, err)
+	}
 	return c, nil
 }
 
@@ -120,7 +126,8 @@ func (c *Claim) sameContent(o *Claim) bool {
 		slices.Equal(c.Cut, o.Cut) &&
 		slices.Equal(c.Endpoints, o.Endpoints) && c.UnderlayMTU == o.UnderlayMTU &&
 		c.MinVersion == o.MinVersion && c.MaxVersion == o.MaxVersion && c.Capabilities == o.Capabilities &&
-		bytes.Equal(c.Certificate, o.Certificate)
+		bytes.Equal(c.Certificate, o.Certificate) &&
+		slices.EqualFunc(c.Predecessors, o.Predecessors, func(p, q Predecessor) bool { return bytes.Equal(p.raw, q.raw) })
 }
 
 // sameHoldings reports whether both claim the same prefixes in the same way.

@@ -29,7 +29,7 @@ const (
 // MaxPrefixes is how many subnets a claim may hold, and how many routes.
 const MaxPrefixes = 256
 
-// claimBody is the CBOR form. Keys 1 to 15 are taken.
+// claimBody is the CBOR form. Keys 1 to 16 are taken.
 type claimBody struct {
 	DH           []byte           `cbor:"1,keyasint"`
 	Sign         []byte           `cbor:"2,keyasint"`
@@ -46,6 +46,7 @@ type claimBody struct {
 	Since        uint64           `cbor:"13,keyasint"` // Unix time in milliseconds
 	Cut          []netip.Prefix   `cbor:"14,keyasint,omitempty"`
 	Certificate  []byte           `cbor:"15,keyasint,omitempty"`
+	Predecessors [][]byte         `cbor:"16,keyasint,omitempty"`
 }
 
 var claimEncoder, claimDecoder = mustModes()
@@ -83,7 +84,7 @@ func encodeBody(c *Claim) ([]byte, error) {
 		Network: c.Network, Subnets: c.Subnets, Routes: c.Routes, Endpoints: c.Endpoints,
 		UnderlayMTU: uint16(c.UnderlayMTU), Wire: [2]uint8{c.MinVersion, c.MaxVersion},
 		Capabilities: c.Capabilities, Since: uint64(max(0, c.Since.UnixMilli())), Cut: c.Cut,
-		Certificate: c.Certificate,
+		Certificate: c.Certificate, Predecessors: rawPredecessors(c.Predecessors),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("mesh: encode claim: %w", err)
@@ -104,6 +105,7 @@ func decodeBody(raw []byte) (*Claim, error) {
 		Network: b.Network, Subnets: b.Subnets, Routes: b.Routes, Cut: b.Cut, Endpoints: callable(b.Endpoints),
 		UnderlayMTU: int(b.UnderlayMTU), MinVersion: b.Wire[0], MaxVersion: b.Wire[1],
 		Capabilities: b.Capabilities, Since: time.UnixMilli(int64(b.Since)), Certificate: b.Certificate,
+		predecessors: b.Predecessors,
 	}
 	copy(c.Keys.DH[:], b.DH)
 	copy(c.Keys.Sign[:], b.Sign)
@@ -118,8 +120,8 @@ func (b *claimBody) check() error {
 		return fmt.Errorf("version %d or time %d out of range", b.Version, b.Since)
 	}
 	if len(b.Network) > maxNetworks || len(b.Subnets) > MaxPrefixes || len(b.Routes) > MaxPrefixes ||
-		len(b.Cut) > MaxPrefixes || len(b.Endpoints) > maxEndpoints {
-		return fmt.Errorf("too many prefixes or endpoints")
+		len(b.Cut) > MaxPrefixes || len(b.Endpoints) > maxEndpoints || len(b.Predecessors) > maxPredecessors {
+		return fmt.Errorf("too many prefixes, endpoints or predecessors")
 	}
 	if err := trust.CheckName(b.Name); err != nil {
 		return err

@@ -88,9 +88,9 @@ func (o *owner) merge(raw []byte) error {
 	if !o.vouched(c) || !o.set.Add(c) {
 		return nil
 	}
-	o.admissions.took(c)
+	o.took(c)
 	o.member(c.id)
-	o.announce(c)
+	o.announce(o.set.Get(c.id))
 	o.changed, o.peersChanged = true, true
 	return nil
 }

@@ -12,7 +12,7 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 	d.CheckConstants(t, "mesh", map[string]any{
 		"messageClaim": messageClaim, "messageAnnounce": messageAnnounce, "messageFetch": messageFetch,
 		"messageDeparture": messageDeparture, "messageGreeting": messageGreeting, "messageRevocation": messageRevocation,
-		"KindStatic": KindStatic, "KindAuto": KindAuto, "KindK8s": KindK8s, "KindReleased": KindReleased, "releaseJump": releaseJump,
+		"KindStatic": KindStatic, "KindAuto": KindAuto, "KindK8s": KindK8s, "KindReleased": KindReleased, "releaseJump": releaseJump, "maxPredecessors": maxPredecessors, "predecessorLen": predecessorLen,
 		"DefaultPort": DefaultPort, "maxGossipPacket": maxGossipPacket, "memberlistChecksum": memberlistChecksum,
 		"retransmitMult": retransmitMult, "eager": eager, "maxGossipClaim": maxGossipClaim, "maxClaimLen": maxClaimLen,
 		"signatureLen": signatureLen, "maxNetworks": maxNetworks, "MaxPrefixes": MaxPrefixes, "maxEndpoints": maxEndpoints,

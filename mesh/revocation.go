@@ -108,6 +108,12 @@ func (r *revokedRecord) check() error {
 	return nil
 }
 
+// RestoreRevoked brings what the state directory says of revocations back into force in a, as New does. A node asks before it starts
+// whether it is revoked itself.
+func RestoreRevoked(dir string, a *trust.Admission) error {
+	return store{dir: dir}.loadRevoked(a)
+}
+
 // restore brings what was revoked back into force. What no authority of ours has signed stays away.
 func (r *revokedRecord) restore(a *trust.Admission) {
 	for _, raw := range r.Signed {

@@ -20,6 +20,7 @@ type selfClaim struct {
 	subnets []netip.Prefix // auto: what we took
 	settle  time.Time      // auto: ours if nobody else claims it by then; zero: settled
 	full    bool           // auto: no free subnet
+	before  []Predecessor  // identities whose place we have taken
 	heard   bool           // a peer has exchanged state with us
 	keeps   bool           // auto: we restarted a moment ago, and what lives in our subnets may not be back yet
 
@@ -56,7 +57,7 @@ func (s *selfClaim) content(now time.Time) Claim {
 		Network: s.cfg.Network, Subnets: s.cfg.Subnet.Prefixes, Routes: s.cfg.Routes, Cut: s.local.Cut,
 		Endpoints: s.local.Endpoints, UnderlayMTU: s.local.UnderlayMTU,
 		MinVersion: s.local.MinVersion, MaxVersion: s.local.MaxVersion, Capabilities: s.local.Capabilities,
-		Since: now,
+		Since: now, Predecessors: s.before,
 	}
 	if c.Kind == KindAuto {
 		c.Subnets = s.subnets
@@ -83,7 +84,7 @@ func (c *Claim) holdsAll(o *Claim) bool {
 
 // restore starts from the claim that an earlier run published.
 func (s *selfClaim) restore(c *Claim, rules Rules) {
-	s.current, s.floor = c, c.Version
+	s.current, s.floor, s.before = c, c.Version, c.Predecessors
 	if s.cfg.Subnet.Kind == KindAuto && c.Kind == KindAuto && s.fits(c.Subnets, rules) {
 		s.subnets = c.Subnets
 	}
@@ -96,6 +97,9 @@ func (s *selfClaim) hear(c *Claim, rules Rules) (news bool) {
 		return false
 	}
 	s.floor, s.wantJump = c.Version, true
+	if len(s.before) == 0 {
+		s.before = c.Predecessors
+	}
 	if s.cfg.Subnet.Kind == KindAuto && len(s.subnets) == 0 && c.Kind == KindAuto && s.fits(c.Subnets, rules) {
 		s.subnets, s.settle = c.Subnets, time.Time{}
 	}

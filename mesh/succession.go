@@ -14,10 +14,8 @@ import (
 // SuccessionFile is the file of the state directory by which an identity leaves what it owned to the one that takes its place.
 const SuccessionFile = "succession.json"
 
-const (
-	releaseJump   = 1 << 20 // versions that the old identity may still have raised its claim by
-	maxSuccessors = 16      // replaced identities that are remembered
-)
+// releaseJump is how many versions the old identity may still have raised its claim by.
+const releaseJump = 1 << 20
 
 // successionRecord is the succession file. Claims of other nodes are passed on by anybody, and so are the last ones of identities
 // that are gone: their successor does it.
@@ -56,6 +54,8 @@ func Succeed(dir string, old, next *trust.Identity) error {
 func (r successionRecord) succeed(own *Claim, old, next *trust.Identity) (successionRecord, error) {
 	first := *own
 	first.Version, first.Certificate = 1, nil
+	first.Predecessors = append([]Predecessor{bequeath(old, next.Fingerprint())}, own.Predecessors...)
+	first.Predecessors = first.Predecessors[:min(len(first.Predecessors), maxPredecessors)]
 	begun, err := Sign(next, first)
 	if err != nil {
 		return r, err
@@ -68,7 +68,7 @@ func (r successionRecord) succeed(own *Claim, old, next *trust.Identity) (succes
 		return r, err
 	}
 	lasts := append(r.Last, released.raw)
-	return successionRecord{Version: fileVersion, First: begun.raw, Last: lasts[max(0, len(lasts)-maxSuccessors):]}, nil
+	return successionRecord{Version: fileVersion, First: begun.raw, Last: lasts[max(0, len(lasts)-maxPredecessors):]}, nil
 }
 
 // readSuccession reads the record; without a file it is empty.
@@ -148,8 +148,10 @@ func (s store) succeeded(id, me trust.Fingerprint) bool {
 	return false
 }
 
-// gone reports whether a node is an identity that was replaced: nobody waits for it any more.
+// gone reports whether a node is an identity that was replaced, and nobody uses it: nobody waits for it any more.
 func (o *owner) gone(id trust.Fingerprint) bool {
-	c := o.set.Get(id)
-	return c != nil && c.Kind == KindReleased
+	if c := o.set.Get(id); c != nil && c.Kind == KindReleased {
+		return true
+	}
+	return o.admissions.heirs[id] != nil && !o.isAlive(id)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,6 +83,9 @@ func TestASuccessionPassesOnWhatNeverBegan(t *testing.T) {
 	if err != nil || first == nil || first.ID() != ids[2].Fingerprint() || !first.Since.Equal(own.Since) || len(released) != 2 {
 		t.Fatalf("%+v, %d released, %v", first, len(released), err)
 	}
+	if p := first.Predecessors; len(p) != 2 || p[0].ID() != ids[1].Fingerprint() || p[1].ID() != own.ID() {
+		t.Errorf("%d predecessors", len(p))
+	}
 	if c := released[0]; c.ID() != own.ID() || c.Version <= own.Version || c.Kind != KindReleased || len(c.Endpoints) > 0 {
 		t.Errorf("released %+v", c)
 	}
@@ -110,5 +114,86 @@ func TestASuccessionThatCannotBeWrittenChangesNothing(t *testing.T) {
 	}
 	if id, created, err := trust.LoadIdentity(dir, random); err != nil || created || id.Fingerprint() != old.Fingerprint() {
 		t.Errorf("the key is another one: %v", err)
+	}
+}
+
+// usurp starts a host elsewhere with a key that was replaced, and a claim newer than any that its successor can have released.
+func (n *fakeNet) usurp(i int, of *fakeHost, old *trust.Identity, seeds []int) *fakeHost {
+	n.t.Helper()
+	thief := n.host(i, seeds, func(c *Config) { c.Name, c.Subnet, c.StateDir = of.cfg.Name, of.cfg.Subnet, n.t.TempDir() })
+	thief.id = old
+	claim, err := Sign(old, Claim{
+		Version: 1 << 40, Name: of.cfg.Name, Kind: of.cfg.Subnet.Kind, Network: of.cfg.Network, Subnets: of.cfg.Subnet.Prefixes, Since: time.UnixMilli(1),
+	})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(thief.cfg.StateDir, claimFile), encodeClaimFile(claim), 0o600); err != nil {
+		n.t.Fatal(err)
+	}
+	return thief
+}
+
+func TestWhoHasAReplacedKeyTakesNothingBackWhileTheSuccessorIsDown(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		a, third := n.host(1, nil), n.host(3, []int{1})
+		b := n.host(2, []int{1}, func(c *Config) { c.StateDir = t.TempDir() })
+		for _, h := range []*fakeHost{a, b, third} {
+			h.start()
+		}
+		within(t, 10*time.Second, "all see each other", allSee(a, b, third))
+		old := b.id
+		b.become(t, testIdentity("heir"), b.stop)
+		within(t, 10*time.Second, "the successor is known", allSee(a, b, third))
+		b.crash()
+		within(t, 30*time.Second, "it is dead", func() bool { return !a.alive(b) && !third.alive(b) })
+		thief := n.usurp(4, b, old, []int{1})
+		thief.start()
+		late := n.host(5, []int{1})
+		late.start()
+		within(t, 20*time.Second, "the thief is refused", func() bool {
+			for _, h := range []*fakeHost{a, third, late} {
+				if why := thief.refusedBy(h); !strings.HasPrefix(why, "its key was replaced: node-2 ("+b.fp().Short()+")") {
+					return false
+				}
+			}
+			return true
+		})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		for _, h := range []*fakeHost{a, third, late} {
+			if got := h.assign(nil)[subnetOf(2)]; got != b.fp() {
+				t.Errorf("at %v it goes to %s", h.addr, got.Short())
+			}
+		}
+	})
+}
+
+func TestASuccessionIsProvenByEachKeyThatWasReplaced(t *testing.T) {
+	one, two, three := testIdentity("one"), testIdentity("two"), testIdentity("three")
+	first := bequeath(one, two.Fingerprint())
+	second := bequeath(two, three.Fingerprint())
+	forged := bequeath(three, three.Fingerprint())
+	copy(forged.raw, first.raw[:64])
+	for name, test := range map[string]struct {
+		list []Predecessor
+		want bool
+	}{
+		"none":                {nil, true},
+		"one":                 {[]Predecessor{second}, true},
+		"one after the other": {[]Predecessor{second, first}, true},
+		"in the wrong order":  {[]Predecessor{first, second}, false},
+		"with a gap":          {[]Predecessor{first}, false},
+		"another's signature": {[]Predecessor{forged}, false},
+		"cut off":             {[]Predecessor{{raw: second.raw[:predecessorLen-1]}}, false},
+		"too many":            {slices.Repeat([]Predecessor{second}, maxPredecessors+1), false},
+	} {
+		c, err := Sign(three, Claim{Version: 1, Name: "n", Kind: KindStatic, Network: lawsRules.Network, Predecessors: test.list})
+		if (err == nil) != test.want {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil && (len(c.Predecessors) != len(test.list) || len(heirsOf([]*Claim{c})) != len(test.list)) {
+			t.Errorf("%s: %d predecessors", name, len(c.Predecessors))
+		}
 	}
 }

@@ -236,6 +236,26 @@ func TestARevocationEndsThePathEverywhereAndForGood(t *testing.T) {
 	})
 }
 
+func TestARevokedNodeDoesNotStart(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		o := s.operator(1)
+		all := s.strict(o, 2)
+		a, bad := all[0], all[1]
+		r, err := o.key.Revoke(trust.Revocation{Fingerprint: bad.node.identity.Fingerprint(), Time: time.Now()})
+		must(t, err)
+		_, err = a.node.revoke("", base64.RawURLEncoding.EncodeToString(r.Raw()))
+		must(t, err)
+		within(t, time.Second, "it knows", func() bool { return bad.status().Node.Trust.Revoked == 1 })
+		bad.stop()
+		must(t, bad.boot())
+		refused := bad.node.refuseRevoked()
+		if !errors.Is(refused, config.ErrConfig) || !strings.Contains(refused.Error(), "authority: no other node takes this one, the authority has revoked this node's key ") ||
+			!strings.Contains(refused.Error(), "weft key replace") {
+			t.Errorf("it is refused with: %v", refused)
+		}
+	})
+}
+
 func TestWithoutAnAuthorityARevocationIsLocal(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
 		a, b, c := s.trio()

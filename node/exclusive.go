@@ -99,6 +99,9 @@ func (n *Node) establish(e *exclusive) error {
 	if err := n.loadIdentity(); err != nil {
 		return err
 	}
+	if err := n.refuseRevoked(); err != nil {
+		return err
+	}
 	if !n.stateLocked {
 		if err := n.takeStateDir(e); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/mesh"
@@ -28,6 +29,21 @@ func meshSubnet(cfg *config.Config) mesh.Subnet {
 		return mesh.Subnet{Kind: mesh.KindAuto, Bits4: cfg.SubnetSize[0], Bits6: cfg.SubnetSize[1]}
 	}
 	return mesh.Subnet{Kind: mesh.KindStatic, Prefixes: cfg.Subnet.Prefixes}
+}
+
+// refuseRevoked refuses to start a node that the authority has revoked, as far as its state directory knows: no other node takes it.
+func (n *Node) refuseRevoked() error {
+	if err := mesh.RestoreRevoked(n.config().StateDir, n.admission); err != nil {
+		return err
+	}
+	refused := new(trust.NotAdmittedError)
+	err := n.admission.Standing(n.identity.Fingerprint(), n.admission.Own(), n.started)
+	if !errors.As(err, &refused) || refused.Reason != trust.ReasonRevoked {
+		return nil
+	}
+	why := strings.Replace(refused.Error(), "has revoked its", "has revoked this node's", 1)
+	remedy := strings.Replace(n.certificateRemedy(), "run 'weft reload'", "start again", 1)
+	return n.config().Placed(config.KeyErrorf("authority", "no other node takes this one, %s: %s", why, remedy))
 }
 
 // movable reports whether our automatic subnets may be given up for others: nothing but weft's device lives in them. The kernel
