@@ -17,6 +17,7 @@ import (
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/config"
+	"github.com/weftnet/weft/node/secrets"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -245,16 +246,20 @@ func (n *Node) trustReport() api.Trust {
 	return r
 }
 
-// errRotation refuses a rotation through sessions.
-var errRotation = errors.New("with an authority no node may change the secret of others: put the new one into secret_file on each node, as a second line")
-
-// permitRotation refuses to follow any node to another secret where an authority says who may take part: one certified node that
-// was taken over could change the secret of all. There it is rotated by file.
-func (n *Node) permitRotation(trust.Fingerprint, encap.SecretOffer) error {
-	if n.admission.Strict() {
-		return errRotation
+// permitRotation refuses a rotation that the authority did not sign, where one says who may take part: one certified node that was taken
+// over could change the secret of all.
+func (n *Node) permitRotation(o encap.SecretOffer) error {
+	if !n.admission.Strict() {
+		return nil
 	}
-	return nil
+	if len(o.Signed) == 0 {
+		return fmt.Errorf("%w: sign what 'weft secret rotate --request' prints with 'weft authority rotate', and give it to 'weft secret rotate --signed'", secrets.ErrUnsigned)
+	}
+	p, err := trust.ParseRotationPermit(o.Signed)
+	if err != nil {
+		return err
+	}
+	return n.admission.Authorities().Permits(p, o.Old, o.New, time.Now())
 }
 
 // serveRevoke answers 'weft peers revoke'.

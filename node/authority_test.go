@@ -279,7 +279,7 @@ func TestWithoutAnAuthorityARevocationIsLocal(t *testing.T) {
 			t.Errorf("a routes to c alone: %v, c to both: %v", a.routes(c), c.routes(a, b))
 		}
 		for i := range 3 {
-			rotation, err := a.node.secrets.Rotate(t.Context(), []string{"node-2"})
+			rotation, err := a.node.secrets.Rotate(t.Context(), []string{"node-2"}, nil)
 			must(t, err)
 			if !rotation.Done || len(rotation.Nodes) != 2 {
 				t.Fatalf("step %d without it: %+v", i+1, rotation)
@@ -407,7 +407,7 @@ func TestAStrictNodeFollowsNobodyToAnotherSecret(t *testing.T) {
 		answer := m.node.secrets.Follow(trust.Fingerprint{1}, encap.SecretOffer{
 			ID: 1, Phase: encap.SecretAdd, Old: trust.Secret(bytes.Repeat([]byte{7}, trust.SecretLen)).ID(), New: other.ID(), Secret: other,
 		})
-		if answer.Status != encap.SecretRefused || !strings.Contains(answer.Reason, "secret_file") || len(m.node.secrets.Held()) != 1 {
+		if answer.Status != encap.SecretRefused || !strings.Contains(answer.Reason, "the authority has not signed this rotation") || len(m.node.secrets.Held()) != 1 {
 			t.Errorf("answer %+v, secrets held: %d", answer, len(m.node.secrets.Held()))
 		}
 	})

@@ -1,7 +1,10 @@
 package node
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"strings"
@@ -104,12 +107,36 @@ func (n *Node) serveRotation(w http.ResponseWriter, r *http.Request) {
 		reply(func() (*api.Rotation, error) { return n.named(n.secrets.State(r.Context())), nil })(w, r)
 		return
 	}
-	done, err := n.secrets.Rotate(r.Context(), r.URL.Query()["without"])
+	query := r.URL.Query()
+	if query.Has("request") {
+		asked, err := n.requestRotation()
+		replyStep(w, r, asked, err)
+		return
+	}
+	signed, err := base64.RawURLEncoding.DecodeString(query.Get("signed"))
+	if err != nil || len(signed) == 0 {
+		signed = nil
+	}
+	done, err := n.secrets.Rotate(r.Context(), query["without"], signed)
+	replyStep(w, r, n.named(done), err)
+}
+
+// replyStep answers with what a step of a rotation came to, or why there is none.
+func replyStep[T any](w http.ResponseWriter, r *http.Request, done T, err error) {
 	if errors.Is(err, secrets.ErrNoStep) {
 		http.Error(w, strings.TrimPrefix(err.Error(), secrets.ErrNoStep.Error()+": "), http.StatusConflict)
 		return
 	}
-	reply(func() (*api.Rotation, error) { return n.named(done), err })(w, r)
+	reply(func() (T, error) { return done, err })(w, r)
+}
+
+// requestRotation is what the authority is asked to sign.
+func (n *Node) requestRotation() (*api.RotationRequest, error) {
+	if !n.admission.Strict() {
+		return nil, fmt.Errorf("%w: this node has no authority that could sign: run 'weft secret rotate'", secrets.ErrNoStep)
+	}
+	old, next, err := n.secrets.Request()
+	return &api.RotationRequest{Old: hex.EncodeToString(old[:]), New: hex.EncodeToString(next[:])}, err
 }
 
 // named gives this node, the first in a rotation, its name.

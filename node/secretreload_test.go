@@ -117,7 +117,7 @@ func TestSessionsCarryARotationAndAStrangerIsToldWhatToDo(t *testing.T) {
 		b.start()
 		within(t, 10*time.Second, "both reach each other", func() bool { return a.routes(b) && b.routes(a) })
 		for i := range 3 {
-			r, err := a.node.secrets.Rotate(t.Context(), nil)
+			r, err := a.node.secrets.Rotate(t.Context(), nil, nil)
 			must(t, err)
 			if !r.Done || r.Over != (i == 2) || r.Nodes[1].Name != b.cfg.Name {
 				t.Errorf("step %d: %+v", i+1, r)

@@ -116,7 +116,7 @@ func FuzzRevocation(f *testing.F) {
 	})
 }
 
-// FuzzPEM gives whatever text to those who read keys, certificates and revocations.
+// FuzzPEM gives whatever text to those who read keys, certificates, revocations and permits.
 func FuzzPEM(f *testing.F) {
 	a := vectorAuthority(f)
 	ofKey, _ := vectorRevocations(f)
@@ -130,6 +130,9 @@ func FuzzPEM(f *testing.F) {
 			t.Errorf("%d keys, %v", len(keys), err)
 		}
 		if _, err := ParseAuthority(text); err != nil && !errors.Is(err, ErrAuthorityKey) {
+			t.Error(err)
+		}
+		if _, err := ParseRotationPermitPEM(text); err != nil && !errors.Is(err, ErrPermit) {
 			t.Error(err)
 		}
 		if _, err := ParseRevocationPEM(text); err != nil && !errors.Is(err, ErrRevocation) {

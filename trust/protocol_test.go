@@ -21,10 +21,10 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 	d := vectors.ReadDocument(t, protocolFile)
 	d.CheckConstants(t, "trust", map[string]any{
 		"SecretLen": SecretLen, "MaxSecrets": MaxSecrets, "tokenMACLen": tokenMACLen, "maxToken": maxToken, "MaxName": MaxName,
-		"maxCertificate": maxCertificate, "MaxRevocation": MaxRevocation, "MaxRevocations": MaxRevocations, "maxAllowed": maxAllowed,
+		"maxCertificate": maxCertificate, "MaxRevocation": MaxRevocation, "MaxRevocations": MaxRevocations, "MaxPermit": MaxPermit, "maxAllowed": maxAllowed,
 		"maxUnixSeconds": maxUnixSeconds, "ClockTolerance": ClockTolerance, "MaxAuthorities": MaxAuthorities,
 	})
-	d.CheckKeys(t, Token{}, certificateBody{}, revocationBody{})
+	d.CheckKeys(t, Token{}, certificateBody{}, revocationBody{}, permitBody{})
 }
 
 // TestTheProtocolHasTheLabelsOfTheCode finds the labels and contexts of all rooms. What fmt puts together of several parts stands

@@ -124,6 +124,7 @@ type signedVector struct {
 	Certificate   vectors.Hex `json:"certificate"`
 	KeyRevoked    vectors.Hex `json:"revocation_of_the_key"`
 	SerialRevoked vectors.Hex `json:"revocation_of_the_certificate"`
+	Permit        vectors.Hex `json:"permit_for_a_rotation"`
 }
 
 func TestVectorsOfAnAuthority(t *testing.T) {
@@ -133,6 +134,7 @@ func TestVectorsOfAnAuthority(t *testing.T) {
 	v := vectors.Check(t, "authority", signedVector{
 		AuthoritySeed: vectors.Count(0x20, 32), AuthorityKey: public[:], AuthorityID: id[:], Fingerprint: testHolder[:],
 		Certificate: vectorCertificate(t).Raw(), KeyRevoked: ofKey.Raw(), SerialRevoked: ofCertificate.Raw(),
+		Permit: vectorPermit(t).Raw(),
 	})
 	key := ed25519.NewKeyFromSeed(v.AuthoritySeed)
 	sum := sha256.Sum256(v.AuthorityKey)
@@ -154,5 +156,9 @@ func TestVectorsOfAnAuthority(t *testing.T) {
 	}))
 	vectors.Equal(t, "revocation of a certificate", v.SerialRevoked, signed("weft 1 revocation\x00", vectors.Map{
 		{Key: 2, Value: uint64(7)}, {Key: 3, Value: noon}, {Key: 4, Value: sum[:8]},
+	}))
+	old, next := Secret{1}.ID(), Secret{2}.ID()
+	vectors.Equal(t, "permit for a rotation", v.Permit, signed("weft 1 rotation\x00", vectors.Map{
+		{Key: 1, Value: old[:]}, {Key: 2, Value: next[:]}, {Key: 3, Value: noon - day/2}, {Key: 4, Value: noon + day/2}, {Key: 5, Value: sum[:8]},
 	}))
 }

@@ -27,7 +27,7 @@ func newAuthority() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newAuthorityNew(), newAuthorityRequest(), newAuthoritySign(), newAuthorityRevoke(), newAuthorityShow())
+	cmd.AddCommand(newAuthorityNew(), newAuthorityRequest(), newAuthoritySign(), newAuthorityRotate(), newAuthorityRevoke(), newAuthorityShow())
 	return cmd
 }
 

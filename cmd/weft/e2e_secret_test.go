@@ -142,6 +142,53 @@ func TestASecretIsRotatedThroughSessionsAlsoAcrossAKillWithoutALostPacket(t *tes
 	}
 }
 
+// In a strict cluster the authority's permit leads, and nothing else: its key is on no node.
+func TestAStrictClusterRotatesItsSecretWithTheAuthoritysPermitAlone(t *testing.T) {
+	o := newOperator(t, 3)
+	startAll(t, o.Cluster)
+	a, b := o.Nodes[0], o.Nodes[1]
+	running := pingRound(t, o.Nodes)
+	old := secretsOf(t, a)[0]
+	if _, err := rotate(t, a); err == nil || !strings.Contains(err.Error(), "weft authority rotate") {
+		t.Errorf("without a permit: %v", err)
+	}
+	request := strings.Fields(o.weft(t, a, "secret", "rotate", "--request", "--socket", a.Socket()))
+	if held := secretsOf(t, b); len(held) != 1 || held[0] != old {
+		t.Error("another node was given a secret that nobody has signed")
+	}
+	foreign, permit := filepath.Join(a.Dir(), "foreign"), filepath.Join(a.Dir(), "permit")
+	o.weft(t, a, "authority", "new", "--key", foreign+".key", "--public", foreign+".pub")
+	for file, key := range map[string]string{foreign: foreign + ".key", permit: o.key} {
+		text := o.weft(t, a, append([]string{"authority", "rotate", "--key", key}, request...)...)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := rotate(t, a, "--signed", foreign); err == nil || !strings.Contains(err.Error(), "of another authority") {
+		t.Errorf("with a permit of another authority: %v", err)
+	}
+	for i, step := range []struct {
+		leader *cluster.Node
+		flags  []string
+	}{{a, []string{"--signed", permit}}, {b, nil}, {a, nil}} {
+		if r, err := rotate(t, step.leader, step.flags...); err != nil || !r.Done || r.Over != (i == 2) {
+			t.Fatalf("step %d: %+v, %v", i+1, r, err)
+		}
+	}
+	next := secretsOf(t, a)
+	for _, n := range o.Nodes {
+		if got := secretsOf(t, n); !slices.Equal(got, next) || len(got) != 1 || got[0] == old {
+			t.Errorf("%s holds another secret, or %d", n.Name(), len(got))
+		}
+	}
+	awaitSessionsUnder(t, o.Nodes, next[0])
+	noLosses(t, running)
+	if _, err := rotate(t, b, "--signed", permit); err == nil || !strings.Contains(err.Error(), "no rotation has begun") {
+		t.Errorf("the same permit again: %v", err)
+	}
+	nothingShown(t, o.Nodes, old, next[0])
+}
+
 // nothingShown checks that secrets and node keys are in no output of the nodes.
 func nothingShown(t *testing.T, nodes []*cluster.Node, secrets ...trust.Secret) {
 	t.Helper()

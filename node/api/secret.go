@@ -2,13 +2,15 @@ package api
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"time"
 )
 
 // PathRotation asks how far a rotation of the cluster's secret is, by GET, and leads it on by a step, by POST. Each ?without=NAME leaves
-// a node out. The answer is a Rotation; 409 with one line of text says why there is no next step now.
+// a node out; ?signed=PERMIT is the authority's permit, in URL-safe base64 without padding. The answer is a Rotation. With ?request=1
+// POST asks no other node, and the answer is a RotationRequest. 409 with one line of text says why there is no next step now.
 const PathRotation = "/v1/rotation"
 
 // Secret is one of the cluster secrets that a node holds. The id says nothing of the secret itself.
@@ -44,6 +46,14 @@ type Rotation struct {
 	Done  bool           `json:"done"` // all that are not left out are in the phase
 	Over  bool           `json:"over"` // the rotation is complete
 	Nodes []RotationNode `json:"nodes"`
+
+	Barred string `json:"barred,omitempty"` // why no node follows it now: the authority has to sign it
+}
+
+// RotationRequest is what the authority signs of a rotation: the whole public ids of its two secrets, in hexadecimal.
+type RotationRequest struct {
+	Old string `json:"old"`
+	New string `json:"new"`
 }
 
 // RotationNode is one node in a rotation; the one that was asked comes first.
@@ -63,11 +73,19 @@ func (c *Client) Rotation(ctx context.Context) (*Rotation, error) {
 	return ask[*Rotation](ctx, c.patient(rotationTimeout), http.MethodGet, PathRotation)
 }
 
-// Rotate leads the cluster one step on to its next secret; without are names, or beginnings of ids, of nodes that are left out. An
-// error says why there is no next step now.
-func (c *Client) Rotate(ctx context.Context, without []string) (*Rotation, error) {
+// Rotate leads the cluster one step on to its next secret; without are names, or beginnings of ids, of nodes that are left out, signed
+// the authority's permit, or nil. An error says why there is no next step now.
+func (c *Client) Rotate(ctx context.Context, without []string, signed []byte) (*Rotation, error) {
 	query := url.Values{"without": without}
+	if signed != nil {
+		query.Set("signed", base64.RawURLEncoding.EncodeToString(signed))
+	}
 	return ask[*Rotation](ctx, c.patient(rotationTimeout), http.MethodPost, PathRotation+"?"+query.Encode())
+}
+
+// RequestRotation begins a rotation on the daemon's node alone, unless there is one, and returns what the authority signs of it.
+func (c *Client) RequestRotation(ctx context.Context) (*RotationRequest, error) {
+	return ask[*RotationRequest](ctx, c, http.MethodPost, PathRotation+"?request=1")
 }
 
 // patient is the client with another timeout.

@@ -20,7 +20,7 @@ func (s *Secrets) Follow(from trust.Fingerprint, o encap.SecretOffer) encap.Secr
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := slices.Clone(s.held)
-	err := s.follow(from, o)
+	err := s.follow(o)
 	answer := encap.SecretAnswer{ID: o.ID, Held: ids(s.held)}
 	switch {
 	case errors.Is(err, errOther):
@@ -47,16 +47,37 @@ func (s *Secrets) logRefused(from trust.Fingerprint, o encap.SecretOffer, err er
 }
 
 // follow needs mu.
-func (s *Secrets) follow(from trust.Fingerprint, o encap.SecretOffer) error {
+func (s *Secrets) follow(o encap.SecretOffer) error {
 	if o.Phase == encap.SecretAsk {
 		return nil
 	}
-	if s.cfg.Permit != nil {
-		if err := s.cfg.Permit(from, o); err != nil {
-			return err
-		}
+	if err := s.permit(o); err != nil {
+		return err
 	}
-	return s.step(o)
+	if err := s.step(o); err != nil {
+		return err
+	}
+	s.noteSigned(o)
+	return nil
+}
+
+// permit says why the rotation of an offer may not be followed.
+func (s *Secrets) permit(o encap.SecretOffer) error {
+	if s.cfg.Permit == nil {
+		return nil
+	}
+	return s.cfg.Permit(o)
+}
+
+// needsPermit reports whether this node follows no rotation that the authority did not sign.
+func (s *Secrets) needsPermit() bool { return errors.Is(s.permit(encap.SecretOffer{}), ErrUnsigned) }
+
+// noteSigned keeps another signature under the rotation that is followed: this node may be asked to lead it on. It needs mu.
+func (s *Secrets) noteSigned(o encap.SecretOffer) {
+	if r := rotationOf(o); s.needsPermit() && s.record.Rotation.same(r) && !bytes.Equal(s.record.Rotation.Signed, r.Signed) {
+		s.record.Rotation = r
+		s.keepRecord()
+	}
 }
 
 // step goes to the phase of an offer. It needs mu.
@@ -71,7 +92,9 @@ func (s *Secrets) step(o encap.SecretOffer) error {
 	}
 }
 
-func rotationOf(o encap.SecretOffer) *rotation { return &rotation{Old: name(o.Old), New: name(o.New)} }
+func rotationOf(o encap.SecretOffer) *rotation {
+	return &rotation{Old: name(o.Old), New: name(o.New), Signed: o.Signed}
+}
 
 // holds returns the secret of that id; false: it is not held.
 func (s *Secrets) holds(id trust.SecretID) (trust.Secret, bool) {
@@ -102,9 +125,13 @@ func (s *Secrets) add(o encap.SecretOffer) error {
 	return s.keep(o, []trust.Secret{s.held[0], o.Secret})
 }
 
-// outranked refuses an offer unless it goes before the rotation that the second secret is of.
+// outranked refuses an offer unless it goes before the rotation that the second secret is of: one that lacks the authority's signature
+// goes before none.
 func (s *Secrets) outranked(o encap.SecretOffer) error {
 	r := s.record.Rotation
+	if r != nil && len(r.Signed) == 0 && s.needsPermit() {
+		return nil // nobody but this node has heard of it
+	}
 	if r == nil {
 		return fmt.Errorf("its secret_file holds the secrets %s: finish that change by file first", strings.Join(shortNames(s.held), " and "))
 	}

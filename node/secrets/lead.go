@@ -16,8 +16,11 @@ import (
 // ErrNoStep says that a rotation cannot go on now; the text says why, and what to do.
 var ErrNoStep = errors.New("secrets: no next step")
 
+// ErrUnsigned says that the authority must sign a rotation before any other node may be asked to follow it.
+var ErrUnsigned = errors.New("the authority has not signed this rotation")
+
 func noStep(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrNoStep, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%w: %w", ErrNoStep, fmt.Errorf(format, args...))
 }
 
 var phases = map[encap.SecretPhase]string{
@@ -60,6 +63,9 @@ func (s *Secrets) state() *api.Rotation {
 	r := &api.Rotation{Phase: phases[phase], Nodes: []api.RotationNode{{Name: "this node", State: api.RotationFollows, Holds: shortNames(s.held)}}}
 	if phase != encap.SecretAsk {
 		r.Old, r.New = o.Old.Short(), o.New.Short()
+		if err := s.permit(o); err != nil {
+			r.Barred = err.Error()
+		}
 	}
 	return r
 }
@@ -71,7 +77,7 @@ func (s *Secrets) phase() (encap.SecretPhase, encap.SecretOffer) {
 	if r == nil {
 		return encap.SecretAsk, encap.SecretOffer{}
 	}
-	o := encap.SecretOffer{Old: trust.SecretID(r.Old), New: trust.SecretID(r.New), Phase: encap.SecretAdd}
+	o := encap.SecretOffer{Old: trust.SecretID(r.Old), New: trust.SecretID(r.New), Phase: encap.SecretAdd, Signed: r.Signed}
 	o.Secret, _ = s.holds(o.New)
 	switch {
 	case s.held[0].ID() == o.New && len(s.held) == 1:
@@ -82,18 +88,34 @@ func (s *Secrets) phase() (encap.SecretPhase, encap.SecretOffer) {
 	return o.Phase, o
 }
 
-// Rotate leads the cluster one step on: it begins a rotation, or brings all members into the phase that this node is in and then, if
-// all but those that are left out are there, into the next. The error is an ErrNoStep, or says why this node cannot follow itself.
-func (s *Secrets) Rotate(ctx context.Context, without []string) (*api.Rotation, error) {
+// Request begins a rotation on this node alone, unless there is one, and returns it: the authority signs the ids of its secrets. The
+// error is an ErrNoStep, or says why this node cannot hold another secret.
+func (s *Secrets) Request() (old, next trust.SecretID, err error) {
 	if !s.leading.TryLock() {
-		return nil, noStep("this node is about another step: wait for its end")
+		return old, next, errLeading
+	}
+	defer s.leading.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, _, err := s.begin()
+	return o.Old, o.New, err
+}
+
+var errLeading = noStep("this node is about another step: wait for its end")
+
+// Rotate leads the cluster one step on: it begins a rotation, or brings all members into the phase that this node is in and then, if
+// all but those that are left out are there, into the next. signed is the authority's permit for it, and may be nil: the one that was
+// given before counts until its end. The error is an ErrNoStep, or says why this node cannot follow itself.
+func (s *Secrets) Rotate(ctx context.Context, without []string, signed []byte) (*api.Rotation, error) {
+	if !s.leading.TryLock() {
+		return nil, errLeading
 	}
 	defer s.leading.Unlock()
 	left, err := s.named(without)
 	if err != nil {
 		return nil, err
 	}
-	o, begun, err := s.begin()
+	o, begun, err := s.beginSigned(signed)
 	if err != nil {
 		return nil, err
 	}
@@ -107,10 +129,44 @@ func (s *Secrets) Rotate(ctx context.Context, without []string) (*api.Rotation, 
 	return s.result(o, s.askAll(ctx, o, left)), nil
 }
 
-// begin is the offer of the phase that this node is in. Where there is no rotation, it begins one.
-func (s *Secrets) begin() (o encap.SecretOffer, begun bool, err error) {
+// beginSigned is begin with a permit of the authority's: the one that is given, or that was before. begun is also true where this is the
+// first, so that no other node was asked yet.
+func (s *Secrets) beginSigned(signed []byte) (o encap.SecretOffer, begun bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.unrequested(signed); err != nil {
+		return o, false, err
+	}
+	if o, begun, err = s.begin(); err != nil {
+		return o, false, err
+	}
+	if signed != nil {
+		begun = len(o.Signed) == 0
+		o.Signed = signed
+	}
+	if err := s.permit(o); err != nil {
+		return o, false, noStep("%w", err)
+	}
+	s.noteSigned(o)
+	return o, begun, nil
+}
+
+// unrequested is the error of a step that a permit is given for, or is needed for, where no rotation has begun. It needs mu.
+func (s *Secrets) unrequested(signed []byte) error {
+	phase, _ := s.phase()
+	switch {
+	case phase != encap.SecretAsk:
+		return nil
+	case signed != nil:
+		return noStep("no rotation has begun on this node that a permit could be for: run this where 'weft secret rotate --request' was run")
+	case s.needsPermit():
+		return noStep("%w", s.permit(encap.SecretOffer{}))
+	}
+	return nil
+}
+
+// begin is the offer of the phase that this node is in. Where there is no rotation, it begins one. It needs mu.
+func (s *Secrets) begin() (o encap.SecretOffer, begun bool, err error) {
 	phase, o := s.phase()
 	if phase != encap.SecretAsk {
 		return o, false, nil
@@ -130,8 +186,11 @@ func (s *Secrets) begin() (o encap.SecretOffer, begun bool, err error) {
 func (s *Secrets) advance(o encap.SecretOffer) (encap.SecretOffer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r := s.record.Rotation; r == nil || *r != *rotationOf(o) {
+	if !s.record.Rotation.same(rotationOf(o)) {
 		return o, noStep("another rotation goes before this one: look with 'weft secret rotate --status'")
+	}
+	if err := s.permit(o); err != nil {
+		return o, noStep("%w", err)
 	}
 	o.Phase++
 	if o.Phase == encap.SecretRetire {
@@ -144,11 +203,6 @@ func (s *Secrets) advance(o encap.SecretOffer) (encap.SecretOffer, error) {
 
 // own follows an offer of this node's. It needs mu.
 func (s *Secrets) own(o encap.SecretOffer) error {
-	if s.cfg.Permit != nil {
-		if err := s.cfg.Permit(trust.Fingerprint{}, o); err != nil {
-			return noStep("%v", err)
-		}
-	}
 	err := s.step(o)
 	if err == nil {
 		s.logStep(o)

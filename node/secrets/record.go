@@ -40,9 +40,13 @@ type dated struct {
 
 // rotation is the change from one secret to another.
 type rotation struct {
-	Old name `json:"old"`
-	New name `json:"new"`
+	Old    name   `json:"old"`
+	New    name   `json:"new"`
+	Signed []byte `json:"signed,omitempty"` // by the authority, where there is one: a trust.RotationPermit
 }
+
+// same reports whether both go from the same secret to the same one.
+func (r *rotation) same(o *rotation) bool { return r != nil && r.Old == o.Old && r.New == o.New }
 
 // name is a secret's public id, in JSON all of it in hexadecimal.
 type name trust.SecretID

@@ -49,7 +49,7 @@ func TestANodeThatCannotFollowSaysWhyAndNothingGoesOn(t *testing.T) {
 	}
 }
 
-func refuseOffers(trust.Fingerprint, encap.SecretOffer) error {
+func refuseOffers(encap.SecretOffer) error {
 	return errors.New("the authority's signature is missing")
 }
 
@@ -59,7 +59,7 @@ func TestANodeThatCannotWriteItsOwnSecretBeginsNothing(t *testing.T) {
 		if err := errors.Join(os.Remove(filepath.Join(a.dir, RecordFile)), os.Mkdir(filepath.Join(a.dir, RecordFile), 0o700)); err != nil {
 			t.Fatal(err)
 		}
-		_, err := a.Rotate(t.Context(), nil)
+		_, err := a.Rotate(t.Context(), nil, nil)
 		if !errors.Is(err, ErrNoStep) || !strings.Contains(err.Error(), RecordFile) {
 			t.Errorf("error %v", err)
 		}
@@ -145,10 +145,10 @@ func TestANameThatTwoNodesHaveLeavesNobodyOut(t *testing.T) {
 	inCluster(t, three, func(t *testing.T, c *cluster) {
 		a, b, other := c.order[0], c.order[1], c.order[2]
 		other.name = b.name
-		if _, err := a.Rotate(t.Context(), []string{b.name}); !errors.Is(err, ErrNoStep) || !strings.Contains(err.Error(), other.id.Short()) {
+		if _, err := a.Rotate(t.Context(), []string{b.name}, nil); !errors.Is(err, ErrNoStep) || !strings.Contains(err.Error(), other.id.Short()) {
 			t.Errorf("by the name of two: %v", err)
 		}
-		r, err := a.Rotate(t.Context(), []string{other.id.Short()})
+		r, err := a.Rotate(t.Context(), []string{other.id.Short()}, nil)
 		if err != nil || !r.Done || len(b.Held()) != 2 || len(other.Held()) != 1 {
 			t.Errorf("by the beginning of an id: %+v, %v", r, err)
 		}

@@ -37,8 +37,9 @@ type Config struct {
 	Members  func() []Member // all whose claims are known, but for this node
 	Barred   func() []Member // those that this node refuses, such as revoked ones: they are never asked; may be nil
 
-	// Permit says why an offer of a peer's may not be followed; nil: it may. Where no Permit is given, each member may offer a secret.
-	Permit func(from trust.Fingerprint, o encap.SecretOffer) error
+	// Permit says why a rotation may not be followed now, whoever leads it; nil: it may. It looks at an offer's Old, New and Signed
+	// alone. The error is ErrUnsigned where the authority did not sign it. Where no Permit is given, each member may lead one.
+	Permit func(o encap.SecretOffer) error
 }
 
 // Secrets are those of a running node. Its methods may be called from any goroutine.

@@ -42,7 +42,7 @@ type testNode struct {
 	older   bool
 	lose    atomic.Int32 // so many of the next frames to it
 	changed int          // how often the router was told
-	permit  func(trust.Fingerprint, encap.SecretOffer) error
+	permit  func(encap.SecretOffer) error
 	stop    func()
 }
 
@@ -186,7 +186,7 @@ func (c *cluster) noSecretShown() {
 // rotate leads on from n, and fails the test if that is refused.
 func (n *testNode) rotate(without ...string) *api.Rotation {
 	n.c.t.Helper()
-	r, err := n.Rotate(n.c.t.Context(), without)
+	r, err := n.Rotate(n.c.t.Context(), without, nil)
 	if err != nil {
 		n.c.t.Fatalf("%s: %v", n.name, err)
 	}
@@ -270,7 +270,7 @@ func TestARotationWaitsForANodeThatIsAwayUnlessItIsLeftOut(t *testing.T) {
 			}
 		}
 		b.checkHolds("waiting", old, r.New)
-		if _, err := a.Rotate(t.Context(), []string{"d"}); !errors.Is(err, ErrNoStep) || !strings.Contains(err.Error(), `no node "d"`) {
+		if _, err := a.Rotate(t.Context(), []string{"d"}, nil); !errors.Is(err, ErrNoStep) || !strings.Contains(err.Error(), `no node "d"`) {
 			t.Errorf("leaving out nobody: %v", err)
 		}
 		if r = a.rotate("c"); !r.Done || r.Phase != api.RotationFirst || states(r)["c"] != api.RotationLeft {
