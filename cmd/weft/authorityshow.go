@@ -22,7 +22,7 @@ func newAuthorityShow() *cobra.Command {
 		Use:   "show FILE",
 		Short: "Show what a certificate says, and whether it counts",
 		Long: "Show what a certificate says, and whether it counts at this moment. With --public its signature is checked, too; without,\n" +
-			"anybody may have written it.",
+			"anybody may have written it. The exit code is 1 if it does not count.",
 		Example: "  weft authority show vm-1.crt --public authority.pub\n  weft authority show vm-1.crt --json",
 		Args:    cobra.ExactArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -36,12 +36,10 @@ func newAuthorityShow() *cobra.Command {
 		if err != nil {
 			return config.Errorf("%w", err)
 		}
-		if asJSON {
-			enc := json.NewEncoder(cmd.OutOrStdout())
-			enc.SetIndent("", "  ")
-			return enc.Encode(shown)
+		if err := shown.show(cmd.OutOrStdout(), asJSON); err != nil || shown.Counts {
+			return err
 		}
-		return shown.print(cmd.OutOrStdout())
+		return fmt.Errorf("%s: %s", args[0], shown.Reason)
 	}
 	return cmd
 }
@@ -74,6 +72,15 @@ func showCertificate(file, public string, now time.Time) (*shownCertificate, err
 		s.Reason = err.Error()
 	}
 	return s, nil
+}
+
+func (s *shownCertificate) show(w io.Writer, asJSON bool) error {
+	if !asJSON {
+		return s.print(w)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(s)
 }
 
 func (s *shownCertificate) print(w io.Writer) error {

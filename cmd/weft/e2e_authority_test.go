@@ -219,6 +219,11 @@ func TestCommandsOfTheAuthorityRefuseInOneLineAndOverwriteNothing(t *testing.T) 
 		{"--until: 2001-01-01 is past", []string{"sign", "vm-1", fp, "--subnet", "10.244.1.0/24", "--until", "2001-01-01"}},
 		{`has spaces or control characters`, []string{"sign", "vm 1", fp, "--subnet", "10.244.1.0/24", "--key", key}},
 		{"--key: " + public + `: not the private key of an authority: it holds a "PUBLIC KEY"`, []string{"sign", "vm-1", fp, "--subnet", "10.244.1.0/24", "--key", public}},
+		{"NAME and FINGERPRINT are missing", []string{"sign"}},
+		{"OLD and NEW are missing", []string{"rotate"}},
+		{`OLD: "x" is not the id of a secret`, []string{"rotate", "x", strings.Repeat("ab", 16)}},
+		{"OLD and NEW are the same secret", []string{"rotate", strings.Repeat("ab", 16), strings.Repeat("ab", 16)}},
+		{"--days: 91 is not a number of days", []string{"rotate", strings.Repeat("ab", 16), strings.Repeat("cd", 16), "--days", "91"}},
 		{"say what is revoked", []string{"revoke", "--key", key}},
 		{"say one thing that is revoked", []string{"revoke", "--key", key, "--serial", "1", "--fingerprint", fp}},
 		{key + `: not a certificate: it holds a "PRIVATE KEY"`, []string{"show", key}},
@@ -280,20 +285,23 @@ func TestTheAuthorityShowsWhatACertificateSays(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	show := func(flags ...string) (s shownCertificate) {
+	show := func(code int, flags ...string) (s shownCertificate) {
 		t.Helper()
-		out, _ := command(t, 0, append([]string{"authority", "show", file, "--json"}, flags...)...)
+		out, stderr := command(t, code, append([]string{"authority", "show", file, "--json"}, flags...)...)
 		if err := json.Unmarshal([]byte(out), &s); err != nil {
 			t.Fatal(err)
 		}
+		if said := strings.Count(stderr, "\n"); said != code {
+			t.Errorf("exit code %d, and %q", code, stderr)
+		}
 		return s
 	}
-	if s := show("--public", public); !s.Checked || !s.Counts || s.Name != "vm-1" || s.Fingerprint != fp || len(s.Subnets) != 1 || len(s.Routes) != 1 || s.Serial == 0 {
+	if s := show(0, "--public", public); !s.Checked || !s.Counts || s.Name != "vm-1" || s.Fingerprint != fp || len(s.Subnets) != 1 || len(s.Routes) != 1 || s.Serial == 0 {
 		t.Errorf("%+v", s)
 	}
 	other := filepath.Join(dir, "b.pub")
 	command(t, 0, "authority", "new", "--key", filepath.Join(dir, "b.key"), "--public", other)
-	if s := show("--public", other); s.Counts || !strings.Contains(s.Reason, "another authority") {
+	if s := show(1, "--public", other); s.Counts || !strings.Contains(s.Reason, "another authority") {
 		t.Errorf("with another authority's key: %+v", s)
 	}
 	if out, _ := command(t, 0, "authority", "show", file); !strings.Contains(out, "its signature was not checked") {

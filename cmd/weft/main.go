@@ -84,8 +84,10 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
+		Version:       versionText(),
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
 	})
@@ -108,7 +110,7 @@ func finish(cmd *cobra.Command) {
 	}
 }
 
-// markUsage makes wrong arguments of a command exit with 2.
+// markUsage makes wrong arguments of a command exit with 2, and says which.
 func markUsage(cmd *cobra.Command) {
 	check := cmd.Args
 	if check == nil {
@@ -116,7 +118,7 @@ func markUsage(cmd *cobra.Command) {
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
+			return usageError{fmt.Errorf("%w (see '%s --help')", wrongArguments(cmd, args, err), cmd.CommandPath())}
 		}
 		return nil
 	}

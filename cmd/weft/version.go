@@ -17,14 +17,19 @@ func newVersion() *cobra.Command {
 		Example: "  weft version\n  weft version --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			v := version.Get()
 			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(v)
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(version.Get())
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "weft %s (wire %d to %d, %s, %s)\n", v.Version, v.WireMin, v.WireMax, v.Go, v.Platform)
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionText())
 			return err
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// versionText is what 'weft version' and 'weft --version' say.
+func versionText() string {
+	v := version.Get()
+	return fmt.Sprintf("weft %s (wire %d to %d, %s, %s)", v.Version, v.WireMin, v.WireMax, v.Go, v.Platform)
 }
