@@ -118,7 +118,7 @@ func (e *Engine) SetBound(bound int) {
 		e.Doubt()
 		return
 	}
-	e.bad = min(e.bad, bound+1)
+	e.good, e.bad = min(e.good, bound), min(e.bad, bound+1)
 	e.trials.keep(e.good, bound+1)
 	e.grown = time.Time{}
 }
