@@ -10,7 +10,12 @@ type MismatchError struct {
 
 // Error names the setting and both values.
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("encap: %s differs: ours is %s, theirs is %s", e.Field, orNone(e.Ours), orNone(e.Theirs))
+	return "encap: " + e.Why()
+}
+
+// Why is the reason as a clause, for people.
+func (e *MismatchError) Why() string {
+	return fmt.Sprintf("%s differs: ours is %s, theirs is %s", e.Field, orNone(e.Ours), orNone(e.Theirs))
 }
 
 func orNone(s string) string {

@@ -213,13 +213,14 @@ func (r *Router) completed(p *peer, from encap.Endpoint, err error) {
 	}
 }
 
-func (r *Router) refuse(p *peer, err error) {
-	if p.reason != err.Error() {
-		r.log.Warn("router.peer.refused", "peer", p.config.Name, "reason", err.Error())
-		r.emit(Event{Kind: Refused, Peer: p.id, Name: p.config.Name, Reason: err.Error()})
+func (r *Router) refuse(p *peer, m *encap.MismatchError) {
+	why := m.Why()
+	if p.reason != why {
+		r.log.Warn("router.peer.refused", "peer", p.config.Name, "reason", why)
+		r.emit(Event{Kind: Refused, Peer: p.id, Name: p.config.Name, Reason: why})
 	}
 	if p.link.up {
-		r.down(p, err.Error())
+		r.down(p, why)
 	}
-	p.reason = err.Error()
+	p.reason = why
 }
