@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 
@@ -86,18 +87,24 @@ func ReadAuthority(path string) (*Authority, error) {
 }
 
 // WriteNew writes the private key to one file (0600) and the public one to another (0644). A file that is there already is
-// never touched: the error names it, and then neither is written.
+// never touched: the error names it, and then neither is there.
 func (a *Authority) WriteNew(private, public string) error {
-	for _, path := range []string{private, public} {
-		if _, err := os.Lstat(path); err == nil {
-			return fmt.Errorf("trust: %s: it is there already (a key is never overwritten: name another file, or move it away)", path)
-		}
+	if err := writeNewKey(private, a.PEM(), 0o600); err != nil {
+		return err
 	}
-	if err := atomicfile.Write(private, a.PEM(), 0o600); err != nil {
+	if err := writeNewKey(public, a.public.PEM(), 0o644); err != nil {
+		return errors.Join(err, os.Remove(private))
+	}
+	return nil
+}
+
+func writeNewKey(path string, text []byte, perm os.FileMode) error {
+	err := atomicfile.Create(path, text, perm)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("trust: %s: it is there already (a key is never overwritten: name another file, or move it away)", path)
+	}
+	if err != nil {
 		return fmt.Errorf("trust: new authority: %w", err)
-	}
-	if err := atomicfile.Write(public, a.public.PEM(), 0o644); err != nil {
-		return errors.Join(fmt.Errorf("trust: new authority: %w", err), os.Remove(private))
 	}
 	return nil
 }

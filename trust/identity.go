@@ -103,8 +103,11 @@ func LoadIdentity(dir string, random io.Reader) (id *Identity, created bool, err
 	path := filepath.Join(dir, IdentityFile)
 	seed, info, err := atomicfile.Read(path, maxKeyFile)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && random != nil && isAbsent(path):
+	case errors.Is(err, fs.ErrNotExist) && random != nil:
 		id, err = createIdentity(path, random)
+		if errors.Is(err, fs.ErrExist) { // somebody else was first, or a symbolic link leads nowhere
+			return LoadIdentity(dir, nil)
+		}
 		return id, err == nil, err
 	case err != nil:
 		return nil, false, fmt.Errorf("trust: read node key: %w (put it back from a copy, or move it away to become a new node)", err)
@@ -147,18 +150,13 @@ func ReplaceIdentity(dir string, random io.Reader, before func(old, next *Identi
 	return old, next, nil
 }
 
-// isAbsent reports whether nothing is at path, not even a symbolic link.
-func isAbsent(path string) bool {
-	_, err := os.Lstat(path)
-	return errors.Is(err, fs.ErrNotExist)
-}
-
+// createIdentity makes the file of a new identity. The error wraps fs.ErrExist where something is there by now.
 func createIdentity(path string, random io.Reader) (*Identity, error) {
 	seed := make([]byte, seedLen)
 	if _, err := io.ReadFull(random, seed); err != nil {
 		return nil, fmt.Errorf("trust: draw node key: %w", err)
 	}
-	if err := atomicfile.Write(path, seed, 0o600); err != nil {
+	if err := atomicfile.Create(path, seed, 0o600); err != nil {
 		return nil, fmt.Errorf("trust: new node key: %w", err)
 	}
 	return NewIdentity(seed)

@@ -10,7 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 )
@@ -213,4 +216,28 @@ func FuzzParseFingerprint(f *testing.F) {
 			t.Errorf("%q reads as %v", text, got)
 		}
 	})
+}
+
+// A daemon and 'weft authority request' may both find that there is no key yet.
+func TestOfManyThatMakeAKeyAtOnceAllGetTheSame(t *testing.T) {
+	dir := t.TempDir()
+	var all sync.WaitGroup
+	var made atomic.Int32
+	found := make([]Fingerprint, 16)
+	for i := range found {
+		all.Go(func() {
+			id, created, err := LoadIdentity(dir, rand.Reader)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if found[i] = id.Fingerprint(); created {
+				made.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if left := slices.Compact(found); made.Load() != 1 || len(left) != 1 {
+		t.Errorf("%d were made, %d times another one was returned", made.Load(), len(left)-1)
+	}
 }

@@ -14,8 +14,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
+	"github.com/weftnet/weft/atomicfile"
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/trust"
@@ -188,7 +187,11 @@ func writeSecret(path string, secret trust.Secret) (created bool, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return false, fmt.Errorf("setup: make the directory of %s: %w", path, config.RootHint(err))
 	}
-	if err := renameio.WriteFile(path, []byte(secret.Text()+"\n"), 0o600); err != nil {
+	err = atomicfile.Create(path, []byte(secret.Text()+"\n"), 0o600)
+	if errors.Is(err, fs.ErrExist) { // it came meanwhile, or is a symbolic link that leads nowhere
+		return false, config.KeyErrorf("secret_file", "%s %w: it came just now, or is a symbolic link that leads nowhere; try again, or delete it first", path, ErrExists)
+	}
+	if err != nil {
 		return false, fmt.Errorf("setup: write secret: %w", config.RootHint(err))
 	}
 	return true, nil
