@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +17,9 @@ const (
 
 // laneTypes are the types of frames that come to the lanes, whether this build knows them or not: those that carry packets.
 var laneTypes = []Type{Data, Relay, partType}
+
+// InLanes reports whether frames of the type come to the lanes of a port that has a control socket.
+func (t Type) InLanes() bool { return slices.Contains(laneTypes, t) }
 
 // partType is of frames that are parts of another.
 const partType Type = 8

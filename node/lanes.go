@@ -49,6 +49,7 @@ func (n *Node) openPort() error {
 func (n *Node) listen(lanes int) (encap.Port, error) {
 	return n.listenUDP(encap.UDPOptions{
 		Listen: n.config().Listen, Lanes: lanes, GSO: n.config().Offload.GSO, GRO: n.config().Offload.GRO,
+		Control: true,
 	})
 }
 

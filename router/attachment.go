@@ -45,6 +45,9 @@ func (r *Router) wake() {
 	for _, l := range r.lanes {
 		l.wake()
 	}
+	if r.controlPort != nil {
+		r.controlPort.wake()
+	}
 }
 
 // DeviceLost reports whether the device failed and no other has taken its place: Attach one.

@@ -22,49 +22,87 @@ type message struct {
 func (r *Router) runControl(ctx context.Context, failed <-chan error) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			r.farewell()
-			return nil
-		case err := <-failed:
+	for first := 0; ; {
+		if first < cap(r.control) && r.takeControl() {
+			first++
+		} else if ended, err := r.takeAny(ctx, failed, timer.C); ended {
 			return err
-		case f := <-r.calls:
-			f()
-		case m := <-r.control:
-			r.handleControl(m)
-		case m := <-r.handshakes:
-			r.handleHandshake(m)
-		case f := <-r.curve.done:
-			f()
-		case m := <-r.hearsay:
-			r.handleHearsay(m)
-		case <-timer.C:
+		} else {
+			first = 0
 		}
 		r.announce()
 		timer.Reset(r.step())
 	}
 }
 
+// takeControl takes a frame of a session, if one waits. They come before all that strangers may send, but no more of them than their
+// mailbox holds before the rest gets a turn.
+func (r *Router) takeControl() bool {
+	select {
+	case m := <-r.control:
+		r.handleControl(m)
+		return true
+	default:
+		return false
+	}
+}
+
+// takeAny waits for something to do, and does it.
+func (r *Router) takeAny(ctx context.Context, failed <-chan error, due <-chan time.Time) (ended bool, err error) {
+	select {
+	case <-ctx.Done():
+		r.farewell()
+		return true, nil
+	case err := <-failed:
+		return true, err
+	case f := <-r.calls:
+		f()
+	case m := <-r.control:
+		r.handleControl(m)
+	case m := <-r.handshakes:
+		r.handleHandshake(m)
+	case f := <-r.curve.done:
+		f()
+	case m := <-r.hearsay:
+		r.handleHearsay(m)
+	case <-due:
+	}
+	return false, nil
+}
+
 // longestSleep bounds how late control notices what lanes only note: that an idle path carries traffic now.
 const longestSleep = time.Second
 
-// step lets every link and session act, and returns how long nothing will be due.
+// step lets the links and sessions act that are due, and returns how long nothing will be.
 func (r *Router) step() time.Duration {
 	now := r.now()
 	wait := min(r.stepHold(now), r.stepSecrets(now), r.stepLimiter(now))
-	for _, p := range r.peers {
-		r.stepPeer(p, now)
-		due := p.link.due(now, r.at(p.heard.Load()), r.at(p.carried.Load()), p.rtt)
-		wait = min(wait, due.Sub(now), r.stepBacklog(p))
-		if due := p.session.Due(); !due.IsZero() { // not a moment later are frames under old keys taken
-			wait = min(wait, due.Sub(now))
-		}
+	p := r.schedule.first()
+	for ; p != nil && !p.slot.due.After(now); p = r.schedule.first() {
+		r.schedule.set(p, now.Add(r.stepPeer(p, now)))
+	}
+	if p != nil {
+		wait = min(wait, p.slot.due.Sub(now))
+	}
+	return wait
+}
+
+// stepPeer lets a peer's link and session act, and returns how long nothing will be due: a millisecond at least.
+func (r *Router) stepPeer(p *peer, now time.Time) time.Duration {
+	r.actOn(p, now)
+	wait := min(longestSleep, r.linkDue(p, now).Sub(now), r.stepBacklog(p))
+	if due := p.session.Due(); !due.IsZero() { // not a moment later are frames under old keys taken
+		wait = min(wait, due.Sub(now))
 	}
 	return max(wait, time.Millisecond)
 }
 
-func (r *Router) stepPeer(p *peer, now time.Time) {
+func (r *Router) linkDue(p *peer, now time.Time) time.Time {
+	return p.link.due(now, r.at(p.heard.Load()), r.at(p.carried.Load()), p.rtt)
+}
+
+// actOn does what is due.
+func (r *Router) actOn(p *peer, now time.Time) {
 	switch p.link.step(now, r.at(p.heard.Load()), r.at(p.carried.Load()), p.rtt) {
 	case probe:
 		r.sendProbe(p, encap.Probe, p.path.Load().endpoint, p.probes.next(now))
@@ -124,7 +162,7 @@ func controlTrain(frame []byte, to encap.Endpoint) encap.Train {
 
 // sendTrains sends control frames, from any goroutine, and returns how many were sent.
 func (r *Router) sendTrains(trains []encap.Train) int {
-	result := r.conns[0].Send(trains)
+	result := r.controlConn().Send(trains)
 	r.ctl.drop(TooBig, result.TooBig)
 	r.ctl.drop(Unreachable, result.Unreachable)
 	r.ctl.drop(SendFailed, result.Failed)

@@ -15,8 +15,9 @@ type curve struct {
 	done  chan func()  // results; each is for the control goroutine
 }
 
-// step is a job of a session, and who takes its result in the control goroutine.
+// step is a job of a peer's session, and who takes its result in the control goroutine.
 type step struct {
+	peer *peer
 	job  *encap.Job
 	take func(frame []byte, err error)
 }
@@ -42,7 +43,7 @@ func (r *Router) runCurve() {
 		select {
 		case s := <-r.curve.steps:
 			s.job.Compute()
-			r.result(func() { s.take(s.job.Finish(r.now())) })
+			r.result(func() { r.finish(s) })
 		case m := <-r.curve.heard:
 			msg, err := r.cfg.Local.ReadInitiation(m.frame)
 			r.result(func() { r.takeInitiation(m.from, msg, err) })
@@ -50,6 +51,12 @@ func (r *Router) runCurve() {
 			return
 		}
 	}
+}
+
+// finish takes the result of a step, in control.
+func (r *Router) finish(s step) {
+	r.touch(s.peer)
+	s.take(s.job.Finish(r.now()))
 }
 
 // result hands control what came of curve work.
@@ -63,7 +70,8 @@ func (r *Router) result(f func()) {
 // full reports whether no further step may begin now. Only control begins any, so what has room keeps it.
 func (c *curve) full() bool { return len(c.steps) == cap(c.steps) }
 
-// begin gives a step to the workers; full has said that there is room.
-func (c *curve) begin(job *encap.Job, take func(frame []byte, err error)) {
-	c.steps <- step{job: job, take: take}
+// begin gives a step of a peer's session to the workers; full has said that there is room.
+func (r *Router) begin(p *peer, job *encap.Job, take func(frame []byte, err error)) {
+	r.touch(p)
+	r.curve.steps <- step{peer: p, job: job, take: take}
 }

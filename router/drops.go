@@ -125,6 +125,9 @@ func (r *Router) Counters() Counters {
 		c.count(&l.out)
 		c.count(&l.in)
 	}
+	if r.controlPort != nil {
+		c.count(&r.controlPort.counters)
+	}
 	if n := r.unreadable(); n > 0 {
 		c.Dropped[Unreadable] += n
 	}

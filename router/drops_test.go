@@ -274,7 +274,7 @@ func controlDrops() []drop {
 			release := make(chan struct{})
 			go s.b.router.call(func() { <-release })
 			synctest.Wait()
-			for range cap(s.b.router.control) + 1 {
+			for range maxControlOf + 1 {
 				s.send(s.control(encap.Gossip + 1)) // a goodbye; harmless, as a does not stop
 			}
 			time.Sleep(10 * time.Millisecond)

@@ -37,6 +37,7 @@ func (r *Router) sendGossip(to trust.Fingerprint, at []netip.AddrPort, packet []
 			body := append(append(make([]byte, 0, len(packet)+len(r.cfg.Boot)), r.cfg.Boot[:]...), packet...)
 			r.sendControl(p, encap.Gossip, body, path.endpoint)
 			p.link.hope(r.now())
+			r.touch(p)
 			return
 		}
 	}

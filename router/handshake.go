@@ -9,21 +9,21 @@ import (
 
 // A handshake's steps begin and end in the control goroutine; the curve work between them is done by curve's goroutines.
 
-// handshake takes a frame of a handshake, in a lane: what does not carry the cluster's mark, answers nothing, or has to stay outside
+// handshake takes a frame of a handshake: what does not carry the cluster's mark, answers nothing, or has to stay outside
 // under load, ends here.
-func (v *receiver) handshake(from encap.Endpoint, h encap.Header, b []byte) {
+func (d *dispatcher) handshake(from encap.Endpoint, h encap.Header, b []byte) {
 	if len(b) > maxControlFrame {
-		v.l.in.drop(BadFrame, 1)
+		d.in.drop(BadFrame, 1)
 		return
 	}
 	m := message{typ: h.Type, from: from}
 	switch {
 	case h.Type == encap.Initiation:
-		v.initiation(m, h, b)
-	case v.l.r.answers(h, b, v.now):
-		v.hand(v.l.r.handshakes, m, b)
+		d.initiation(m, h, b)
+	case d.r.answers(h, b, d.now):
+		d.hand(d.r.handshakes, m, b)
 	default:
-		v.l.in.drop(HandshakeRefused, 1)
+		d.in.drop(HandshakeRefused, 1)
 	}
 }
 
@@ -39,29 +39,29 @@ func (r *Router) answers(h encap.Header, b []byte, clock int64) bool {
 	return ok
 }
 
-// initiation takes an initiation, in a lane.
-func (v *receiver) initiation(m message, h encap.Header, b []byte) {
-	r := v.l.r
-	from := caller{addr: m.from.Addr, member: v.table.called[m.from.Addr.Addr()]}
-	if r.limiter.isHopeless(h.Flags, from, v.now) {
-		v.l.in.drop(HandshakeLimited, 1)
+// initiation takes an initiation.
+func (d *dispatcher) initiation(m message, h encap.Header, b []byte) {
+	r := d.r
+	from := caller{addr: m.from.Addr, member: d.table.called[m.from.Addr.Addr()]}
+	if r.limiter.isHopeless(h.Flags, from, d.now) {
+		d.in.drop(HandshakeLimited, 1)
 		return
 	}
 	mark, ok := r.cfg.Local.Marked(b)
 	if !ok {
-		v.l.in.drop(HandshakeRefused, 1)
+		d.in.drop(HandshakeRefused, 1)
 		return
 	}
-	switch r.limiter.admit(b, mark, from, len(r.curve.heard), v.now) {
+	switch r.limiter.admit(b, mark, from, len(r.curve.heard), d.now) {
 	case allow:
-		v.hand(r.curve.heard, m, b)
+		d.hand(r.curve.heard, m, b)
 	case repeated:
-		v.l.in.drop(HandshakeRefused, 1)
+		d.in.drop(HandshakeRefused, 1)
 	case giveCookie:
 		r.limiter.sendCookie(cookieRequest{from: m.from, mark: mark})
-		v.l.in.drop(HandshakeLimited, 1)
+		d.in.drop(HandshakeLimited, 1)
 	default:
-		v.l.in.drop(HandshakeLimited, 1)
+		d.in.drop(HandshakeLimited, 1)
 	}
 }
 
@@ -89,7 +89,7 @@ func (r *Router) takeInitiation(from encap.Endpoint, msg *encap.InitiationMessag
 		return
 	}
 	forgotten := p.session.Forgotten(msg)
-	r.curve.begin(job, func(response []byte, err error) {
+	r.begin(p, job, func(response []byte, err error) {
 		r.answered(p, from, response, err)
 		if err == nil {
 			r.awaitConfirmation(p, forgotten)
@@ -125,7 +125,7 @@ func (r *Router) initiate(p *peer, to []encap.Endpoint, now time.Time) {
 		r.initiateFailed(p, err)
 		return
 	}
-	r.curve.begin(job, func(frame []byte, err error) {
+	r.begin(p, job, func(frame []byte, err error) {
 		if err != nil {
 			r.initiateFailed(p, err)
 			return
@@ -151,6 +151,7 @@ func (r *Router) handleHandshake(m message) {
 	if r.turnsAway(p, m.from) {
 		return
 	}
+	r.touch(p)
 	if m.typ == encap.Cookie {
 		r.takeCookie(p, m)
 		return
@@ -164,7 +165,7 @@ func (r *Router) handleHandshake(m message) {
 		r.ctl.drop(HandshakeRefused, 1)
 		return
 	}
-	r.curve.begin(job, func(_ []byte, err error) { r.completed(p, m.from, err) })
+	r.begin(p, job, func(_ []byte, err error) { r.completed(p, m.from, err) })
 }
 
 // initiator finds the peer whose initiation a frame answers.

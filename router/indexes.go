@@ -17,8 +17,9 @@ type indexMap struct {
 type binding struct {
 	peer      *peer
 	keys      *encap.Keypair
-	confirmed atomic.Bool // an authenticated frame came under these keys, and control knows
-	told      atomic.Bool // a lane told control of a frame, and control has not looked yet
+	confirmed atomic.Bool  // an authenticated frame came under these keys, and control knows
+	waiting   atomic.Int32 // control frames that wait for control
+	told      atomic.Bool  // a lane told control of a frame, and control has not looked yet
 }
 
 func (x *indexMap) lookup(index uint32) *binding {

@@ -32,6 +32,7 @@ func (l *probeLog) roundTrip(id uint64, now time.Time) (time.Duration, bool) {
 
 // handleControl takes a frame of a known session.
 func (r *Router) handleControl(m message) {
+	m.binding.waiting.Add(-1)
 	kind, body, err := m.binding.keys.OpenControl(m.frame)
 	if err != nil {
 		r.ctl.drop(refusal(err), 1)
@@ -45,6 +46,7 @@ func (r *Router) handleControl(m message) {
 	if r.turnsAway(p, m.from) {
 		return
 	}
+	r.touch(p)
 	r.confirm(m.binding)
 	if kind == encap.Goodbye || kind == encap.Pause {
 		if m.binding.keys == p.session.Current() { // a farewell under earlier keys is of an earlier run
@@ -204,6 +206,7 @@ func (r *Router) announce() {
 	if !r.moved.Swap(false) {
 		return
 	}
+	r.schedule.touchAll()
 	for _, p := range r.peers {
 		if old := p.path.Load(); old != nil {
 			r.follow(p, encap.Endpoint{Addr: old.endpoint.Addr})
@@ -230,6 +233,7 @@ func (r *Router) down(p *peer, reason string) {
 func (r *Router) fall(p *peer, reason string, delay time.Duration) {
 	now := r.now()
 	p.link.fall(now, delay)
+	r.touch(p)
 	p.reason, p.since, p.rtt = reason, now, 0
 	if old := p.path.Swap(nil); old != nil {
 		p.last = old.endpoint.Addr

@@ -30,7 +30,8 @@ type loopOptions struct {
 	clear   bool
 	partial bool
 	spin    int
-	skew    int // by how many lanes the port's connections get each other's frames
+	control bool // the port has a control socket
+	skew    int  // by how many lanes the port's connections get each other's frames
 }
 
 // quiet is a timing in which no probe is sent but those that follow a handshake.
@@ -48,7 +49,7 @@ func loopback(t *testing.T, i int, o loopOptions) *loopSide {
 		o.at = "127.0.0.1"
 	}
 	at := netip.MustParseAddr(o.at)
-	port, err := encap.ListenUDP(encap.UDPOptions{Listen: netip.AddrPortFrom(at, 0).String(), Lanes: o.lanes})
+	port, err := encap.ListenUDP(encap.UDPOptions{Listen: netip.AddrPortFrom(at, 0).String(), Lanes: o.lanes, Control: o.control})
 	if err != nil {
 		t.Skipf("no port with %d lanes at %v: %v", o.lanes, at, err)
 	}

@@ -25,19 +25,18 @@ const mailboxLen = 256
 
 func newMailbox() mailbox { return mailbox{frames: make(chan stray, mailboxLen)} }
 
-// handOver gives a frame to the lane that its sender's lane belongs to. False: there was no room, or that lane cannot be
-// woken.
-func (l *lane) handOver(to *lane, from encap.Endpoint, frame []byte, ecn uint8) bool {
-	if to.poller == nil {
+// handOver gives the lane a frame of its own that came elsewhere. False: there was no room, or the lane cannot be woken.
+func (l *lane) handOver(from encap.Endpoint, frame []byte, ecn uint8) bool {
+	if l.poller == nil {
 		return false
 	}
 	select {
-	case to.mail.frames <- stray{from: from, frame: bytes.Clone(frame), ecn: ecn}:
+	case l.mail.frames <- stray{from: from, frame: bytes.Clone(frame), ecn: ecn}:
 	default:
 		return false
 	}
-	to.mail.some.Store(true)
-	to.wake()
+	l.mail.some.Store(true)
+	l.wake()
 	return true
 }
 

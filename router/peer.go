@@ -21,6 +21,7 @@ type peer struct {
 	backlog backlog
 
 	id     trust.Fingerprint
+	slot   slot // when it is stepped next
 	config PeerConfig
 	link   link           // is it alive, and what to do next
 	probes probeLog       // probes sent and not yet answered
@@ -92,7 +93,9 @@ func (r *Router) peer(id trust.Fingerprint, cfg PeerConfig) *peer {
 		p.link = newLink(r.timing, r.jitter)
 		p.session = r.newSession(p, cfg.Keys)
 		r.peers[id] = p
+		r.schedule.add(p)
 	}
+	r.touch(p)
 	if !slices.Equal(p.config.Endpoints, cfg.Endpoints) {
 		p.link.callSoon(r.now())
 		p.tried = nil
@@ -117,6 +120,7 @@ func (r *Router) forget(id trust.Fingerprint, p *peer) {
 	p.session.Close()
 	r.abandonBacklog(p)
 	r.asked.remove(p.asked)
+	r.schedule.remove(p)
 	delete(r.peers, id)
 }
 

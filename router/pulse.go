@@ -57,7 +57,7 @@ func (b *beat) alive(round uint64) bool { return b.answered.Load() == round || b
 
 // SilentError names the loops that did not answer in time.
 type SilentError struct {
-	Silent []string // "control", "lane 0", or "lane 0 (device)" where the device is read by a loop of its own
+	Silent []string // "control", "control port", "lane 0", or "lane 0 (device)" where the device is read by a loop of its own
 }
 
 // Error implements error.
@@ -65,7 +65,7 @@ func (e *SilentError) Error() string {
 	return fmt.Sprintf("router: no answer from %s", strings.Join(e.Silent, ", "))
 }
 
-// Pulse asks control and the loops of every lane for an answer, and waits for all of them until ctx ends. A lane that waits
+// Pulse asks control and the loops of every lane and of the control port for an answer, and waits for all of them until ctx ends. A lane that waits
 // is woken; a busy one answers between two drains. A loop that reads a device or a port that cannot be polled has answered,
 // too, while it waits for traffic. It returns nil when all answered, a *SilentError that names those that did not, or
 // ErrStopped. It may be called from any goroutine; a second caller waits for the first, and gets an error that wraps ctx's
@@ -128,6 +128,9 @@ func (r *Router) awaitLanes(ctx context.Context, round uint64) (silent []string)
 // silent names the loops that have not answered the round.
 func (r *Router) silent(round uint64) (list []string) {
 	dev := r.dev.Load()
+	if c := r.controlPort; c != nil && !c.beat.alive(round) {
+		list = append(list, "control port")
+	}
 	for _, l := range r.lanes {
 		if !l.portBeat.alive(round) {
 			list = append(list, fmt.Sprintf("lane %d", l.id))

@@ -10,11 +10,10 @@ import (
 // receiver is the inbound half of a lane: it takes frames apart, joins their packets to superpackets and writes these to the
 // device. Only the loop that serves the port uses it.
 type receiver struct {
-	l      *lane
-	table  *snapshot
-	dev    *attachment
-	now    int64
-	joined *packet.Coalescer // packets that wait to be written; they lie in the batch of datagrams
+	dispatcher // for frames without packets
+	l          *lane
+	dev        *attachment
+	joined     *packet.Coalescer // packets that wait to be written; they lie in the batch of datagrams
 
 	packets bool // the batch brought some for the device
 	source  source
@@ -37,11 +36,15 @@ type pair struct {
 	n     int // bytes of addrs: 8 or 32; 0: none
 }
 
-func (v *receiver) init(l *lane) { v.l = l }
+func (v *receiver) init(l *lane) {
+	v.l = l
+	v.dispatcher.init(l.r, &l.in)
+}
 
 // begin prepares for one batch.
 func (v *receiver) begin(table *snapshot, dev *attachment, now int64) {
-	v.table, v.now, v.packets = table, now, false
+	v.dispatcher.begin(table, now)
+	v.packets = false
 	v.pair.n = 0
 	if v.dev != dev {
 		v.dev = dev
@@ -74,37 +77,8 @@ func (v *receiver) frame(from encap.Endpoint, b []byte, ecn uint8) {
 	switch h.Type {
 	case encap.Data:
 		v.data(from, h, b, ecn)
-	case encap.Control:
-		binding := v.l.r.indexes.lookup(h.Index)
-		if binding == nil {
-			v.unknown(UnknownIndex, from, h.Lane)
-			return
-		}
-		v.hand(v.l.r.control, message{typ: h.Type, from: from, binding: binding}, b)
-	case encap.Initiation, encap.Response, encap.Cookie:
-		v.handshake(from, h, b)
-	case encap.GossipType:
-		v.hand(v.l.r.hearsay, message{typ: h.Type, from: from}, b)
 	default:
-		v.l.in.drop(UnknownType, 1)
-	}
-}
-
-// hand gives control a copy of a frame.
-func (v *receiver) hand(to chan<- message, m message, b []byte) {
-	if len(b) > maxControlFrame {
-		v.l.in.drop(BadFrame, 1)
-		return
-	}
-	if len(to) == cap(to) { // no copy for what would be dropped
-		v.l.in.drop(ControlFull, 1)
-		return
-	}
-	m.frame = bytes.Clone(b)
-	select {
-	case to <- m:
-	default:
-		v.l.in.drop(ControlFull, 1)
+		v.dispatch(from, h, b)
 	}
 }
 
@@ -136,7 +110,7 @@ func (v *receiver) data(from encap.Endpoint, h encap.Header, b []byte, ecn uint8
 
 func (v *receiver) misdirected(to *lane, from encap.Endpoint, b []byte, ecn uint8) {
 	v.l.turns.misdirected.Add(1)
-	if !v.l.handOver(to, from, b, ecn) {
+	if !to.handOver(from, b, ecn) {
 		v.l.in.drop(WrongLane, 1)
 	}
 }
@@ -189,6 +163,7 @@ func (v *receiver) authenticated(s *binding, from encap.Endpoint, lane uint8) {
 	posted := r.post(func() {
 		s.told.Store(false)
 		if r.peers[s.peer.id] == s.peer && r.indexes.lookup(s.keys.LocalIndex) == s {
+			r.touch(s.peer)
 			r.confirm(s)
 			if lane == 0 {
 				r.heardFrom(s.peer, from, false)

@@ -30,11 +30,11 @@ const (
 )
 
 // unknown drops a frame that has no session, and lets control know of one whose index nobody knows.
-func (v *receiver) unknown(reason Reason, from encap.Endpoint, lane uint8) {
-	v.l.in.drop(reason, 1)
-	r := v.l.r
+func (d *dispatcher) unknown(reason Reason, from encap.Endpoint, lane uint8) {
+	d.in.drop(reason, 1)
+	r := d.r
 	next := r.strays.Load()
-	if reason != UnknownIndex || v.now < next || !r.strays.CompareAndSwap(next, v.now+int64(strayPause)) {
+	if reason != UnknownIndex || d.now < next || !r.strays.CompareAndSwap(next, d.now+int64(strayPause)) {
 		return
 	}
 	r.post(func() { r.resume(from, lane) })

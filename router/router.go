@@ -73,7 +73,7 @@ type Router struct {
 	strays  atomic.Int64 // clock before which control hears of no further frame of an unknown index
 	indexes indexMap
 	lanes   []*lane
-	conns   []encap.Conn // of the lanes; control frames leave by the first
+	conns   []encap.Conn // of the lanes; control frames leave by the first where there is no control port
 	dev     atomic.Pointer[attachment]
 	ctl     counters     // drops that control counts
 	backlog atomic.Int64 // bytes that wait for all peers
@@ -88,14 +88,19 @@ type Router struct {
 	curve      curve
 	limiter    limiter
 	pulses     pulses
-	done       chan struct{}
-	stopOnce   sync.Once
-	loops      sync.WaitGroup
 
-	peers map[trust.Fingerprint]*peer // owned by the control goroutine
-	purge time.Time                   // when keys under secrets that are not held are closed; zero: there are none. Likewise
-	frame []byte                      // scratch of the control goroutine
-	asked askedIndexes                // of the last initiation to each
+	controlPort *controlPort // nil: the port has no connection of its own for control
+
+	done     chan struct{}
+	stopOnce sync.Once
+	loops    sync.WaitGroup
+
+	peers    map[trust.Fingerprint]*peer // owned by the control goroutine
+	schedule schedule                    // of them, likewise
+
+	purge time.Time    // when keys under secrets that are not held are closed; zero: there are none. Likewise
+	frame []byte       // scratch of the control goroutine
+	asked askedIndexes // of the last initiation to each
 }
 
 // New makes a router with an empty table.
@@ -118,26 +123,33 @@ func New(cfg Config) *Router {
 	for i, conn := range r.conns {
 		r.lanes = append(r.lanes, newLane(r, i, conn))
 	}
+	if conn := cfg.Port.Control(); conn != nil {
+		r.controlPort = newControlPort(r, conn)
+	}
 	return r
 }
 
 // Run moves packets until ctx ends or the port fails; then it says goodbye to the peers and closes port and device. It
 // returns nil after ctx ended.
 func (r *Router) Run(ctx context.Context) error {
-	for _, l := range r.lanes {
-		if err := l.prepare(); err != nil {
-			r.stop()
-			return err
-		}
+	if err := r.prepare(); err != nil {
+		r.stop()
+		return err
 	}
-	failed := make(chan error, len(r.lanes))
-	for _, l := range r.lanes {
-		r.loops.Go(l.runDevice)
+	failed := make(chan error, len(r.lanes)+1)
+	run := func(loop func() error) {
 		r.loops.Go(func() {
-			if err := l.runPort(); err != nil {
+			if err := loop(); err != nil {
 				failed <- err
 			}
 		})
+	}
+	for _, l := range r.lanes {
+		r.loops.Go(l.runDevice)
+		run(l.runPort)
+	}
+	if r.controlPort != nil {
+		run(r.controlPort.run)
 	}
 	for range curveWorkers() {
 		r.loops.Go(r.runCurve)
@@ -147,6 +159,19 @@ func (r *Router) Run(ctx context.Context) error {
 	err := r.runControl(ctx, failed)
 	r.stop()
 	return err
+}
+
+// prepare makes what only a running router needs.
+func (r *Router) prepare() error {
+	for _, l := range r.lanes {
+		if err := l.prepare(); err != nil {
+			return err
+		}
+	}
+	if r.controlPort != nil {
+		return r.controlPort.prepare()
+	}
+	return nil
 }
 
 // stop ends the loops: it closes the port and the device.
@@ -162,13 +187,21 @@ func (r *Router) stop() {
 	for _, l := range r.lanes {
 		l.finish()
 	}
+	if r.controlPort != nil {
+		r.controlPort.finish()
+	}
 }
 
-// call runs f in the control goroutine and waits for it.
+// call runs f in the control goroutine and waits for it. It may change any peer: all are stepped.
 func (r *Router) call(f func()) error {
 	finished := make(chan struct{})
+	run := func() {
+		f()
+		r.schedule.touchAll()
+		close(finished)
+	}
 	select {
-	case r.calls <- func() { f(); close(finished) }:
+	case r.calls <- run:
 	case <-r.done:
 		return ErrStopped
 	}
@@ -180,7 +213,7 @@ func (r *Router) call(f func()) error {
 	}
 }
 
-// post runs f in the control goroutine soon; false: its mailbox is full or the router has stopped.
+// post runs f in the control goroutine soon, which touches the peers that it changes; false: its mailbox is full or the router has stopped.
 func (r *Router) post(f func()) bool {
 	select {
 	case r.calls <- f:

@@ -1,0 +1,77 @@
+package router
+
+import (
+	"bytes"
+
+	"github.com/weftnet/weft/encap"
+)
+
+// dispatcher takes frames that carry no packets: what is none ends here, and the rest is for control, or for the goroutines that do
+// curve work. The control port has one and so does each lane, to which such frames come where the port has no control socket. One
+// loop uses it.
+type dispatcher struct {
+	r     *Router
+	in    *counters // of the loop
+	table *snapshot
+	now   int64 // clock
+}
+
+func (d *dispatcher) init(r *Router, in *counters) { d.r, d.in = r, in }
+
+// begin prepares for one batch.
+func (d *dispatcher) begin(table *snapshot, now int64) { d.table, d.now = table, now }
+
+// dispatch takes one frame, wherever it came from.
+func (d *dispatcher) dispatch(from encap.Endpoint, h encap.Header, b []byte) {
+	switch h.Type {
+	case encap.Control:
+		d.control(from, h, b)
+	case encap.Initiation, encap.Response, encap.Cookie:
+		d.handshake(from, h, b)
+	case encap.GossipType:
+		d.hand(d.r.hearsay, message{typ: h.Type, from: from}, b)
+	default:
+		d.in.drop(UnknownType, 1)
+	}
+}
+
+// maxControlOf is how many control frames of one session may wait for control. Who has seen a frame can forge others that claim to be
+// of the session: they take no room from other sessions.
+const maxControlOf = 64
+
+// control takes a control frame of a known session.
+func (d *dispatcher) control(from encap.Endpoint, h encap.Header, b []byte) {
+	binding := d.r.indexes.lookup(h.Index)
+	if binding == nil {
+		d.unknown(UnknownIndex, from, h.Lane)
+		return
+	}
+	if binding.waiting.Add(1) > maxControlOf {
+		binding.waiting.Add(-1)
+		d.in.drop(ControlFull, 1)
+		return
+	}
+	if !d.hand(d.r.control, message{typ: h.Type, from: from, binding: binding}, b) {
+		binding.waiting.Add(-1)
+	}
+}
+
+// hand gives control a copy of a frame. false: it was dropped.
+func (d *dispatcher) hand(to chan<- message, m message, b []byte) bool {
+	if len(b) > maxControlFrame {
+		d.in.drop(BadFrame, 1)
+		return false
+	}
+	if len(to) == cap(to) { // no copy for what would be dropped
+		d.in.drop(ControlFull, 1)
+		return false
+	}
+	m.frame = bytes.Clone(b)
+	select {
+	case to <- m:
+		return true
+	default:
+		d.in.drop(ControlFull, 1)
+		return false
+	}
+}

@@ -1,0 +1,82 @@
+package router
+
+import (
+	"container/heap"
+	"time"
+)
+
+// schedule says when each peer is to be stepped next: a heap by that time. So a frame costs the step of the peer that it concerns,
+// however many there are. The control goroutine owns it.
+//
+// What changes link, session, backlog or timing of a peer touches the peer. What lanes change without a word (when a peer was heard,
+// that its path carries traffic) is noticed after longestSleep at most.
+type schedule struct{ heap slots }
+
+// slot is a peer's place in the schedule.
+type slot struct {
+	peer *peer
+	due  time.Time // zero: at once
+	at   int       // in the heap
+}
+
+func (s *schedule) add(p *peer) {
+	p.slot.peer = p
+	heap.Push(&s.heap, &p.slot)
+}
+
+func (s *schedule) remove(p *peer) { heap.Remove(&s.heap, p.slot.at) }
+
+// set changes when a peer is due.
+func (s *schedule) set(p *peer, due time.Time) {
+	p.slot.due = due
+	heap.Fix(&s.heap, p.slot.at)
+}
+
+// first is the peer that is due first; nil: there are none.
+func (s *schedule) first() *peer {
+	if len(s.heap) == 0 {
+		return nil
+	}
+	return s.heap[0].peer
+}
+
+// touchAll makes all peers due at once: equal times are in any order.
+func (s *schedule) touchAll() {
+	for _, x := range s.heap {
+		x.due = time.Time{}
+	}
+}
+
+// slots implement heap.Interface.
+type slots []*slot
+
+func (h slots) Len() int           { return len(h) }
+func (h slots) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+
+func (h slots) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].at, h[j].at = i, j
+}
+
+// Push implements heap.Interface; x is a *slot.
+func (h *slots) Push(x any) {
+	s := x.(*slot)
+	s.at = len(*h)
+	*h = append(*h, s)
+}
+
+// Pop implements heap.Interface.
+func (h *slots) Pop() any {
+	last := len(*h) - 1
+	s := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return s
+}
+
+// touch makes a peer be stepped in this turn of the control goroutine. One that was forgotten is not.
+func (r *Router) touch(p *peer) {
+	if r.peers[p.id] == p {
+		r.schedule.set(p, time.Time{})
+	}
+}
