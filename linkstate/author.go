@@ -1,0 +1,124 @@
+package linkstate
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/weftnet/weft/trust"
+)
+
+const (
+	// spacing is the least time between two changes of this node's pages, but for links that go down.
+	spacing = 5 * time.Second
+	// settle is how long the first change waits for others, such as the further links of a node that has just come.
+	settle = 300 * time.Millisecond
+	// urgentRate and urgentBurst bound how often links that go down make pages before spacing is over.
+	urgentRate  = 1
+	urgentBurst = 8
+
+	refreshEvery = 10 * time.Minute // a page that does not change is signed anew, within a tenth of that
+	maxAge       = 30 * time.Minute // a page counts no longer: two refreshes were lost, and the digests of that time
+
+	lastCall = time.Minute // so long before its end a page is not passed on any more
+
+	sparse = maxLinks * 2 / 3 // pages are joined when none would have more links
+)
+
+// author decides when this node signs pages, and what they say.
+type author struct {
+	policy  Policy
+	links   map[trust.Fingerprint]*ownLink
+	bits    uint8     // its pages are 2^bits
+	changed bool      // something may differ from the pages since last
+	urgent  bool      // a link went down that the pages say is up
+	first   time.Time // when changed was first seen; zero: not yet
+	last    time.Time // when pages were signed for a change
+	hurry   bucket    // urgent pages
+	release time.Time // when the next link that is up is held down no longer; zero: none is
+}
+
+// dueAt is when pages are to be made for a change.
+func (a *author) dueAt(now time.Time) (time.Time, bool) {
+	if !a.changed {
+		return a.release, !a.release.IsZero()
+	}
+	if a.first.IsZero() {
+		a.first = now
+	}
+	if a.urgent && a.hurry.room(now, urgentRate, urgentBurst) {
+		return now, true
+	}
+	due := a.first.Add(settle)
+	if next := a.last.Add(spacing); !a.last.IsZero() && next.After(due) {
+		due = next
+	}
+	return due, true
+}
+
+// done notes that the pages say what they should; signed: some of them had to be signed for it.
+func (a *author) done(signed bool, now time.Time) {
+	if signed && a.urgent {
+		a.hurry.take(now, urgentRate, urgentBurst)
+	}
+	if signed {
+		a.last = now
+	}
+	a.changed, a.urgent, a.first = false, false, time.Time{}
+}
+
+// contents are the pages as they should be, without stamps: all links that are up, of peers that satisfy member.
+func (a *author) contents(origin trust.Number, member func(*ownLink) bool, now time.Time) []*page {
+	var links []stated
+	a.release = time.Time{}
+	for _, l := range a.links {
+		if until := l.heldUntil(); l.up && until.After(now) && (a.release.IsZero() || until.Before(a.release)) {
+			a.release = until
+		}
+		if l.statedUp(now) && member(l) {
+			links = append(links, stated{l.number, l.quality})
+		}
+	}
+	slices.SortFunc(links, func(a, b stated) int { return cmp.Compare(a.peer, b.peer) })
+	a.bits = divide(links, a.bits)
+	pages := make([]*page, 1<<a.bits)
+	for i := range pages {
+		s := span{a.bits, uint8(i)}
+		pages[i] = &page{version: version{origin: origin, span: s}, policy: a.policy, links: within(links, s)}
+	}
+	return pages
+}
+
+// divide says into how many pages links are divided, as bits; before is how many there were.
+func divide(links []stated, before uint8) uint8 {
+	bits := before
+	for bits < maxBits && fullest(links, bits) > maxLinks {
+		bits++
+	}
+	for bits <= before && bits > 0 && fullest(links, bits-1) <= sparse {
+		bits--
+	}
+	return bits
+}
+
+// fullest is how many links the fullest of 2^bits pages has.
+func fullest(links []stated, bits uint8) int {
+	most, have := 0, map[uint64]int{}
+	for _, l := range links {
+		i := uint64(l.peer) >> (64 - bits)
+		have[i]++
+		most = max(most, have[i])
+	}
+	return most
+}
+
+// within are the links of a range, at most maxLinks: so many more in the finest range are no chance, and those beyond are left out.
+func within(links []stated, s span) []stated {
+	var list []stated
+	for _, l := range links {
+		if s.contains(l.peer) && len(list) < maxLinks {
+			list = append(list, l)
+		}
+	}
+	return list
+}

@@ -1,0 +1,52 @@
+package linkstate
+
+import (
+	"time"
+
+	"github.com/weftnet/weft/trust"
+)
+
+const (
+	// flapWindow and maxFlaps bound how often a link may go down before it is held down: a link that fails every few seconds carries
+	// nothing well, and each failure costs a page to everybody.
+	flapWindow = 30 * time.Second
+	maxFlaps   = 3
+)
+
+// ownLink is one of this node's links.
+type ownLink struct {
+	peer   trust.Fingerprint
+	number trust.Number
+	up     bool
+	known  bool // quality is of a measurement
+	quality
+	downs [maxFlaps]time.Time // when it went down lately, the latest first
+}
+
+// measure takes a measurement. It reports what changed: whether the link is up, and its classes.
+func (l *ownLink) measure(m Link, now time.Time) (turned, classed bool) {
+	before := l.quality
+	if m.Up {
+		l.rtt, l.loss = rttClass(m.RTT, l.rtt, l.known), lossClass(m.Loss, l.loss, l.known)
+		l.known = true
+	}
+	if turned = m.Up != l.up; turned && !m.Up {
+		copy(l.downs[1:], l.downs[:])
+		l.downs[0] = now
+		l.known = false // it may come back as another path
+	}
+	l.up = m.Up
+	return turned, l.quality != before
+}
+
+// heldUntil is until when the link is stated to be down whatever it is; in the past: it is not held.
+func (l *ownLink) heldUntil() time.Time {
+	oldest := l.downs[maxFlaps-1]
+	if oldest.IsZero() || l.downs[0].Sub(oldest) >= flapWindow {
+		return time.Time{}
+	}
+	return l.downs[0].Add(flapWindow)
+}
+
+// statedUp reports whether the link is stated to be up.
+func (l *ownLink) statedUp(now time.Time) bool { return l.up && !now.Before(l.heldUntil()) }

@@ -1,0 +1,182 @@
+package linkstate
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/weftnet/weft/trust"
+)
+
+const (
+	// originRate and originBurst bound the new pages of one node that are taken: twice what an author signs at most.
+	originRate  = 12
+	originBurst = 128
+	// forgedRate and forgedBurst bound the signatures that one peer has checked in vain.
+	forgedRate  = 1
+	forgedBurst = 20
+)
+
+// Receive takes the body of a link state frame that a node sent within its session. body is not kept. It reports whether routes may
+// have changed. Errors wrap ErrMessage (it cannot be read), ErrSigner (not by whom it says, or not a member), or ErrFlood (too much of
+// it); Stats counts them. None of them needs an answer. Call Step afterwards: there may be something to send at once.
+func (e *Engine) Receive(from trust.Fingerprint, body []byte, now time.Time) (changed bool, err error) {
+	before := e.generation
+	e.stats.Received++
+	if len(body) == 0 || len(body) > MaxMessage {
+		e.stats.Malformed++
+		return false, fmt.Errorf("linkstate: %w: %d bytes", ErrMessage, len(body))
+	}
+	malformed := func(err error) error {
+		if err != nil {
+			e.stats.Malformed++
+		}
+		return err
+	}
+	switch kind(body[0]) {
+	case kindPage:
+		err = e.receivePage(from, body[1:], now)
+	case kindSummary:
+		err = malformed(e.receiveSummary(from, body[1:], now))
+	case kindVersions:
+		err = malformed(e.receiveVersions(from, body[1:], now))
+	case kindRequest:
+		err = malformed(e.receiveRequest(from, body[1:], now))
+	default:
+		err = malformed(fmt.Errorf("linkstate: %w: kind %d", ErrMessage, body[0]))
+	}
+	return e.generation != before, err
+}
+
+// receivePage takes a page if it is news, and passes it on.
+func (e *Engine) receivePage(from trust.Fingerprint, b []byte, now time.Time) error {
+	p, err := parsePage(b, now)
+	if err != nil {
+		e.stats.Malformed++
+		return err
+	}
+	o := e.origins[p.origin]
+	if o == nil {
+		e.stats.Foreign++
+		if len(e.strangers) < maxStrangers {
+			e.strangers[p.origin] = from
+		}
+		return fmt.Errorf("linkstate: %w: page of %v", ErrSigner, p.origin)
+	}
+	if !p.fresh(now) || outdated(p.version, o.versions(nil)) {
+		e.stats.Known++
+		return nil
+	}
+	if err := e.vouch(o, p, from, now); err != nil {
+		return err
+	}
+	if p.origin == e.number {
+		e.surpass(p.stamp)
+		return nil
+	}
+	if !o.rate.take(now, originRate, originBurst) {
+		e.stats.Flooded++
+		return fmt.Errorf("linkstate: %w of %v", ErrFlood, p.origin)
+	}
+	e.stats.Taken++
+	e.install(o, p)
+	e.passOn(o, p, from)
+	return nil
+}
+
+// vouch checks the signature of a page. Who sends many that do not match has no more of them checked for a while.
+func (e *Engine) vouch(o *origin, p *page, from trust.Fingerprint, now time.Time) error {
+	forged := &e.peer(from).forged
+	if !forged.room(now, forgedRate, forgedBurst) {
+		e.stats.Flooded++
+		return fmt.Errorf("linkstate: %w: forged pages from %s", ErrFlood, from.Short())
+	}
+	if !p.verify(o.keys) {
+		forged.take(now, forgedRate, forgedBurst)
+		e.stats.Forged++
+		return fmt.Errorf("linkstate: %w: page of %v", ErrSigner, p.origin)
+	}
+	return nil
+}
+
+// surpass makes this node's pages newer than a stamp that others have of it: of an earlier run, or of a time before a state directory
+// was rolled back.
+func (e *Engine) surpass(stamp uint64) {
+	if stamp <= e.stamp || stamp > maxStamp {
+		return
+	}
+	e.stamp = stamp
+	for _, p := range e.origins[e.number].pages {
+		p.refresh = time.Time{}
+	}
+}
+
+// install puts a page into the database and into the graph.
+func (e *Engine) install(o *origin, p *page) {
+	before := o.pages
+	touched := peersOf(p)
+	for _, q := range before {
+		if q.span.overlaps(p.span) {
+			touched = append(touched, peersOf(q)...)
+		}
+	}
+	o.put(p)
+	if end := p.born.Add(maxAge); e.nextExpiry.IsZero() || end.Before(e.nextExpiry) {
+		e.nextExpiry = end
+	}
+	e.retouch(o, touched)
+}
+
+func peersOf(p *page) []trust.Number {
+	list := make([]trust.Number, len(p.links))
+	for i, l := range p.links {
+		list[i] = l.peer
+	}
+	return list
+}
+
+// retouch brings the graph up to date after pages of o changed that named those peers.
+func (e *Engine) retouch(o *origin, peers []trust.Number) {
+	newest := o.newest()
+	if e.top.setRelay(o.number, newest != nil && newest.policy == AllowRelay) {
+		e.routesChanged()
+	}
+	for _, n := range peers {
+		if e.origins[n] != nil {
+			e.relink(o.number, n)
+		}
+	}
+}
+
+// relink brings the link of two nodes up to date: it is in use when both say that it is up.
+func (e *Engine) relink(a, b trust.Number) {
+	forth, up := e.says(a, b)
+	back, too := e.says(b, a)
+	var changed bool
+	if up && too {
+		changed = e.top.link(a, b, forth.worse(back).cost())
+	} else {
+		changed = e.top.unlink(a, b)
+	}
+	if changed {
+		e.routesChanged()
+	}
+}
+
+// says is what a node says of its link to another; for this node, what it measured.
+func (e *Engine) says(a, b trust.Number) (quality, bool) {
+	o := e.origins[a]
+	if a != e.number {
+		return o.to(b)
+	}
+	l := e.author.links[e.origins[b].id]
+	if l == nil || !l.up {
+		return quality{}, false
+	}
+	return l.quality, true
+}
+
+// routesChanged forgets what was computed.
+func (e *Engine) routesChanged() {
+	e.generation++
+	e.finder.forget()
+}
