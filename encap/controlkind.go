@@ -21,6 +21,10 @@ const (
 	DialBack     ControlKind = 6 // such a call: it may come from anywhere, and moves no path
 	DialResponse ControlKind = 7 // what came of the calls
 
+	// The two frames by which a path's MTU is found. Only a peer with CapParts is asked.
+	SizeProbe ControlKind = 13 // a SizeProbeBody, and zeros up to the size that is in question
+	SizeReply ControlKind = 14 // the SizeProbeBody of the probe that came
+
 	// The two frames of a rotation of the cluster's secret. Only a peer with CapSecrets is asked.
 	SecretQuestion ControlKind = 9  // a SecretOffer
 	SecretReply    ControlKind = 10 // a SecretAnswer

@@ -20,6 +20,7 @@ const (
 	Control    Type = 5 // probes, gossip and goodbyes of a session
 	GossipType Type = 6 // gossip between nodes without a session
 	Relay      Type = 7 // a frame of others, which the receiver takes for its own or carries on
+	Part       Type = 8 // a piece of a frame that is too long for the path
 )
 
 // Lengths of a frame's parts, in bytes.
@@ -86,7 +87,7 @@ func ParseHeader(frame []byte) (Header, error) {
 		return Header{}, ErrVersion
 	}
 	h := Header{Type: Type(frame[0] & 0x0f), Flags: frame[1], Lane: frame[2], Index: binary.BigEndian.Uint32(frame[4:])}
-	if h.Type < Initiation || h.Type > Relay {
+	if h.Type < Initiation || h.Type > Part {
 		return Header{}, ErrType
 	}
 	if frame[3] != 0 {

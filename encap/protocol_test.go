@@ -11,12 +11,14 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 	d := vectors.ReadDocument(t, "../docs/protocol.md")
 	d.CheckConstants(t, "encap", map[string]any{
 		"Initiation": Initiation, "Response": Response, "Cookie": Cookie, "Data": Data, "Control": Control, "GossipType": GossipType,
-		"Relay": Relay, "FlagClear": FlagClear, "FlagPartial": FlagPartial, "FlagCookie": FlagCookie,
+		"Relay": Relay, "Part": Part, "FlagClear": FlagClear, "FlagPartial": FlagPartial, "FlagCookie": FlagCookie,
 		"CipherAES256GCM": CipherAES256GCM, "CipherChaCha20Poly1305": CipherChaCha20Poly1305,
-		"CapDialBack": CapDialBack, "CapSecrets": CapSecrets, "CapStrict": CapStrict, "CapRelay": CapRelay,
+		"CapDialBack": CapDialBack, "CapSecrets": CapSecrets, "CapStrict": CapStrict, "CapRelay": CapRelay, "CapParts": CapParts,
 		"MaxRelays": MaxRelays, "MaxRelayFront": MaxRelayFront,
 		"Probe": Probe, "ProbeReply": ProbeReply, "Gossip": Gossip, "Goodbye": Goodbye, "Pause": Pause,
 		"DialRequest": DialRequest, "DialBack": DialBack, "DialResponse": DialResponse,
+		"SizeProbe": SizeProbe, "SizeReply": SizeReply, "PartHead": PartHead, "maxParts": maxParts, "rejoinLife": rejoinLife,
+		"rejoinEach": rejoinEach, "rejoinTotal": rejoinTotal,
 		"SecretQuestion": SecretQuestion, "SecretReply": SecretReply,
 		"SecretAsk": SecretAsk, "SecretAdd": SecretAdd, "SecretFirst": SecretFirst, "SecretRetire": SecretRetire,
 		"SecretDone": SecretDone, "SecretRefused": SecretRefused, "SecretOther": SecretOther,

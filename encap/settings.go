@@ -41,6 +41,9 @@ const CapSecrets uint64 = 1 << 1
 // CapRelay is the capability of nodes that know relay frames and link state.
 const CapRelay uint64 = 1 << 3
 
+// CapParts is the capability of nodes that put frames together of their parts, and answer probes of a path's MTU.
+const CapParts uint64 = 1 << 4
+
 // Agreement is what two nodes have in common.
 type Agreement struct {
 	Version      uint8

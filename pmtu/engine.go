@@ -15,9 +15,9 @@ const (
 	mostRound  = 4 * time.Second
 	mostSilent = 4 // the time of a round doubles so often
 
-	// verdictLosses is how often a size is lost, while shorter ones pass, before the route MTU is lowered from it; otherLosses, for
-	// any other size, where a slip costs a little speed until the next attempt to grow. With 5 % loss in each direction a probe
-	// is lost in one of ten cases.
+	// verdictLosses is how often a size is lost, while shorter ones pass, before the route MTU is lowered from it; otherLosses,
+	// for any other size, where a slip costs a little speed until the next attempt to grow. With 5 % loss in each direction a
+	// probe is lost in one of ten cases.
 	verdictLosses = 6
 	otherLosses   = 3
 )
@@ -99,8 +99,8 @@ func (e *Engine) safe() int {
 // Long is the size from which on packets make an engine look after the path: their loss would not be noticed otherwise.
 func (s State) Long() int { return min(Base, s.MTU) * 3 / 4 }
 
-// Doubt makes the engine verify the route MTU again, at the next Step: the path has come up again, or the kernel refused a packet
-// as too long.
+// Doubt makes the engine verify the route MTU again, at the next Step: the path has come up again, or the kernel refused a
+// packet as too long.
 func (e *Engine) Doubt() {
 	e.good, e.bad, e.silent = 0, e.bound+1, 0
 	e.begin(e.told)

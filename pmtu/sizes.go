@@ -1,7 +1,7 @@
 package pmtu
 
-// Base is the size that is taken to pass before any probe was answered: the least MTU of IPv6 (RFC 8200, section 5). RFC 8899 allows
-// it as BASE_PLPMTU.
+// Base is the size that is taken to pass before any probe was answered: the least MTU of IPv6 (RFC 8200, section 5). RFC 8899
+// allows it as BASE_PLPMTU.
 const Base = 1280
 
 // The least sizes that a path can have.

@@ -33,7 +33,8 @@ func (t *trials) keep(good, bad int) {
 	*t = slices.DeleteFunc(*t, func(x trial) bool { return x.size <= good || x.size >= bad })
 }
 
-// due lists what the next round sends: what was not tried yet, the shortest, for all longer ones fail with it, and the route MTU.
+// due lists what the next round sends: what was not tried yet, the shortest, for all longer ones fail with it, and the route
+// MTU.
 func (t trials) due(told int) (sizes []int) {
 	for i, x := range t {
 		if i == 0 || x.tries == 0 || x.size == told {
