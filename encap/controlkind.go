@@ -28,6 +28,8 @@ const (
 	// The two frames of a rotation of the cluster's secret. Only a peer with CapSecrets is asked.
 	SecretQuestion ControlKind = 9  // a SecretOffer
 	SecretReply    ControlKind = 10 // a SecretAnswer
+
+	LinkState ControlKind = 11 // a message of link state. Only a direct peer with CapRelay is sent one
 )
 
 // ProbeBody is the body of a probe and of its answer.

@@ -19,7 +19,7 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 		"DialRequest": DialRequest, "DialBack": DialBack, "DialResponse": DialResponse,
 		"SizeProbe": SizeProbe, "SizeReply": SizeReply, "PartHead": PartHead, "maxParts": maxParts, "rejoinLife": rejoinLife,
 		"rejoinEach": rejoinEach, "rejoinTotal": rejoinTotal,
-		"SecretQuestion": SecretQuestion, "SecretReply": SecretReply,
+		"SecretQuestion": SecretQuestion, "SecretReply": SecretReply, "LinkState": LinkState,
 		"SecretAsk": SecretAsk, "SecretAdd": SecretAdd, "SecretFirst": SecretFirst, "SecretRetire": SecretRetire,
 		"SecretDone": SecretDone, "SecretRefused": SecretRefused, "SecretOther": SecretOther,
 		"statusGo": statusGo, "statusSecret": statusSecret, "statusVersion": statusVersion, "statusBusy": statusBusy,
