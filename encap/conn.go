@@ -17,6 +17,7 @@ type Datagram struct {
 	Data []byte // borrowed until the next Receive on the same Conn
 	Size int
 	ECN  uint8
+	DSCP uint8
 }
 
 // SendResult counts what became of the frames of one Send, and what it cost.

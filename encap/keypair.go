@@ -174,5 +174,8 @@ func (l *lane) sent() uint64 {
 	return 0
 }
 
+// Relays reports whether the peer knows relay frames.
+func (k *Keypair) Relays() bool { return k.agreement.Capabilities&CapRelay != 0 }
+
 // Agreement is what the handshake settled.
 func (k *Keypair) Agreement() Agreement { return k.agreement }

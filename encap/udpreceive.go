@@ -114,7 +114,7 @@ func (r *udpReceiver) datagrams() ([]Datagram, uint32) {
 		}
 		r.out[n] = Datagram{
 			From: Endpoint{Addr: sockaddrPort(&r.names[i]), Local: info.local},
-			Data: data, Size: info.segment, ECN: info.tos & 3,
+			Data: data, Size: info.segment, ECN: info.tos & 3, DSCP: info.tos >> 2,
 		}
 		n++
 	}

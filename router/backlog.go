@@ -114,18 +114,28 @@ func (r *Router) awaitConfirmation(p *peer, forgotten bool) {
 	}
 }
 
-// follow makes an endpoint the path of a peer. Unless the peer is suspended, what waits for it goes there first.
+// follow makes an endpoint the path of a peer: the relayed one, along its route. Unless the peer is suspended, what waits for it goes
+// there first.
 func (r *Router) follow(p *peer, to encap.Endpoint) {
 	p.stray.Store(nil)
-	next := &path{endpoint: to, lanes: p.lanes, suspended: p.suspended}
+	next := r.pathTo(p, to)
 	b := &p.backlog
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !p.suspended {
 		b.until.Store(0)
-		r.sendWaiting(via{peer: p, path: next, keys: p.session.Current()}, b.cut(len(b.packets), &r.backlog))
+		r.sendWaiting(wayBy(p, next), b.cut(len(b.packets), &r.backlog))
 	}
 	p.path.Store(next)
+}
+
+// pathTo is the path to an endpoint of a peer.
+func (r *Router) pathTo(p *peer, to encap.Endpoint) *path {
+	next := &path{endpoint: to, lanes: p.lanes, suspended: p.suspended, route: p.routeTo(to)}
+	if next.route != nil { // the hops have their own
+		next.lanes = uint8(len(r.lanes))
+	}
+	return next
 }
 
 // sendWaiting sends packets of a backlog, each in the lane that it would have had.

@@ -9,7 +9,7 @@ import (
 // bars says why no packets may travel to and from an endpoint, or "". It is for the control goroutine: lanes go by paths, and none
 // leads to such an endpoint, nor is a frame in clear taken from elsewhere than where a path leads.
 func (r *Router) bars(at netip.AddrPort) string {
-	if r.cfg.Bars == nil {
+	if r.cfg.Bars == nil || encap.IsRelayed(at.Addr()) { // of a way through relays, each hop has an endpoint of its own
 		return ""
 	}
 	return r.cfg.Bars(at.Addr())

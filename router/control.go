@@ -150,12 +150,27 @@ func (r *Router) declare(p *peer) {
 func (r *Router) transmit(frame []byte, to ...encap.Endpoint) {
 	trains := make([]encap.Train, 0, maxCandidates)
 	for _, e := range to {
-		trains = append(trains, controlTrain(frame, e))
+		trains = r.appendControl(trains, frame, e)
 	}
 	r.sendTrains(trains)
 }
 
-// controlTrain is a control frame on its way.
+// appendControl adds a control frame on its way to an endpoint, along the route where that is a relayed one. A frame that has no way is
+// dropped and counted.
+func (r *Router) appendControl(trains []encap.Train, frame []byte, to encap.Endpoint) []encap.Train {
+	number, relayed := to.Relayed()
+	if !relayed {
+		return append(trains, controlTrain(frame, to))
+	}
+	t, ok := r.wrap(frame, number)
+	if !ok {
+		r.ctl.drop(RelayDown, 1)
+		return trains
+	}
+	return append(trains, t)
+}
+
+// controlTrain is a control frame on its way, straight.
 func controlTrain(frame []byte, to encap.Endpoint) encap.Train {
 	return encap.Train{To: to, Bufs: [][]byte{frame}, Size: len(frame), DSCP: dscpCS6}
 }

@@ -95,6 +95,10 @@ func (c *controlPort) inbound(batch []encap.Datagram) {
 
 // datagram takes the frames of one received unit.
 func (c *controlPort) datagram(d *encap.Datagram) {
+	if c.forged(d.From) {
+		return
+	}
+	c.dscp = d.DSCP
 	size := d.Size
 	if size <= 0 {
 		size = max(1, len(d.Data))
@@ -116,7 +120,7 @@ func (c *controlPort) frame(from encap.Endpoint, b []byte, ecn uint8) {
 		c.in.drop(refusal(err), 1)
 	case !h.Type.InLanes():
 		c.dispatch(from, h, b)
-	case !c.r.laneOf(h.Lane).handOver(from, b, ecn):
+	case !c.r.laneOf(h.Lane).handOver(stray{from: from, frame: b, ecn: ecn, dscp: c.dscp}):
 		c.in.drop(WrongLane, 1)
 	}
 }

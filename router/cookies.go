@@ -36,7 +36,7 @@ func (r *Router) giveCookies(batch *cookieFrames, q cookieRequest) {
 	batch.trains = batch.trains[:0]
 	now := r.now()
 	for more := true; more; {
-		batch.add(r.limiter.cookies, q, now)
+		batch.add(r, q, now)
 		if len(batch.trains) == cookieBatch {
 			break
 		}
@@ -46,9 +46,9 @@ func (r *Router) giveCookies(batch *cookieFrames, q cookieRequest) {
 }
 
 // add makes the cookie of a request. Without randomness there is none.
-func (b *cookieFrames) add(cookies *encap.Cookies, q cookieRequest, now time.Time) {
+func (b *cookieFrames) add(r *Router, q cookieRequest, now time.Time) {
 	at := len(b.trains) * encap.CookieFrameLen
-	if frame, err := cookies.Reply(b.memory[at:at], q.mark, q.from.Addr, now); err == nil {
-		b.trains = append(b.trains, controlTrain(frame, q.from))
+	if frame, err := r.limiter.cookies.Reply(b.memory[at:at], q.mark, q.from.Addr, now); err == nil {
+		b.trains = r.appendControl(b.trains, frame, q.from)
 	}
 }

@@ -14,12 +14,22 @@ type dispatcher struct {
 	in    *counters // of the loop
 	table *snapshot
 	now   int64 // clock
+	dscp  uint8 // of the datagram that is being taken
 }
 
 func (d *dispatcher) init(r *Router, in *counters) { d.r, d.in = r, in }
 
 // begin prepares for one batch.
 func (d *dispatcher) begin(table *snapshot, now int64) { d.table, d.now = table, now }
+
+// forged reports, and counts, that a datagram pretends to have come through relays.
+func (d *dispatcher) forged(from encap.Endpoint) bool {
+	if !encap.IsRelayed(from.Addr.Addr()) {
+		return false
+	}
+	d.in.drop(RelayForged, 1)
+	return true
+}
 
 // dispatch takes one frame, wherever it came from.
 func (d *dispatcher) dispatch(from encap.Endpoint, h encap.Header, b []byte) {

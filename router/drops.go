@@ -20,6 +20,7 @@ const (
 	TooBig                         // the underlay route refused the frame as too big
 	Unreachable                    // the underlay has no way to the endpoint
 	SendFailed                     // any other error of the send
+	RelayDown                      // the way is through relays, and the first of them has no working path
 	BadFrame                       // inbound: too short, or not of a frame's shape
 	UnknownVersion                 // a frame version this node does not speak
 	UnknownType                    // a frame type this node does not know
@@ -43,6 +44,12 @@ const (
 	GossipMisdated                 // a gossip frame of a member, from a clock that is days off
 	GossipBarred                   // a gossip frame without a session where only certified nodes are taken, or of a node that is shut out
 	PublicInClear                  // a handshake or control frame of a session in clear, from a public address
+	RelayForged                    // a datagram whose own source is an address that means a way through relays
+	RelayStranger                  // a relay frame in the name of a node that is no member, or whose number is another's, too
+	RelayLooped                    // a relay frame that lists a node twice, more relays than it may pass, or one behind its destination
+	RelayRefused                   // a relay frame for another, and this node relays for nobody
+	RelayLimited                   // likewise, and its source sends more than this node relays for one
+	RelayNoWay                     // likewise, and the next node on its way is not reached straight
 	UnknownPeer                    // a handshake of a member whose claim is not here yet; it is called once it is
 	reasons                        // their number
 )
@@ -63,6 +70,9 @@ var reasonNames = [reasons]string{
 	GossipBarred: "gossip-barred",
 
 	PublicInClear: "public-in-clear",
+
+	RelayDown: "relay-down", RelayForged: "relay-forged", RelayStranger: "relay-stranger", RelayLooped: "relay-looped",
+	RelayRefused: "relay-refused", RelayLimited: "relay-limited", RelayNoWay: "relay-no-way",
 }
 
 // String is the reason's name in status, metrics and docs.
@@ -113,6 +123,7 @@ type Counters struct {
 	Out, In    Traffic
 	Dropped    map[Reason]uint64 // only reasons that occurred
 	Handshakes Handshakes
+	Relayed    Traffic // frames of others that were sent on, with their fronts; no Batches
 }
 
 // Counters returns the totals. It may be called from any goroutine.
@@ -122,6 +133,7 @@ func (r *Router) Counters() Counters {
 	for _, l := range r.lanes {
 		c.Out.add(l.out.traffic())
 		c.In.add(l.in.traffic())
+		c.Relayed.add(Traffic{Packets: l.relayed.frames.Load(), Bytes: l.relayed.bytes.Load()})
 		c.count(&l.out)
 		c.count(&l.in)
 	}

@@ -73,7 +73,7 @@ func inbound(reason Reason, name string, frame func(s *scene) []byte) drop {
 }
 
 func drops() []drop {
-	return append(append(outboundDrops(), frameDrops()...), append(innerDrops(), controlDrops()...)...)
+	return append(append(outboundDrops(), frameDrops()...), append(innerDrops(), append(controlDrops(), relayDrops()...)...)...)
 }
 
 func outboundDrops() []drop {
@@ -144,9 +144,9 @@ func frameDrops() []drop {
 		}),
 		inbound(UnknownVersion, "", func(*scene) []byte { return []byte{0x24, 0, 0, 0, 0, 0, 0, 1} }),
 		inbound(UnknownType, "", func(*scene) []byte { return []byte{0x1f, 0, 0, 0, 0, 0, 0, 1} }),
-		inbound(UnknownType, "reserved for relays", func(*scene) []byte { return []byte{0x17, 0, 0, 0, 0, 0, 0, 1} }),
 		inbound(UnknownType, "control kind", func(s *scene) []byte { return s.control(99) }),
 		inbound(UnknownIndex, "data", func(*scene) []byte { return encap.Header{Type: encap.Data, Index: 1}.Append(nil) }),
+		inbound(UnknownIndex, "relay", func(*scene) []byte { return encap.Header{Type: encap.Relay, Index: 1}.Append(nil) }),
 		inbound(UnknownIndex, "control", func(*scene) []byte { return encap.Header{Type: encap.Control, Index: 1}.Append(nil) }),
 		inbound(WrongLane, "", func(s *scene) []byte {
 			f := s.seal(s.good())

@@ -158,7 +158,7 @@ func newLocal(t testing.TB, i int) *encap.Local {
 		Rand: &lockedRandom{from: rand.NewChaCha8([32]byte{byte(i)})},
 		Settings: encap.Settings{
 			Network: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16"), netip.MustParsePrefix("fd00:244::/48")}, Encryption: true,
-			MinVersion: encap.Version, MaxVersion: encap.Version, Lanes: 1, Ciphers: encap.PreferredCiphers(), MTU: 1500,
+			MinVersion: encap.Version, MaxVersion: encap.Version, Capabilities: encap.CapRelay, Lanes: 1, Ciphers: encap.PreferredCiphers(), MTU: 1500,
 		},
 	}
 }

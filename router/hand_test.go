@@ -131,6 +131,7 @@ type sink struct {
 type sentTrain struct {
 	to     encap.Endpoint
 	ecn    uint8
+	dscp   uint8
 	size   int
 	pieces int // that it was gathered from
 	frames [][]byte
@@ -150,7 +151,7 @@ func (c *sink) Send(trains []encap.Train) encap.SendResult {
 		}
 		n += (all + t.Size - 1) / t.Size
 		if c.keep {
-			c.trains = append(c.trains, sentTrain{t.To, t.ECN, t.Size, len(t.Bufs), framesOf(*t)})
+			c.trains = append(c.trains, sentTrain{t.To, t.ECN, t.DSCP, t.Size, len(t.Bufs), framesOf(*t)})
 		}
 	}
 	c.frames += n

@@ -42,7 +42,7 @@ func (r *Router) answers(h encap.Header, b []byte, clock int64) bool {
 // initiation takes an initiation.
 func (d *dispatcher) initiation(m message, h encap.Header, b []byte) {
 	r := d.r
-	from := caller{addr: m.from.Addr, member: d.table.called[m.from.Addr.Addr()]}
+	from := caller{addr: m.from.Addr, member: d.table.called[m.from.Addr.Addr()] || encap.IsRelayed(m.from.Addr.Addr())}
 	if r.limiter.isHopeless(h.Flags, from, d.now) {
 		d.in.drop(HandshakeLimited, 1)
 		return

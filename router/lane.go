@@ -3,6 +3,7 @@ package router
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +23,8 @@ type lane struct {
 	conn encap.Conn
 	out  counters
 	in   counters
+
+	relayed struct{ frames, bytes atomic.Uint64 } // sent on for others
 
 	sending  sync.Mutex    // held by the loop that serves the device: the one that uses sender
 	attached chan struct{} // signals that the device was replaced

@@ -115,13 +115,16 @@ func (r *Router) takeReply(p *peer, from encap.Endpoint, body []byte) {
 // translated on the way, and so would be each lane's source port, on its own and perhaps to another address: all frames then
 // travel in lane 0.
 func (r *Router) noteSeenAs(p *peer, seenAs netip.AddrPort, local netip.Addr) {
+	if !seenAs.IsValid() { // through relays
+		return
+	}
 	p.seenAs = seenAs
 	lanes := uint8(len(r.lanes))
 	if seenAs.Port() != r.cfg.Port.Port() || local.IsValid() && seenAs.Addr() != local {
 		lanes = 1
 	}
 	p.lanes = lanes
-	if old := p.path.Load(); old != nil && old.lanes != lanes {
+	if old := p.path.Load(); old != nil && old.lanes != lanes && old.route == nil {
 		p.path.Store(&path{endpoint: old.endpoint, lanes: lanes, suspended: old.suspended})
 	}
 }
@@ -136,7 +139,11 @@ func (r *Router) noteClock(p *peer, milliseconds int64) {
 
 // sendProbe sends a probe or its answer. Both tell the peer where it is seen, and what our clock says.
 func (r *Router) sendProbe(p *peer, kind encap.ControlKind, to encap.Endpoint, id uint64) {
-	r.sendControl(p, kind, encap.ProbeBody{ID: id, Observed: to.Addr, Clock: r.now().UnixMilli()}.Append(nil), to)
+	q := encap.ProbeBody{ID: id, Observed: to.Addr, Clock: r.now().UnixMilli()}
+	if to == p.relayedAt { // it says nothing of where the peer is
+		q.Observed = netip.AddrPort{}
+	}
+	r.sendControl(p, kind, q.Append(nil), to)
 }
 
 func (r *Router) sendControl(p *peer, kind encap.ControlKind, body []byte, to encap.Endpoint) bool {
@@ -188,6 +195,9 @@ func (r *Router) heardFrom(p *peer, from encap.Endpoint, settled bool) {
 func (r *Router) mayMove(p *peer, from encap.Endpoint) bool {
 	old := p.path.Load().endpoint
 	if old.Addr == from.Addr { // only our own address differs
+		return false
+	}
+	if from == p.relayedAt || old == p.relayedAt { // what is heard does not decide whether frames go through relays
 		return false
 	}
 	claims := func(at netip.AddrPort) bool { return slices.Contains(p.config.Endpoints, at) }
@@ -255,9 +265,17 @@ func (r *Router) away(p *peer, reason string) {
 func (r *Router) goodbye() {
 	endpoints := make(map[*peer]encap.Endpoint, len(r.peers))
 	for _, p := range r.peers {
-		if path := p.path.Swap(nil); path != nil {
+		switch path := p.path.Load(); {
+		case path == nil:
+		case path.route != nil: // the first relay's path is needed
+			r.sendControl(p, encap.Goodbye, nil, path.endpoint)
+			p.path.Store(nil)
+		default:
 			endpoints[p] = path.endpoint
 		}
+	}
+	for p := range endpoints {
+		p.path.Store(nil)
 	}
 	for p, at := range endpoints {
 		r.sendControl(p, encap.Goodbye, nil, at)

@@ -14,13 +14,18 @@ import (
 type peer struct {
 	session *encap.Session
 	path    atomic.Pointer[path]           // nil: down
+	route   atomic.Pointer[route]          // to it through relays, whether path is that or not; nil: there is none
 	stray   atomic.Pointer[encap.Endpoint] // where the peer was heard too, which the path does not follow; or nil
 	heard   atomic.Int64                   // when the last authenticated frame came by the path, in nanoseconds of Router.clock
 	carried atomic.Int64                   // when the last data frame went or came, likewise
 	tx, rx  struct{ packets, bytes atomic.Uint64 }
 	backlog backlog
+	carry   carriage
 
-	id     trust.Fingerprint
+	id        trust.Fingerprint
+	number    trust.Number
+	relayedAt encap.Endpoint // the peer, through relays
+
 	slot   slot // when it is stepped next
 	config PeerConfig
 	link   link           // is it alive, and what to do next
@@ -52,10 +57,12 @@ type peer struct {
 
 // path is how packets reach a peer now. A path is never changed, only replaced.
 type path struct {
-	endpoint encap.Endpoint
-	lanes    uint8 // that frames may travel in: 1 where each source port of ours would be translated on its own
+	endpoint encap.Endpoint // where frames go: the peer's relayed one where they go through relays
+	lanes    uint8          // that frames may travel in: 1 where each source port of ours would be translated on its own
 
 	suspended bool // packets wait
+
+	route *route // through relays; nil: straight
 }
 
 // leadsTo reports whether a frame of that lane came from where the path leads. Only lane 0 sends from the peer's port.
@@ -66,10 +73,10 @@ func (p *path) leadsTo(from encap.Endpoint, lane uint8) bool {
 	return p.endpoint.Addr.Addr() == from.Addr.Addr()
 }
 
-// isAt reports whether the peer's path leads to where a frame of that lane came from.
+// isAt reports whether frames in clear may come from there: the peer's path leads there, or a relay has shown that the peer is the source.
 func (p *peer) isAt(from encap.Endpoint, lane uint8) bool {
 	path := p.path.Load()
-	return path != nil && path.leadsTo(from, lane)
+	return from == p.relayedAt || path != nil && path.leadsTo(from, lane)
 }
 
 // strays reports whether control has heard the peer from there, and decided that the path stays.
@@ -89,7 +96,8 @@ type Attempt struct {
 func (r *Router) peer(id trust.Fingerprint, cfg PeerConfig) *peer {
 	p := r.peers[id]
 	if p == nil {
-		p = &peer{id: id, since: r.now(), reason: "not called yet", lanes: uint8(len(r.lanes))}
+		p = &peer{id: id, number: id.Number(), since: r.now(), reason: "not called yet", lanes: uint8(len(r.lanes))}
+		p.relayedAt = encap.RelayedEndpoint(p.number)
 		p.link = newLink(r.timing, r.jitter)
 		p.session = r.newSession(p, cfg.Keys)
 		r.peers[id] = p

@@ -17,6 +17,8 @@ type receiver struct {
 
 	packets bool // the batch brought some for the device
 	source  source
+	hopOf   *binding // of the last relay frame; nil: look it up
+	forward forwarder
 	pair    pair
 }
 
@@ -37,7 +39,7 @@ type pair struct {
 }
 
 func (v *receiver) init(l *lane) {
-	v.l = l
+	v.l, v.forward.l = l, l
 	v.dispatcher.init(l.r, &l.in)
 }
 
@@ -45,7 +47,7 @@ func (v *receiver) init(l *lane) {
 func (v *receiver) begin(table *snapshot, dev *attachment, now int64) {
 	v.dispatcher.begin(table, now)
 	v.packets = false
-	v.pair.n = 0
+	v.pair.n, v.hopOf = 0, nil
 	if v.dev != dev {
 		v.dev = dev
 		v.joined = packet.NewCoalescer(packet.CoalescerOptions{TCP: dev.joins.TCP, UDP: dev.joins.UDP})
@@ -55,6 +57,10 @@ func (v *receiver) begin(table *snapshot, dev *attachment, now int64) {
 // datagram takes the frames of one received unit.
 func (v *receiver) datagram(d *encap.Datagram) {
 	v.l.turns.datagrams++
+	if v.forged(d.From) {
+		return
+	}
+	v.dscp = d.DSCP
 	if d.Size <= 0 || d.Size >= len(d.Data) {
 		v.frame(d.From, d.Data, d.ECN)
 		return
@@ -77,6 +83,8 @@ func (v *receiver) frame(from encap.Endpoint, b []byte, ecn uint8) {
 	switch h.Type {
 	case encap.Data:
 		v.data(from, h, b, ecn)
+	case encap.Relay:
+		v.relay(from, h, b, ecn)
 	default:
 		v.dispatch(from, h, b)
 	}
@@ -110,7 +118,7 @@ func (v *receiver) data(from encap.Endpoint, h encap.Header, b []byte, ecn uint8
 
 func (v *receiver) misdirected(to *lane, from encap.Endpoint, b []byte, ecn uint8) {
 	v.l.turns.misdirected.Add(1)
-	if !to.handOver(from, b, ecn) {
+	if !to.handOver(stray{from: from, frame: b, ecn: ecn, dscp: v.dscp}) {
 		v.l.in.drop(WrongLane, 1)
 	}
 }
@@ -152,7 +160,7 @@ func (v *receiver) authenticated(s *binding, from encap.Endpoint, lane uint8) {
 	if path != nil && path.leadsTo(from, lane) {
 		s.peer.heard.Store(v.now)
 	}
-	moved := lane == 0 && (path == nil || path.endpoint != from && !s.peer.strays(from))
+	moved := lane == 0 && (path == nil || path.endpoint != from && from != s.peer.relayedAt && !s.peer.strays(from))
 	if s.confirmed.Load() && !moved {
 		return
 	}
@@ -232,6 +240,7 @@ func (v *receiver) put(inner []byte, partial bool) {
 func (v *receiver) flush() {
 	v.settle()
 	v.write()
+	v.forward.flush()
 	v.l.turns.received()
 }
 

@@ -39,6 +39,9 @@ type Config struct {
 	// Table: the router begins to read it when all have one. 0: it reads at once.
 	Hold time.Duration
 
+	// Relaying is what this node does for frames of others, until SetRelaying changes it.
+	Relaying Relaying
+
 	// Bars says why no packets may travel to and from an underlay address, where they would in clear, or "". It is called from the
 	// control goroutine, and must not block nor call the router; what it says is in force after the next Set. nil: it bars none.
 	Bars func(netip.Addr) string
@@ -61,6 +64,7 @@ var ErrStopped = errors.New("router: stopped")
 type Router struct {
 	cfg     Config
 	self    trust.Fingerprint
+	number  trust.Number // self's
 	log     *slog.Logger
 	timing  Timing
 	started time.Time
@@ -75,8 +79,10 @@ type Router struct {
 	lanes   []*lane
 	conns   []encap.Conn // of the lanes; control frames leave by the first where there is no control port
 	dev     atomic.Pointer[attachment]
-	ctl     counters     // drops that control counts
-	backlog atomic.Int64 // bytes that wait for all peers
+
+	relaying atomic.Pointer[Relaying]
+	ctl      counters     // drops that control counts
+	backlog  atomic.Int64 // bytes that wait for all peers
 
 	attaching sync.Mutex // orders Attach and the end, and guards past
 	past      uint64     // Unreadable of the devices before dev
@@ -101,6 +107,8 @@ type Router struct {
 	purge time.Time    // when keys under secrets that are not held are closed; zero: there are none. Likewise
 	frame []byte       // scratch of the control goroutine
 	asked askedIndexes // of the last initiation to each
+
+	shared map[trust.Number]bool // numbers of several peers, that were told of; owned by the control goroutine
 }
 
 // New makes a router with an empty table.
@@ -114,10 +122,12 @@ func New(cfg Config) *Router {
 		frame:  make([]byte, 0, maxControlFrame),
 		gossip: encap.NewGossipSealer(cfg.Local, cfg.Boot, cfg.Stamp),
 	}
+	r.number, r.shared = r.self.Number(), map[trust.Number]bool{}
 	r.curve = newCurve()
 	r.limiter.init(cfg.Local, r.at)
 	r.hold.begin(cfg.Hold)
 	r.table.Store(newSnapshot())
+	r.SetRelaying(cfg.Relaying)
 	r.dev.Store(newAttachment(cfg.Device))
 	r.conns = cfg.Port.Lanes()[:min(len(cfg.Port.Lanes()), len(cfg.Device.Queues()))]
 	for i, conn := range r.conns {

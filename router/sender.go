@@ -17,6 +17,7 @@ type sender struct {
 	trains  []encap.Train
 	last    train // the last of trains, while it can grow
 	wire    uint8 // lane that the waiting trains travel in
+	partial bool  // checksums of the packet that is being sent may stay partial
 	segment packet.Segmenter
 }
 
@@ -71,12 +72,28 @@ func (s *sender) route(table *snapshot, p *packet.Superpacket, now int64) {
 // send sends one superpacket to a peer.
 func (s *sender) send(v via, p *packet.Superpacket, now int64) {
 	v.peer.carried.Store(now)
+	s.partial = s.l.r.cfg.Partial
+	if v.path.route != nil && !s.relays(v, p, now) {
+		return
+	}
 	s.useLane(v.lane(s.l.id))
 	if p.SegmentSize == 0 {
 		s.single(v, p)
 		return
 	}
 	s.super(v, p)
+}
+
+// relays prepares for a packet that goes through relays; false: it is dropped. In clear its checksum is completed here: that of the outer
+// datagram protects it on one hop alone.
+func (s *sender) relays(v via, p *packet.Superpacket, now int64) bool {
+	if !v.hop.open() {
+		s.drop(RelayDown, p)
+		return false
+	}
+	v.path.route.first.carried.Store(now)
+	s.partial = s.partial && v.keys.Sealed
+	return true
 }
 
 func (s *sender) owner(table *snapshot, src, dst netip.Addr) (*peer, Reason, bool) {
@@ -107,7 +124,7 @@ func (s *sender) single(v via, p *packet.Superpacket) {
 		s.l.out.drop(Malformed, 1)
 		return
 	}
-	s.reserve(len(p.Data)+frameSlack, 2)
+	s.reserve(len(p.Data)+frameSlack+v.front(), 2)
 	s.begin(v, ecnOf(p.Data), v.frameLen(len(p.Data)), 1)
 	if err := s.frame(v.keys, flags, nil, p.Data); err != nil {
 		s.abandon()
@@ -123,7 +140,7 @@ func (s *sender) checksum(p *packet.Superpacket) (flags uint8, ok bool) {
 	if !p.Partial() {
 		return 0, true
 	}
-	if s.l.r.cfg.Partial {
+	if s.partial {
 		start, offset, err := packet.PartialChecksum(p.Data)
 		if err == nil && start == p.ChecksumStart && offset == p.ChecksumOffset {
 			return encap.FlagPartial, true
@@ -139,7 +156,7 @@ func (s *sender) super(v via, p *packet.Superpacket) {
 		return
 	}
 	count, header := s.segment.Count(), s.segment.HeaderLen()
-	need := len(p.Data) + count*(frameSlack+header) + packet.MaxHeader
+	need := len(p.Data) + count*(frameSlack+v.front()+header) + packet.MaxHeader
 	if need > len(s.slab) || 2*count > maxBufs { // segments of less than about 40 bytes: no stack sends that, whatever injects it may not hurt us
 		s.l.out.drop(Malformed, count)
 		return
@@ -163,7 +180,7 @@ func (s *sender) segments(keys *encap.Keypair, data []byte) (sum int, err error)
 	for at := 0; ; {
 		slot := data[at:]
 		if !keys.Sealed {
-			slot = s.slab[s.used+encap.HeaderLen:]
+			slot = s.slab[s.used+s.last.front+encap.HeaderLen:]
 		}
 		header, payload, flags, ok := s.next(slot)
 		if !ok {
@@ -184,7 +201,7 @@ func (s *sender) segments(keys *encap.Keypair, data []byte) (sum int, err error)
 // next is the next segment, whose header it writes to slot, and the flags of its frame.
 func (s *sender) next(slot []byte) (header, payload []byte, flags uint8, ok bool) {
 	n := 0
-	if s.l.r.cfg.Partial && !s.segment.Unchecked() {
+	if s.partial && !s.segment.Unchecked() {
 		flags = encap.FlagPartial
 		n, payload, ok = s.segment.NextPartial(slot)
 	} else {
@@ -199,15 +216,20 @@ const frameSlack = encap.HeaderLen + encap.CounterLen + encap.TagLen
 // frame appends one frame. In clear the payload stays where it lies, and header stands in the slab already, behind room for
 // the frame's own. Sealed, there is no header, and the frames of a train become one piece of memory.
 func (s *sender) frame(keys *encap.Keypair, flags uint8, header, payload []byte) error {
-	slot := s.slab[s.used:]
+	slot, front := s.slab[s.used:], s.last.front
+	if front > 0 {
+		if err := s.last.sealFront(slot, s.wire); err != nil {
+			return err
+		}
+	}
 	if !keys.Sealed {
-		end := encap.HeaderLen + len(header)
-		keys.PutClearHeader(slot[:encap.HeaderLen], s.wire, flags)
+		end := front + encap.HeaderLen + len(header)
+		keys.PutClearHeader(slot[front:front+encap.HeaderLen], s.wire, flags)
 		s.bufs = append(s.bufs, slot[:end:end], payload)
 		s.used += end
 		return nil
 	}
-	sealed, err := keys.SealData(slot[:0], s.wire, flags, payload)
+	sealed, err := keys.SealData(slot[:front], s.wire, flags, payload)
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,7 @@ type PeerStatus struct {
 	History  encap.History // of its handshakes
 	Tried    []Attempt
 	Tx, Rx   Traffic
+	Relayed  Traffic // frames of it that this node sent on to others, with their fronts; no Batches
 
 	Secret trust.SecretID // that the present keys were made under
 	Offers bool           // its build takes the cluster's next secret through the session
@@ -61,8 +62,9 @@ func (p *peer) status(r *Router) PeerStatus {
 		Last: p.last, Heard: r.at(p.heard.Load()), SeenAs: p.seenAs, Prefixes: p.config.Prefixes, Tried: slices.Clone(p.tried),
 		History: p.session.History(),
 		Skew:    p.skew, SkewSaid: p.skewKnown,
-		Tx: Traffic{Packets: p.tx.packets.Load(), Bytes: p.tx.bytes.Load()},
-		Rx: Traffic{Packets: p.rx.packets.Load(), Bytes: p.rx.bytes.Load()},
+		Tx:      Traffic{Packets: p.tx.packets.Load(), Bytes: p.tx.bytes.Load()},
+		Relayed: Traffic{Packets: p.carry.relayed.Load(), Bytes: p.carry.relayedBytes.Load()},
+		Rx:      Traffic{Packets: p.rx.packets.Load(), Bytes: p.rx.bytes.Load()},
 	}
 	if path := p.path.Load(); path != nil {
 		s.Endpoint, s.Local, s.Last = path.endpoint.Addr, path.endpoint.Local, path.endpoint.Addr

@@ -31,6 +31,8 @@ type snapshot struct {
 	local  *bart.Lite
 	owners *bart.Table[holders]
 	called map[netip.Addr]bool // the addresses where members are called
+
+	numbers map[trust.Number]*peer // nil: several members have that number, or this node has
 }
 
 // holders are the peers that lead to a prefix.
@@ -40,7 +42,10 @@ type holders struct {
 }
 
 func newSnapshot() *snapshot {
-	return &snapshot{local: new(bart.Lite), owners: new(bart.Table[holders]), called: map[netip.Addr]bool{}}
+	return &snapshot{
+		local: new(bart.Lite), owners: new(bart.Table[holders]), called: map[netip.Addr]bool{},
+		numbers: map[trust.Number]*peer{},
+	}
 }
 
 // owner returns the peer that owns the longest prefix with addr in it, or nil.
@@ -80,6 +85,16 @@ func (s *snapshot) call(endpoints []netip.AddrPort) {
 	}
 }
 
+// number lets p be found by its number; false: another has the same one, and then neither is.
+func (s *snapshot) number(p *peer) bool {
+	if _, taken := s.numbers[p.number]; taken {
+		s.numbers[p.number] = nil
+		return false
+	}
+	s.numbers[p.number] = p
+	return true
+}
+
 // Set makes t the router's table. Peers that t does not name are forgotten, with their sessions; peers that it names
 // again keep session and path. It is idempotent, and returns when the new table is in force.
 func (r *Router) Set(t Table) error {
@@ -92,6 +107,7 @@ func (r *Router) setTable(t Table) {
 		next.local.Insert(p)
 	}
 	next.own(nil, t.Local)
+	next.numbers[r.number] = nil
 	wanted := make(map[trust.Fingerprint]bool, len(t.Peers))
 	for _, cfg := range t.Peers {
 		id := cfg.Keys.Fingerprint()
@@ -103,6 +119,9 @@ func (r *Router) setTable(t Table) {
 		next.own(p, cfg.Prefixes)
 		next.allow(p, cfg.Standby)
 		next.call(cfg.Endpoints)
+		if !next.number(p) {
+			r.noteNumber(p)
+		}
 	}
 	r.table.Store(next)
 	r.hold.tabled = true

@@ -7,24 +7,52 @@ type via struct {
 	peer *peer
 	path *path
 	keys *encap.Keypair
+	hop  hop // of a path through relays
 }
 
 // wayTo is the way to a peer.
-func wayTo(p *peer) via { return via{peer: p, path: p.path.Load(), keys: p.session.Current()} }
+func wayTo(p *peer) via { return wayBy(p, p.path.Load()) }
 
-// open reports whether packets may be sent.
-func (v via) open() bool { return v.path != nil && !v.path.suspended && v.keys != nil }
+// wayBy is the way to a peer by a path.
+func wayBy(p *peer, by *path) via {
+	v := via{peer: p, path: by, keys: p.session.Current()}
+	if by != nil && by.route != nil {
+		v.hop = hopTo(by.route.first)
+	}
+	return v
+}
 
-// lane is the lane that frames of our lane id travel in: one that the peer has, too.
-func (v via) lane(id uint8) uint8 {
-	if n := min(v.path.lanes, uint8(v.keys.Lanes)); n > 1 {
-		return id % n
+// endpoint is where frames are sent to.
+func (v via) endpoint() encap.Endpoint {
+	if v.path.route != nil {
+		return v.hop.path.endpoint
+	}
+	return v.path.endpoint
+}
+
+// front is how many bytes stand before each frame, for its relays.
+func (v via) front() int {
+	if v.path.route != nil {
+		return v.path.route.front
 	}
 	return 0
 }
 
+// open reports whether packets may be sent.
+func (v via) open() bool { return v.path != nil && !v.path.suspended && v.keys != nil }
+
+// lane is the lane that frames of our lane id travel in: one that the peer has, too, and the first relay.
+func (v via) lane(id uint8) uint8 {
+	n := min(v.path.lanes, uint8(v.keys.Lanes))
+	if v.path.route != nil {
+		n = min(n, v.hop.path.lanes, uint8(v.hop.keys.Lanes))
+	}
+	return inLane(id, n)
+}
+
 // frameLen is the length of a frame around a packet of n bytes.
 func (v via) frameLen(n int) int {
+	n += v.front()
 	if v.keys.Sealed {
 		return n + encap.HeaderLen + encap.CounterLen + encap.TagLen
 	}
@@ -42,6 +70,7 @@ type train struct {
 	mark   int  // where its gather list begins in sender.bufs
 	start  int  // where its sealed frames begin in sender.slab
 	kept   int  // where they ended before the frames that are being added
+	front  int  // bytes of each frame's front, for its relays
 	closed bool // its last frame is shorter
 }
 
@@ -59,8 +88,8 @@ func (t *train) takes(v via, ecn uint8, size, frames, bytes int) bool {
 // that the kernel takes them in one piece.
 func (s *sender) begin(v via, ecn uint8, size, frames int) {
 	if !s.last.takes(v, ecn, size, frames, size*frames) {
-		s.last = train{via: v, ecn: ecn, size: size, mark: len(s.bufs), start: s.used}
-		s.trains = append(s.trains, encap.Train{To: v.path.endpoint, Size: size, ECN: ecn})
+		s.last = train{via: v, ecn: ecn, size: size, mark: len(s.bufs), start: s.used, front: v.front()}
+		s.trains = append(s.trains, encap.Train{To: v.endpoint(), Size: size, ECN: ecn})
 	}
 	s.last.kept = s.used
 }
@@ -89,4 +118,12 @@ func (s *sender) abandon() {
 		s.bufs[s.last.mark] = s.slab[s.last.start:s.last.kept]
 	}
 	s.last = train{}
+}
+
+// sealFront writes the front of a frame that goes through relays.
+func (t *train) sealFront(slot []byte, lane uint8) error {
+	head := t.path.route.head
+	head.Lane = lane
+	_, err := t.hop.keys.SealRelay(slot[:0], &head)
+	return err
 }

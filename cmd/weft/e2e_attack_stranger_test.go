@@ -34,7 +34,7 @@ func forged(kind encap.Type, seed byte, length int) []byte {
 var forgedReasons = [16]router.Reason{
 	0: router.UnknownType, encap.Initiation: router.HandshakeRefused, encap.Response: router.HandshakeRefused,
 	encap.Cookie: router.HandshakeRefused, encap.Data: router.UnknownIndex, encap.Control: router.UnknownIndex,
-	encap.GossipType: router.GossipRefused, encap.Relay: router.UnknownType,
+	encap.GossipType: router.GossipRefused, encap.Relay: router.UnknownIndex,
 	8: router.UnknownType, 9: router.UnknownType, 10: router.UnknownType, 11: router.UnknownType,
 	12: router.UnknownType, 13: router.UnknownType, 14: router.UnknownType, 15: router.UnknownType,
 }
@@ -97,7 +97,7 @@ func (s *siege) forgeRelays(t *testing.T) {
 	inside := forged(encap.Data, 3, 200)
 	for from, source := range s.origins() {
 		t.Run(from, func(t *testing.T) {
-			s.repels(t, once(router.UnknownType, 2*len(s.Nodes)+1), func() {
+			s.repels(t, once(router.UnknownIndex, 2*len(s.Nodes)+1), func() {
 				for _, n := range s.Nodes {
 					id, to := status(t, n).Node.ID, endpoint(n).Addr().As16()
 					s.send(t, source,

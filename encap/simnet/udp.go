@@ -116,7 +116,7 @@ func (c *udpConn) sendFrame(t *encap.Train, frame []byte, r *encap.SendResult) {
 		note(r, syscall.EMSGSIZE)
 	default:
 		r.Sent++
-		c.port.host.net.transmit(netip.AddrPortFrom(from, c.from), to, frame, t.ECN)
+		c.port.host.net.transmit(netip.AddrPortFrom(from, c.from), to, frame, t)
 	}
 }
 
@@ -134,7 +134,7 @@ func note(r *encap.SendResult, err error) {
 }
 
 // transmit puts a frame on its way, or loses it. mu is held.
-func (n *Network) transmit(from, to netip.AddrPort, frame []byte, ecn uint8) {
+func (n *Network) transmit(from, to netip.AddrPort, frame []byte, t *encap.Train) {
 	delay := n.opts.Delay
 	if n.opts.Jitter > 0 {
 		delay += time.Duration(n.rng.Int64N(int64(n.opts.Jitter)))
@@ -154,7 +154,7 @@ func (n *Network) transmit(from, to netip.AddrPort, frame []byte, ecn uint8) {
 	}
 	n.sent++
 	c.enqueue(arrival{due: time.Now().Add(delay), seq: n.sent, data: encap.Datagram{
-		From: encap.Endpoint{Addr: from, Local: to.Addr()}, Data: frame, ECN: ecn,
+		From: encap.Endpoint{Addr: from, Local: to.Addr()}, Data: frame, ECN: t.ECN, DSCP: t.DSCP,
 	}})
 }
 
