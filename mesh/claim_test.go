@@ -204,7 +204,7 @@ func FuzzClaimBody(f *testing.F) {
 func FuzzState(f *testing.F) {
 	s := state{claims: []*Claim{mustSign(f, "a", testContent())}}
 	s.departures = append(s.departures, signDeparture(testIdentity("a"), nextBoot(), 5))
-	f.Add(s.encode())
+	f.Add(s.encode(time.Now()))
 	f.Add([]byte{stateVersion, 1, 255, 255, 255, 255})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		total := 0
@@ -216,9 +216,10 @@ func FuzzState(f *testing.F) {
 }
 
 func FuzzMessage(f *testing.F) {
-	for _, typ := range []messageType{messageClaim, messageAnnounce, messageFetch, messageDeparture, messageGreeting, 77} {
+	for _, typ := range []messageType{messageClaim, messageAnnounce, messageFetch, messageDeparture, messageGreeting, messageForget, messageSighting, 77} {
 		f.Add(message(typ, make([]byte, noticeLen)))
 		f.Add(message(typ, make([]byte, departureLen)))
+		f.Add(message(typ, make([]byte, tombstoneLen)))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		n, err := parseNotice(b)
@@ -227,6 +228,12 @@ func FuzzMessage(f *testing.F) {
 		}
 		if d, err := parseDeparture(b); err == nil && d.verify(testIdentity("a").Public()) {
 			t.Error("a forged departure was taken")
+		}
+		if d, err := parseTombstone(b); err == nil && d.verify(testIdentity("a").Public()) {
+			t.Error("a forged tombstone was taken")
+		}
+		if s, err := parseSighting(b, lawsNow); err == nil && !bytes.Equal(s.append(nil, lawsNow), b) {
+			t.Error("a sighting changed")
 		}
 		if name, ok := parseMemberName(string(b)); ok && name.String() != string(b) {
 			t.Error("a name has two forms")
@@ -239,7 +246,7 @@ func TestAStateComesBackAsItWas(t *testing.T) {
 	d := signDeparture(testIdentity("a"), nextBoot(), 5)
 	s := state{claims: []*Claim{a, b}, departures: []departure{d}}
 	var got [][]byte
-	if err := decodeState(s.encode(), func(_ messageType, body []byte) { got = append(got, body) }); err != nil {
+	if err := decodeState(s.encode(time.Now()), func(_ messageType, body []byte) { got = append(got, body) }); err != nil {
 		t.Fatal(err)
 	}
 	want := [][]byte{a.raw, b.raw, d.raw}

@@ -46,6 +46,11 @@ type Config struct {
 	// before the first view, too. A node that may not move keeps its subnets in a conflict and says so. nil: always.
 	Movable func(subnets []netip.Prefix) bool
 
+	// Present reports whether a path to a node works: then it is neither forgotten nor does its lease run, also where gossip does not
+	// reach it. It is asked by the owner goroutine; it must not block. nil: gossip alone says who is there.
+	Present func(trust.Fingerprint) bool
+	Lease   time.Duration // how long the claim of a node is kept that is not there any more; 0: DefaultLease
+
 	Admission *trust.Admission // who may take part; nil: whoever the Underlay lets in. It is shared with the Underlay
 
 	Timing Timing
@@ -109,6 +114,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Subnet.Bits6 == 0 {
 		c.Subnet.Bits6 = 64
+	}
+	if c.Lease <= 0 {
+		c.Lease = DefaultLease
 	}
 	if c.Resolver == nil {
 		c.Resolver = systemResolver{}

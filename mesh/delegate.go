@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/memberlist"
 )
@@ -55,7 +56,7 @@ func (d *delegate) GetBroadcasts(overhead, limit int) [][]byte {
 }
 
 // LocalState is what we send in a push/pull.
-func (d *delegate) LocalState(bool) []byte { return d.state.Load().encode() }
+func (d *delegate) LocalState(bool) []byte { return d.state.Load().encode(time.Now()) }
 
 // MergeRemoteState gets what the other side of a push/pull sent.
 func (d *delegate) MergeRemoteState(b []byte, _ bool) {

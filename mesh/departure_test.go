@@ -71,7 +71,7 @@ func TestAGoodbyeDoesNotKeepTheMessageItCameIn(t *testing.T) {
 		a.start()
 		b.start()
 		within(t, time.Second, "both see both", allSee(a, b))
-		message := (&state{departures: []departure{signDeparture(b.id, nextBoot(), 5)}}).encode()
+		message := (&state{departures: []departure{signDeparture(b.id, nextBoot(), 5)}}).encode(time.Now())
 		kept := make(chan departure, 1)
 		a.mesh.mail.post(func(o *owner) {
 			o.mergeState(message)
@@ -118,7 +118,7 @@ func TestAGoodbyeFromTheFutureHidesNoLaterOne(t *testing.T) {
 		within(t, time.Second, "all see all", allSee(a, b, c))
 		future := signDeparture(b.id, nextBoot(), uint64(time.Now().AddDate(10, 0, 0).UnixMilli()))
 		hear := func(d departure) {
-			a.mesh.mail.post(func(o *owner) { o.mergeState((&state{departures: []departure{d}}).encode()) })
+			a.mesh.mail.post(func(o *owner) { o.mergeState((&state{departures: []departure{d}}).encode(time.Now())) })
 		}
 		hear(future)
 		time.Sleep(time.Minute)

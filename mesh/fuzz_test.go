@@ -46,7 +46,10 @@ func FuzzHeard(f *testing.F) {
 	f.Add(message(messageFetch, n))
 	f.Add(message(messageGreeting, append(c.id[:], message(messageClaim, c.raw)...)))
 	f.Add(message(messageGreeting, append(c.id[:], message(messageGreeting, c.id[:])...)))
-	f.Add((&state{claims: []*Claim{c}, departures: []departure{d}}).encode())
+	stone := signTombstone(testIdentity("a"), testIdentity("b").Fingerprint(), 7, 1_700_000_000_000)
+	f.Add(message(messageForget, stone.raw))
+	s := state{claims: []*Claim{c}, departures: []departure{d}, tombstones: []tombstone{stone}, sightings: []sighting{{id: c.id}}}
+	f.Add(s.encode(time.Unix(60, 0)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		o := fuzzOwner(t, nil)
 		o.message(b)

@@ -31,6 +31,8 @@ func (o *owner) message(b []byte) {
 		err = o.greeted(body)
 	case messageRevocation:
 		err = o.revoked(body)
+	case messageForget:
+		err = o.forgotten(body)
 	}
 	o.refuse(err)
 }
@@ -61,6 +63,10 @@ func (o *owner) mergeState(b []byte) {
 			err = o.departed(body)
 		case messageRevocation:
 			err = o.revoked(body)
+		case messageForget:
+			err = o.forgotten(body)
+		case messageSighting:
+			err = o.sighted(body)
 		}
 		o.refuse(err)
 	})
@@ -85,11 +91,13 @@ func (o *owner) merge(raw []byte) error {
 		o.log.Warn("mesh.claims.full", "refused", c.Name, "limit", maxClaims)
 		return nil
 	}
-	if !o.vouched(c) || !o.set.Add(c) {
+	if !o.vouched(c) || !o.present(c.id) && o.dropped.bars(c) || !o.set.Add(c) {
 		return nil
 	}
 	o.took(c)
-	o.member(c.id)
+	if m := o.member(c.id); !m.alive() { // it was alive when it signed that
+		m.seen, m.told = time.Now(), false
+	}
 	o.announce(o.set.Get(c.id))
 	o.changed, o.peersChanged = true, true
 	return nil

@@ -14,13 +14,16 @@ const maxObserved = 4
 
 // member is what the owner knows about another node besides its claim.
 type member struct {
-	boots    map[trust.BootNonce]bool // those that memberlist has as alive
-	lastBoot trust.BootNonce          // the last one that was
-	since    time.Time                // of alive
-	name     string                   // from its last stream
-	observed []netip.AddrPort         // newest first
-	seesUsAs netip.AddrPort
-	departed departure
+	boots     map[trust.BootNonce]bool // those that memberlist has as alive
+	lastBoot  trust.BootNonce          // the last one that was
+	since     time.Time                // of alive
+	seen      time.Time                // last alive, or the latest word of that; counts while it is not
+	witnessed bool                     // we saw it alive ourselves
+	told      bool                     // seen is another node's word
+	name      string                   // from its last stream
+	observed  []netip.AddrPort         // newest first
+	seesUsAs  netip.AddrPort
+	departed  departure
 }
 
 func (m *member) alive() bool { return len(m.boots) > 0 }
@@ -53,6 +56,9 @@ func (m *member) departureRank(d departure, now time.Time) int {
 // presence notes that memberlist has a node as alive, or no longer.
 func (m *member) presence(boot trust.BootNonce, alive bool, now time.Time) {
 	before := m.alive()
+	if before || alive {
+		m.seen, m.witnessed, m.told = now, true, false
+	}
 	if alive {
 		m.boots[boot] = true
 		m.lastBoot = boot
@@ -82,7 +88,7 @@ func (m *member) learn(r Remote) bool {
 func (o *owner) member(id trust.Fingerprint) *member {
 	m := o.members[id]
 	if m == nil {
-		m = &member{boots: map[trust.BootNonce]bool{}, since: time.Now()}
+		m = &member{boots: map[trust.BootNonce]bool{}, since: time.Now(), seen: time.Now()}
 		o.members[id] = m
 	}
 	return m

@@ -76,6 +76,7 @@ func (m *Mesh) newOwner() error {
 		set:     NewSet(), self: &selfClaim{cfg: &m.cfg}, members: map[trust.Fingerprint]*member{},
 		caller:  newCaller(m.cfg.Timing, rand.Float64),
 		fetches: fetches{asked: map[Digest]*fetch{}}, admissions: newAdmissions(),
+		dropped: dropped{}, tombstones: tombstones{},
 		changed: true,
 	}
 	files := store{m.cfg.StateDir, m.cfg.Logger, time.Now()}
@@ -97,7 +98,9 @@ func (m *Mesh) newOwner() error {
 	}
 	o.restorePeers(peers)
 	for _, c := range released {
-		o.set.Add(c)
+		if !o.dropped.bars(c) {
+			o.set.Add(c)
+		}
 	}
 	o.judge(time.Now()) // the first view is used before Run
 	for _, s := range m.cfg.Seeds {

@@ -3,6 +3,7 @@ package mesh
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/weftnet/weft/trust"
 )
@@ -18,6 +19,8 @@ const (
 	messageGreeting  messageType = 5 // who greets, and its claim; asks for the other's
 
 	messageRevocation messageType = 6 // an authority's, as it was signed
+	messageForget     messageType = 7 // a member's word that a node is to be forgotten, as it was signed
+	messageSighting   messageType = 8 // in a state only: how long ago its sender saw a node alive that is dead
 )
 
 // maxGossipClaim is the longest claim that is sent in a gossip packet. Longer ones are announced by digest and fetched.
@@ -61,14 +64,18 @@ type state struct {
 	claims      []*Claim
 	departures  []departure
 	revocations []*trust.Revocation
+	tombstones  []tombstone
+	sightings   []sighting
 }
 
-func (s *state) encode() []byte {
+// encode is the state at that time.
+func (s *state) encode(now time.Time) []byte {
 	size := 1
 	for _, c := range s.claims {
 		size += 5 + len(c.raw)
 	}
 	size += len(s.departures)*(5+departureLen) + len(s.revocations)*(5+trust.MaxRevocation)
+	size += len(s.tombstones)*(5+tombstoneLen) + len(s.sightings)*(5+sightingLen)
 	b := append(make([]byte, 0, size), stateVersion)
 	for _, c := range s.claims {
 		b = appendItem(b, messageClaim, c.raw)
@@ -78,6 +85,12 @@ func (s *state) encode() []byte {
 	}
 	for _, r := range s.revocations {
 		b = appendItem(b, messageRevocation, r.Raw())
+	}
+	for _, t := range s.tombstones {
+		b = appendItem(b, messageForget, t.raw)
+	}
+	for _, seen := range s.sightings {
+		b = appendItem(b, messageSighting, seen.append(nil, now))
 	}
 	return b
 }

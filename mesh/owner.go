@@ -47,6 +47,9 @@ type owner struct {
 	version    uint64
 	cloned     *CloneError
 	admissions admissions
+	dropped    dropped
+	tombstones tombstones
+	together   time.Time // since when others are there; zero: we are alone
 
 	refusedClaims atomic.Uint64 // that were heard; others than the owner read it
 	badMessages   atomic.Uint64 // likewise
@@ -87,8 +90,10 @@ func (o *owner) tick(now time.Time) time.Time {
 	check := !now.Before(o.recheck)
 	if own := o.self.next(); check || o.changed || !own.IsZero() && !now.Before(own) {
 		o.claimOurs(now)
+		o.reclaim(now)
 	}
 	if check || o.changed {
+		o.expire(now)
 		o.judge(now)
 		o.refresh(now)
 		o.recheck = earlier(now.Add(o.cfg.Timing.Recheck), earlier(o.admissions.next, o.nextTerm()))
@@ -170,7 +175,10 @@ func (o *owner) rules() Rules {
 }
 
 func (o *owner) state() *state {
-	s := &state{claims: o.set.Claims(), revocations: o.cfg.Admission.Revocations()}
+	s := &state{claims: o.set.Claims(), revocations: o.cfg.Admission.Revocations(), sightings: o.sightings()}
+	for _, t := range o.tombstones {
+		s.tombstones = append(s.tombstones, t)
+	}
 	for _, m := range o.members {
 		if m.departed.raw != nil {
 			s.departures = append(s.departures, m.departed)

@@ -12,6 +12,8 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 	d.CheckConstants(t, "mesh", map[string]any{
 		"messageClaim": messageClaim, "messageAnnounce": messageAnnounce, "messageFetch": messageFetch,
 		"messageDeparture": messageDeparture, "messageGreeting": messageGreeting, "messageRevocation": messageRevocation,
+		"messageForget": messageForget, "messageSighting": messageSighting, "tombstoneLen": tombstoneLen, "tombstoneTolerance": tombstoneTolerance,
+		"sightingLen": sightingLen, "DefaultLease": DefaultLease, "company": company, "reclaimAfter": reclaimAfter,
 		"KindStatic": KindStatic, "KindAuto": KindAuto, "KindK8s": KindK8s, "KindReleased": KindReleased, "releaseJump": releaseJump, "maxPredecessors": maxPredecessors, "predecessorLen": predecessorLen,
 		"DefaultPort": DefaultPort, "maxGossipPacket": maxGossipPacket, "memberlistChecksum": memberlistChecksum,
 		"retransmitMult": retransmitMult, "eager": eager, "maxGossipClaim": maxGossipClaim, "maxClaimLen": maxClaimLen,

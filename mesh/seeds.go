@@ -104,9 +104,11 @@ func (o *owner) presence(n memberName, alive bool, at []netip.AddrPort) {
 	before := m.alive()
 	m.presence(n.boot, alive, time.Now())
 	if m.alive() != before {
+		o.peersChanged = true
 		o.logPresence(n.id, m)
 	}
 	if alive {
+		o.returned(n.id)
 		o.caller.found(n.id, time.Now())
 	}
 	o.changed = true

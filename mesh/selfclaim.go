@@ -19,7 +19,7 @@ type selfClaim struct {
 	current *Claim         // published last; nil: none yet
 	subnets []netip.Prefix // auto: what we took
 	settle  time.Time      // auto: ours if nobody else claims it by then; zero: settled
-	full    bool           // auto: no free subnet
+	full    netip.Prefix   // auto: the network in which no subnet is free; zero: none
 	before  []Predecessor  // identities whose place we have taken
 	heard   bool           // a peer has exchanged state with us
 	keeps   bool           // auto: we restarted a moment ago, and what lives in our subnets may not be back yet
@@ -28,6 +28,7 @@ type selfClaim struct {
 	raised   time.Time // when we last jumped past floor
 	adopted  time.Time // first-claim time of the same holdings in a claim of ours that others kept; zero: none
 	wantJump bool
+	anew     bool // auto: others have forgotten our claim, so it is a first one again
 }
 
 // step makes the claim that should be published now, or nil if that is out already. claims are those of the others.
@@ -46,6 +47,7 @@ func (s *selfClaim) step(now time.Time, claims []*Claim, rules Rules) (*Claim, e
 	if s.wantJump {
 		s.raised, s.wantJump = now, false
 	}
+	s.anew = false
 	s.current, s.floor = claim, claim.Version
 	return claim, nil
 }
@@ -65,7 +67,7 @@ func (s *selfClaim) content(now time.Time) Claim {
 	if own := s.cfg.Admission.Own(); own != nil {
 		c.Certificate = own.Raw()
 	}
-	if s.current != nil && s.current.holdsAll(&c) {
+	if s.current != nil && s.current.holdsAll(&c) && !s.anew {
 		c.Since = s.current.Since
 	}
 	if !s.adopted.IsZero() && s.adopted.Before(c.Since) {
@@ -160,12 +162,12 @@ func (s *selfClaim) choose(now time.Time, claims []*Claim, rules Rules, lost []n
 		}
 		p, ok := pickSubnet(s.cfg.Identity.Fingerprint(), network, s.cfg.Subnet.bits(network.Addr()), occupied.by)
 		if !ok {
-			s.subnets, s.settle, s.full = nil, time.Time{}, true
+			s.subnets, s.settle, s.full = nil, time.Time{}, network
 			return
 		}
 		subnets = append(subnets, p)
 	}
-	s.subnets, s.settle, s.full = subnets, now.Add(s.cfg.Timing.Settle), false
+	s.subnets, s.settle, s.full = subnets, now.Add(s.cfg.Timing.Settle), netip.Prefix{}
 	s.adopted = time.Time{}
 }
 
@@ -211,8 +213,8 @@ func (s *selfClaim) next() time.Time {
 func (s *selfClaim) state(conflicts []Conflict) SelfState {
 	if s.cfg.Subnet.Kind == KindAuto {
 		switch {
-		case s.full:
-			return SelfState{SelfFull, fmt.Sprintf("no free subnet in %v", s.cfg.Network)}
+		case s.full.IsValid():
+			return SelfState{SelfFull, fmt.Sprintf("no free subnet in %v", s.full)}
 		case len(s.subnets) == 0:
 			return SelfState{SelfWaiting, "no peer has answered yet; a subnet is claimed after one did, or with bootstrap"}
 		case !s.settled():

@@ -38,6 +38,17 @@ func (s *Set) Add(c *Claim) bool {
 	return true
 }
 
+// Remove takes a node's claim out and returns it; nil: there was none. It is no merge: whoever removes a claim keeps out what shall
+// not come back.
+func (s *Set) Remove(id trust.Fingerprint) *Claim {
+	c := s.claims[id]
+	if c != nil {
+		delete(s.claims, id)
+		delete(s.digests, c.digest)
+	}
+	return c
+}
+
 // Get is a node's claim, or nil.
 func (s *Set) Get(id trust.Fingerprint) *Claim { return s.claims[id] }
 

@@ -12,6 +12,7 @@ type Settings struct {
 	Bootstrap bool
 	Routes    []netip.Prefix
 	Seeds     []string
+	Lease     time.Duration
 }
 
 // Set makes s the settings in force. It is declarative and idempotent: s is the whole of them, and what is as before stays
@@ -36,13 +37,13 @@ func (m *Mesh) Check(s Settings) error {
 func (m *Mesh) check(s Settings) (Settings, error) {
 	c := Config{
 		Identity: m.cfg.Identity, Underlay: m.cfg.Underlay, Name: m.cfg.Name, Network: m.cfg.Network, Port: m.cfg.Port, Admission: m.cfg.Admission,
-		Subnet: s.Subnet, Bootstrap: s.Bootstrap, Routes: s.Routes, Seeds: s.Seeds,
+		Subnet: s.Subnet, Bootstrap: s.Bootstrap, Routes: s.Routes, Seeds: s.Seeds, Lease: s.Lease,
 	}
 	if err := c.check(); err != nil {
 		return s, err
 	}
 	c = c.withDefaults()
-	s.Subnet = c.Subnet
+	s.Subnet, s.Lease = c.Subnet, c.Lease
 	return s, c.checkDefaulted()
 }
 
@@ -50,7 +51,7 @@ func (m *Mesh) check(s Settings) (Settings, error) {
 func (o *owner) adopt(s Settings, now time.Time) {
 	o.adoptSeeds(s.Seeds, now)
 	held := !slices.Equal(s.Routes, o.cfg.Routes) || !s.Subnet.equal(o.cfg.Subnet)
-	o.cfg.Subnet, o.cfg.Bootstrap, o.cfg.Routes = s.Subnet, s.Bootstrap, s.Routes
+	o.cfg.Subnet, o.cfg.Bootstrap, o.cfg.Routes, o.cfg.Lease = s.Subnet, s.Bootstrap, s.Routes, s.Lease
 	if held {
 		o.self.hold(o.rules())
 	}
@@ -73,7 +74,7 @@ func (o *owner) adoptSeeds(seeds []string, now time.Time) {
 // hold starts anew from changed settings: what others kept of our former holdings counts no longer, and an automatic
 // subnet that does not fit them is given up.
 func (s *selfClaim) hold(rules Rules) {
-	s.adopted, s.full = time.Time{}, false
+	s.adopted, s.full = time.Time{}, netip.Prefix{}
 	if s.cfg.Subnet.Kind != KindAuto || !s.fits(s.subnets, rules) {
 		s.subnets, s.settle = nil, time.Time{}
 	}

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/weftnet/weft/atomicfile"
@@ -39,7 +41,8 @@ type claimRecord struct {
 type peersRecord struct {
 	Version int          `json:"version"`
 	Peers   []peerRecord `json:"peers"`
-	Owners  ownersRecord `json:"owners,omitempty"` // of subnets; older builds ignore it
+	Owners  ownersRecord `json:"owners,omitempty"` // of subnets; older builds ignore it, and the next
+	Dropped []dropRecord `json:"dropped,omitempty"`
 }
 
 type peerRecord struct {
@@ -47,6 +50,15 @@ type peerRecord struct {
 	Name     string           `json:"name"`
 	Observed []netip.AddrPort `json:"observed,omitempty"`
 	Claim    []byte           `json:"claim,omitempty"` // as signed
+	Seen     time.Time        `json:"seen,omitzero"`   // last alive
+	Heard    bool             `json:"heard,omitempty"` // others say so, this node did not see it
+}
+
+// dropRecord is a node whose claims up to a version do not come back.
+type dropRecord struct {
+	ID      string    `json:"id"`
+	Version uint64    `json:"claim_version"`
+	At      time.Time `json:"at"`
 }
 
 // ErrNewerState says that a state file was written by a newer weft.
@@ -129,6 +141,11 @@ func (r *peersRecord) check() error {
 	}
 	for _, p := range r.Peers {
 		if err := p.check(); err != nil {
+			return err
+		}
+	}
+	for _, d := range r.Dropped {
+		if _, err := trust.ParseFingerprint(d.ID); err != nil {
 			return err
 		}
 	}
@@ -219,16 +236,27 @@ func (o *owner) savePeers(now time.Time) {
 		return
 	}
 	o.saved, o.peersChanged = now, false
-	o.files.save(peersFile, encodeFile(peersRecord{Version: fileVersion, Peers: o.peerRecords(), Owners: recordOwners(o.owners)}))
+	o.files.save(peersFile, encodeFile(peersRecord{Version: fileVersion, Peers: o.peerRecords(now), Owners: recordOwners(o.owners), Dropped: o.dropRecords()}))
 }
 
-func (o *owner) peerRecords() []peerRecord {
+// dropRecords are in order of their ids.
+func (o *owner) dropRecords() (records []dropRecord) {
+	for id, d := range o.dropped {
+		records = append(records, dropRecord{id.String(), d.version, d.at.UTC().Truncate(time.Second)})
+	}
+	slices.SortFunc(records, func(a, b dropRecord) int { return strings.Compare(a.ID, b.ID) })
+	return records
+}
+
+func (o *owner) peerRecords(now time.Time) []peerRecord {
 	records := []peerRecord{}
 	for _, v := range o.allViews() {
 		if v.Claim == nil && len(v.Observed) == 0 {
 			continue
 		}
-		r := peerRecord{ID: v.ID.String(), Name: v.Name, Observed: v.Observed}
+		m := o.members[v.ID]
+		seen := now.Add(-m.deadFor(now)) // by the clock of now: it may have been set since
+		r := peerRecord{ID: v.ID.String(), Name: v.Name, Observed: v.Observed, Seen: seen.UTC().Truncate(time.Second), Heard: !m.witnessed}
 		if v.Claim != nil {
 			r.Claim = v.Claim.raw
 		}
@@ -237,17 +265,42 @@ func (o *owner) peerRecords() []peerRecord {
 	return records
 }
 
+// aged is how long ago this node has seen another one; 0: it never has, or that was not written down.
+func (r *peersRecord) aged(now time.Time) time.Duration {
+	var last time.Time
+	for _, p := range r.Peers {
+		if !p.Heard && p.Seen.After(last) {
+			last = p.Seen
+		}
+	}
+	if last.IsZero() {
+		return 0
+	}
+	return now.Sub(last)
+}
+
 // restorePeers takes the peers file back into the state.
 func (o *owner) restorePeers(record peersRecord) {
 	owners, _ := record.Owners.assignment() // checked when the file was read
 	o.restoreOwners(owners)
+	if record.aged(time.Now()) >= o.cfg.Lease {
+		o.self.beginAnew()
+	}
+	for _, d := range record.Dropped {
+		if id, err := trust.ParseFingerprint(d.ID); err == nil {
+			o.dropped.add(id, d.Version, nil, d.At)
+		}
+	}
 	for _, r := range record.Peers {
 		id, err := trust.ParseFingerprint(r.ID)
 		if err != nil || id == o.me.id {
 			continue
 		}
 		m := o.member(id)
-		m.name, m.observed = r.Name, r.Observed
+		m.name, m.observed, m.witnessed = r.Name, r.Observed, !r.Heard && !r.Seen.IsZero()
+		if !r.Seen.IsZero() && r.Seen.Before(m.seen) {
+			m.seen = r.Seen
+		}
 		if c, err := DecodeClaim(r.Claim); err == nil && len(r.Claim) > 0 && o.vouched(c) {
 			o.set.Add(c)
 		}

@@ -23,6 +23,7 @@ func (n *Node) serveControl(ctx context.Context, l net.Listener) error {
 	n.inspection(mux)
 	mux.HandleFunc("POST "+api.PathReload, n.serveReload)
 	mux.HandleFunc("POST "+api.PathRevoke, n.serveRevoke)
+	mux.HandleFunc("POST "+api.PathForget, n.serveForget)
 	mux.HandleFunc("POST "+api.PathStop, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 		select {

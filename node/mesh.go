@@ -21,6 +21,7 @@ func (n *Node) meshConfig() mesh.Config {
 		Network: cfg.Network, Subnet: meshSubnet(cfg), Bootstrap: cfg.Bootstrap, Routes: cfg.Routes, Seeds: cfg.Join,
 		StateDir: cfg.StateDir, Underlay: &underlay{n}, Logger: n.log, OnView: func(mesh.View) { n.changed() },
 		Forbidden: n.forbidden, Movable: n.movable, Admission: n.admission,
+		Lease: cfg.Lease, Present: n.present,
 	}
 }
 

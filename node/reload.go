@@ -148,7 +148,7 @@ func (n *Node) apply(next *config.Config) error {
 }
 
 func meshSettings(cfg *config.Config) mesh.Settings {
-	return mesh.Settings{Subnet: meshSubnet(cfg), Bootstrap: cfg.Bootstrap, Routes: cfg.Routes, Seeds: cfg.Join}
+	return mesh.Settings{Subnet: meshSubnet(cfg), Bootstrap: cfg.Bootstrap, Routes: cfg.Routes, Seeds: cfg.Join, Lease: cfg.Lease}
 }
 
 // noteReload says in log and status how a reload went.

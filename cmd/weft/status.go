@@ -30,7 +30,7 @@ func newStatus() *cobra.Command {
 func newPeers() *cobra.Command {
 	cmd := query("peers", "Show the peers: how each is reached, and how it sees us",
 		func(cmd *cobra.Command, c *api.Client) ([]api.Peer, error) { return c.Peers(cmd.Context()) }, printPeers)
-	cmd.AddCommand(newPeersRevoke())
+	cmd.AddCommand(newPeersRevoke(), newPeersForget())
 	return cmd
 }
 

@@ -48,14 +48,14 @@ func cipherText(c encap.Cipher) string {
 func setRekey(c *Config, v []string) error {
 	age, err := time.ParseDuration(v[0])
 	if err != nil || age < minRekey || age > maxRekey {
-		return fmt.Errorf("%q is not a duration from %s to %s, such as 2m", v[0], rekeyText(minRekey), rekeyText(maxRekey))
+		return fmt.Errorf("%q is not a duration from %s to %s, such as 2m", v[0], durationText(minRekey), durationText(maxRekey))
 	}
 	c.Rekey = age
 	return nil
 }
 
-// rekeyText is a duration without the units that are zero: 2m, not 2m0s.
-func rekeyText(d time.Duration) string {
+// durationText is a duration without the units that are zero: 2m, not 2m0s.
+func durationText(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
 		text = strings.TrimSuffix(text, "0s")
