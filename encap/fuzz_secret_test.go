@@ -50,15 +50,24 @@ func FuzzParseSecretAnswer(f *testing.F) {
 func FuzzGossip(f *testing.F) {
 	l := testLocal(f, 1)
 	g := NewGossipSealer(l, trust.BootNonce{1}, Stamps(1))
+	pair, err := NewGossipPair(l.Identity, testLocal(f, 2).Identity.Public())
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Add(make([]byte, gossipFrom+gossipStampLen), uint32(0))
 	f.Add(bytes.Repeat([]byte{0xff}, gossipFrom+gossipStampLen+5), uint32(1))
 	f.Add([]byte{}, uint32(2))
 	f.Fuzz(func(t *testing.T, plain []byte, key uint32) {
 		keys := g.keys.at(l.Ring, start)
 		k := keys.open[int(key)%len(keys.open)]
-		h, err := g.Open(g.seal(nil, k, plain), start)
+		if h, err := g.Open(g.seal(nil, k, bytes.Clone(plain), pair), start); err == nil && !h.Undated() && (!bytes.Contains(plain, h.Packet) || h.MadeBy(pair)) {
+			t.Errorf("proven to another: %x says %+v", plain, h)
+		}
+		h, err := g.Open(g.seal(nil, k, plain, nil), start)
 		switch {
 		case err != nil:
+		case h.Proven():
+			t.Errorf("%x is proven", plain)
 		case len(plain) < gossipFrom || !bytes.HasSuffix(plain, h.Packet) || !bytes.HasPrefix(plain, h.From[:]):
 			t.Errorf("%x says %+v", plain, h)
 		case (k.index == gossipUndated) != h.Undated():

@@ -12,8 +12,8 @@ import (
 	"github.com/weftnet/weft/trust"
 )
 
-// GossipOverhead is what a gossip frame adds to its packet at most: header, nonce, fingerprint, boot nonce, stamp and tag.
-const GossipOverhead = gossipHead + gossipFrom + gossipStampLen + TagLen
+// GossipOverhead is what a gossip frame adds to its packet at most: header, nonce, fingerprint, boot nonce, stamp, proof and tag.
+const GossipOverhead = gossipHead + gossipFrom + gossipStampLen + gossipProofLen + TagLen
 
 const (
 	gossipNonceLen = 12 // random: one key is good for 2^32 frames (NIST SP 800-38D, section 8.3)
@@ -23,7 +23,7 @@ const (
 )
 
 // GossipSealer seals gossip between nodes that have no session: AES-256-GCM under a key of the cluster, another one each day. That
-// proves membership; who sent it is the sender's own word. It may be used from any goroutine.
+// proves membership; who sent it is the sender's own word, unless a frame has a proof (SealFor). It may be used from any goroutine.
 type GossipSealer struct {
 	local *Local
 	from  [gossipFrom]byte
@@ -42,37 +42,56 @@ func NewGossipSealer(l *Local, boot trust.BootNonce, stamp func() Stamp) *Gossip
 
 // Seal appends a frame with packet in it to dst, which is good for one receiver and once. It returns nil if no nonce could be drawn.
 func (g *GossipSealer) Seal(dst, packet []byte, now time.Time) []byte {
-	keys := g.keys.at(g.local.Ring, now)
+	return g.seal(dst, g.keys.at(g.local.Ring, now).seal, g.stamped(packet), nil)
+}
+
+// SealFor is Seal with a proof for the peer of a pair, which must have CapPairGossip.
+func (g *GossipSealer) SealFor(p *GossipPair, dst, packet []byte, now time.Time) []byte {
+	return g.seal(dst, g.keys.at(g.local.Ring, now).seal, g.stamped(packet), p)
+}
+
+// stamped is what is sealed of a packet, with room for a proof.
+func (g *GossipSealer) stamped(packet []byte) []byte {
 	stamp := g.stamp()
-	plain := append(make([]byte, 0, gossipFrom+gossipStampLen+len(packet)), g.from[:]...)
+	plain := append(make([]byte, 0, gossipFrom+gossipStampLen+len(packet)+gossipProofLen), g.from[:]...)
 	plain = binary.BigEndian.AppendUint64(plain, stamp.Epoch)
 	plain = binary.BigEndian.AppendUint64(plain, stamp.Seq)
-	return g.seal(dst, keys.seal, append(plain, packet...))
+	return append(plain, packet...)
 }
 
 // SealUndated appends a frame as builds understand it that know no epochs: it has no stamp, and its key never changes.
 func (g *GossipSealer) SealUndated(dst, packet []byte, now time.Time) []byte {
 	plain := append(make([]byte, 0, gossipFrom+len(packet)), g.from[:]...)
-	return g.seal(dst, g.keys.at(g.local.Ring, now).undated, append(plain, packet...))
+	return g.seal(dst, g.keys.at(g.local.Ring, now).undated, append(plain, packet...), nil)
 }
 
-func (g *GossipSealer) seal(dst []byte, k gossipKey, plain []byte) []byte {
+// seal makes the frame; for a pair it adds the proof to plain, which it may write to.
+func (g *GossipSealer) seal(dst []byte, k gossipKey, plain []byte, p *GossipPair) []byte {
 	n := len(dst)
-	dst = Header{Type: GossipType, Index: k.index}.Append(dst)
+	h := Header{Type: GossipType, Index: k.index}
+	if p != nil {
+		h.Flags = FlagProven
+	}
+	dst = h.Append(dst)
 	var nonce [gossipNonceLen]byte
 	if _, err := io.ReadFull(g.local.random(), nonce[:]); err != nil {
 		return nil
 	}
 	dst = append(dst, nonce[:]...)
+	if p != nil {
+		plain = append(plain, gossipProof(&p.out, dst[n:], plain)...)
+	}
 	return k.aead.Seal(dst, nonce[:], plain, dst[n:n+gossipHead])
 }
 
-// Hearsay is what a gossip frame says. Whoever holds the secret can say it in anybody's name.
+// Hearsay is what a gossip frame says. Whoever holds the secret can say it in anybody's name, but for what MadeBy confirms.
 type Hearsay struct {
 	From   trust.Fingerprint
 	Boot   trust.BootNonce
 	Stamp  Stamp // grows with every frame of the sender; zero: its build gives none, or took ours for one of those
 	Packet []byte
+
+	head, plain, proof []byte // of a frame with a proof: what it is of, and the proof; head is borrowed from the frame
 }
 
 // Undated reports whether the frame has no stamp, so that nobody can tell whether it is a replayed one.
@@ -110,7 +129,7 @@ func (g *GossipSealer) Open(frame []byte, now time.Time) (Hearsay, error) {
 			continue
 		}
 		if plain, err := k.openFrame(frame); err == nil {
-			return readHearsay(plain, k.index)
+			return readHearsay(frame[:gossipHead], plain)
 		}
 	}
 	return Hearsay{}, g.misdated(frame, h.Index, now)
@@ -129,7 +148,7 @@ func (g *GossipSealer) misdated(frame []byte, index uint32, now time.Time) error
 		if err != nil {
 			continue
 		}
-		if h, err := readHearsay(plain, index); err == nil {
+		if h, err := readHearsay(frame[:gossipHead], plain); err == nil {
 			return &GossipClockError{From: h.From, Days: int(epoch - gossipEpoch(now))}
 		}
 	}
@@ -142,16 +161,23 @@ func (k *gossipKey) openFrame(frame []byte) ([]byte, error) {
 	return k.aead.Open(nil, head[HeaderLen:], body, head)
 }
 
-var errUnstamped = errors.New("encap: gossip frame without a stamp under a key of a day")
+var errUnstamped = errors.New("encap: gossip frame without a stamp, or a proof that it should have, under a key of a day")
 
-func readHearsay(plain []byte, index uint32) (Hearsay, error) {
+// readHearsay reads what was sealed in a frame with that head.
+func readHearsay(head, plain []byte) (Hearsay, error) {
 	var h Hearsay
 	copy(h.From[:], plain)
 	copy(h.Boot[:], plain[len(h.From):])
-	h.Packet = plain[gossipFrom:]
-	if index == gossipUndated {
+	if binary.BigEndian.Uint32(head[4:]) == gossipUndated {
+		h.Packet = plain[gossipFrom:]
 		return h, nil
 	}
+	if head[1]&FlagProven != 0 {
+		end := max(gossipFrom, len(plain)-gossipProofLen)
+		h.head, h.plain, h.proof = head, plain[:end], plain[end:]
+		plain = h.plain
+	}
+	h.Packet = plain[gossipFrom:]
 	if len(h.Packet) < gossipStampLen {
 		return Hearsay{}, errUnstamped
 	}

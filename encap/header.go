@@ -33,7 +33,7 @@ const (
 )
 
 // The flags of data frames. Others are for later versions, and refused with ErrFlags: what they would mean of the body is
-// not known. Handshake frames have FlagCookie; their other flags, and those of other types, are ignored.
+// not known. Handshake frames have FlagCookie, gossip frames FlagProven; their other flags, and those of other types, are ignored.
 const (
 	FlagClear   uint8 = 1 << 7 // the body is in clear
 	FlagPartial uint8 = 1 << 6 // the TCP or UDP checksum in the packet is partial; where it is packet.PartialChecksum says

@@ -11,9 +11,10 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 	d := vectors.ReadDocument(t, "../docs/protocol.md")
 	d.CheckConstants(t, "encap", map[string]any{
 		"Initiation": Initiation, "Response": Response, "Cookie": Cookie, "Data": Data, "Control": Control, "GossipType": GossipType,
-		"Relay": Relay, "Part": Part, "FlagClear": FlagClear, "FlagPartial": FlagPartial, "FlagCookie": FlagCookie,
+		"Relay": Relay, "Part": Part, "FlagClear": FlagClear, "FlagPartial": FlagPartial, "FlagCookie": FlagCookie, "FlagProven": FlagProven,
 		"CipherAES256GCM": CipherAES256GCM, "CipherChaCha20Poly1305": CipherChaCha20Poly1305,
 		"CapDialBack": CapDialBack, "CapSecrets": CapSecrets, "CapStrict": CapStrict, "CapRelay": CapRelay, "CapParts": CapParts,
+		"CapPairGossip": CapPairGossip,
 		"MaxRelays": MaxRelays, "MaxRelayFront": MaxRelayFront,
 		"Probe": Probe, "ProbeReply": ProbeReply, "Gossip": Gossip, "Goodbye": Goodbye, "Pause": Pause,
 		"DialRequest": DialRequest, "DialBack": DialBack, "DialResponse": DialResponse,
@@ -34,7 +35,7 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 		"streamVersion": streamVersion, "prefaceLen": prefaceLen, "answerLen": answerLen, "maxHello": maxHello, "maxRecord": maxRecord,
 		"StreamsConfig.Timeout": streams.Timeout, "StreamsConfig.Max": streams.Max, "StreamsConfig.PerSource": streams.PerSource,
 		"StreamsConfig.MaxOpen": streams.MaxOpen, "StreamsConfig.OpenPerSource": streams.OpenPerSource,
-		"gossipNonceLen": gossipNonceLen, "GossipOverhead": GossipOverhead, "gossipUndated": gossipUndated,
+		"gossipNonceLen": gossipNonceLen, "GossipOverhead": GossipOverhead, "gossipProofLen": gossipProofLen, "gossipUndated": gossipUndated,
 		"gossipDated": uint64(gossipDated), "gossipMisdate": gossipMisdate,
 	})
 	d.CheckKeys(t, Settings{}, initiationPayload{}, Stamp{}, responsePayload{}, ProbeBody{}, DialBody{}, Dialed{}, helloPayload{}, verdict{},

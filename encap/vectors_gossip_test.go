@@ -49,6 +49,47 @@ func TestVectorsOfGossipFrames(t *testing.T) {
 	}
 }
 
+// pairVector is a gossip frame with a proof.
+type pairVector struct {
+	Private vectors.Hex `json:"senders_x25519_private_key"`
+	Public  vectors.Hex `json:"receivers_x25519_public_key"`
+	From    vectors.Hex `json:"from"`
+	To      vectors.Hex `json:"to"`
+	Key     vectors.Hex `json:"key"`
+	Head    vectors.Hex `json:"header_and_nonce"`
+	Plain   vectors.Hex `json:"sealed_before_the_proof"`
+	Proof   vectors.Hex `json:"proof"`
+	Frame   vectors.Hex `json:"frame"`
+}
+
+func TestVectorsOfGossipFramesWithAProof(t *testing.T) {
+	a, b := vectorLocal(t, 1, 0x30), vectorLocal(t, 2, 0x30)
+	out, err := NewGossipPair(a.Identity, b.Identity.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := NewGossipPair(b.Identity, a.Identity.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	sealer := NewGossipSealer(a, trust.BootNonce(vectors.Count(dialerBoot, 8)), func() Stamp { return Stamp{Epoch: 1_700_000_000_123, Seq: 7} })
+	frame := sealer.SealFor(out, nil, []byte("a packet of memberlist"), now)
+	h, err := NewGossipSealer(b, trust.BootNonce{}, nil).Open(frame, now)
+	if err != nil || !h.MadeBy(in) {
+		t.Fatalf("%+v, %v", h, err)
+	}
+	private, public, from, to := a.Identity.DHPrivate(), b.Identity.Public(), a.Identity.Fingerprint(), b.Identity.Fingerprint()
+	v := vectors.Check(t, "gossip-pair", pairVector{
+		Private: private[:], Public: public.DH[:], From: from[:], To: to[:], Key: out.out[:], Head: h.head, Plain: h.plain, Proof: h.proof, Frame: frame,
+	})
+	shared := vectors.DH(v.Private, v.Public)
+	vectors.Equal(t, "key", v.Key, vectors.Expand(vectors.HMAC(slices.Concat(v.From, v.To), shared), "weft 1 gossip pair", 32))
+	vectors.Equal(t, "proof", v.Proof, vectors.HMAC(v.Key, slices.Concat(v.Head, v.Plain))[:16])
+	day := gossipKeyAgain(vectors.Count(0, trust.SecretLen), 20454)
+	vectors.Equal(t, "frame", v.Frame, append(slices.Clone(v.Head), vectors.SealAES(day, v.Head[8:], slices.Concat(v.Plain, v.Proof), v.Head)...))
+}
+
 // gossipKeyAgain is the key of a day in the second implementation.
 func gossipKeyAgain(secret []byte, day int64) []byte {
 	key := vectors.HKDF(secret, "weft 1 gossip", 32)

@@ -329,7 +329,7 @@ func (n *Node) assemble(epoch uint64) (err error) {
 }
 
 func (n *Node) settings() encap.Settings {
-	can := encap.CapDialBack | encap.CapSecrets
+	can := encap.CapDialBack | encap.CapSecrets | encap.CapPairGossip
 	if n.admission.Strict() {
 		can |= encap.CapStrict
 	}

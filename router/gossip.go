@@ -44,16 +44,39 @@ func (r *Router) sendGossip(to trust.Fingerprint, at []netip.AddrPort, packet []
 	if r.cfg.Admission.Shut(to) {
 		return
 	}
-	seal := r.gossip.Seal
-	if p != nil && !p.datesGossip() {
-		seal = r.gossip.SealUndated
-	}
+	seal := r.hearsaySealer(p)
 	for _, addr := range at[:min(len(at), maxCandidates)] { // each gets a frame of its own: none is taken twice
 		if frame := seal(r.frame[:0], packet, r.now()); frame != nil {
 			r.transmit(frame, encap.Endpoint{Addr: addr})
 		}
 	}
 }
+
+// hearsaySealer is how frames to a peer are sealed, as its build reads them; nil: one that we have no claim of.
+func (r *Router) hearsaySealer(p *peer) func(dst, packet []byte, now time.Time) []byte {
+	switch {
+	case p == nil:
+		return r.gossip.Seal
+	case !p.datesGossip():
+		return r.gossip.SealUndated
+	case !p.provesGossip() || r.pairWith(p) == nil:
+		return r.gossip.Seal
+	}
+	return func(dst, packet []byte, now time.Time) []byte { return r.gossip.SealFor(r.pairWith(p), dst, packet, now) }
+}
+
+// pairWith are the keys of this node and a peer; nil: its public key has no secret in common with ours. The first call costs a
+// multiplication on the curve, of this goroutine: once for each peer, and only for who sends to it or has the cluster's secret.
+func (r *Router) pairWith(p *peer) *encap.GossipPair {
+	if !p.paired {
+		p.pair, _ = encap.NewGossipPair(r.cfg.Local.Identity, p.config.Keys) // with such a key no handshake works either
+		p.paired = true
+	}
+	return p.pair
+}
+
+// provesGossip reports whether the peer's build proves who made a gossip frame, and reads such proofs, as its claim says.
+func (p *peer) provesGossip() bool { return p.config.Capabilities&encap.CapPairGossip != 0 }
 
 // datesGossip reports whether the peer's build stamps gossip frames and changes their key each day, as its claim says.
 func (p *peer) datesGossip() bool { return p.config.Capabilities&encap.CapSecrets != 0 }
@@ -87,19 +110,35 @@ func (r *Router) handleHearsay(m message) {
 }
 
 // takeHearsay delivers what a frame says that has not come before. Without a stamp nobody can tell, so what comes without one in the
-// name of a peer that gives them is refused. Of a node that we have no claim of there is nothing that a replayed frame could undo.
+// name of a peer that gives them is refused, and so is a proof that is not that peer's. Of a node that we have no claim of there is
+// nothing that a replayed frame could undo.
 func (r *Router) takeHearsay(h *encap.Hearsay) {
 	p := r.peers[h.From]
 	switch {
 	case p == nil:
-	case h.Undated() && p.datesGossip():
+	case h.Undated() && p.datesGossip(), h.Proven() && !r.made(p, h):
 		r.ctl.drop(GossipRefused, 1)
 		return
-	case !h.Undated() && !p.hearsay.Take(h.Stamp):
+	case !h.Undated() && !p.window(h).Take(h.Stamp):
 		r.ctl.drop(Replayed, 1)
 		return
 	}
 	r.deliverGossip(h.From, h.Boot, h.Packet)
+}
+
+// made reports whether a frame's proof is that of the peer.
+func (r *Router) made(p *peer, h *encap.Hearsay) bool {
+	pair := r.pairWith(p)
+	return pair != nil && h.MadeBy(pair)
+}
+
+// window is where the stamps of a peer's frames are remembered. Only the peer itself moves that of frames with a proof; the other one
+// can be moved by all who have the secret, and what it then refuses is what the peer sends while it has no claim of ours.
+func (p *peer) window(h *encap.Hearsay) *encap.HearsayWindow {
+	if h.Proven() {
+		return &p.proven
+	}
+	return &p.hearsay
 }
 
 // misdatedPause is how long nothing is told of a peer's misdated gossip after something was.

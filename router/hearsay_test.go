@@ -110,3 +110,85 @@ func TestHearsayOfAClockThatIsDaysOffIsNamedAndSessionsAreMadeAllTheSame(t *test
 		w.join(a, b)
 	})
 }
+
+// proving makes the side one whose claim says that it proves its gossip.
+func proving(s *side) { s.config.Capabilities |= encap.CapSecrets | encap.CapPairGossip }
+
+// Whoever has the secret seals frames in a's name with stamps far ahead of any that a will ever make.
+func TestWhoHasTheSecretShutsNobodyOut(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, w *world) {
+		a, b, thief := w.side(1, proving), w.side(2, proving), w.side(3)
+		strangers(a, b)
+		ahead := encap.NewGossipSealer(a.local, a.boot, encap.Stamps(1<<62))
+		thief.sendRaw(b, 0, ahead.Seal(nil, []byte("in a's name"), time.Now()))
+		time.Sleep(10 * time.Millisecond)
+		frames := hearsay(t, a, b, "of a itself")
+		if got := b.heard(); len(frames) != 1 || len(got) != 2 {
+			t.Fatalf("%d frames, heard %v", len(frames), got)
+		}
+		a.crash()
+		a.start()
+		strangers(a, b)
+		hearsay(t, a, b, "of a after a restart")
+		if got := b.heard(); len(got) != 3 {
+			t.Errorf("after a restart: heard %v", got)
+		}
+		a.sendRaw(b, 0, frames[0])
+		time.Sleep(10 * time.Millisecond)
+		if got := b.drops()[Replayed]; got != 1 || len(b.heard()) != 3 {
+			t.Errorf("%d replayed, heard %v", got, b.heard())
+		}
+	})
+}
+
+func TestHearsayWithAProofThatIsNotTheSendersIsRefused(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, w *world) {
+		a, b, c := w.side(1, proving), w.side(2, proving), w.side(3, proving)
+		strangers(a, b)
+		forged := encap.NewGossipSealer(a.local, a.boot, encap.Stamps(1<<62))
+		pair, err := encap.NewGossipPair(c.local.Identity, b.local.Identity.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.sendRaw(b, 0, forged.SealFor(pair, nil, []byte("in a's name"), time.Now()))
+		toC, err := encap.NewGossipPair(a.local.Identity, c.local.Identity.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.sendRaw(b, 0, a.router.gossip.SealFor(toC, nil, []byte("a's word to c"), time.Now()))
+		time.Sleep(10 * time.Millisecond)
+		if got := b.drops()[GossipRefused]; got != 2 || len(b.heard()) != 0 {
+			t.Errorf("%d refused, heard %v", got, b.heard())
+		}
+		if hearsay(t, a, b, "a's own word"); len(b.heard()) != 1 {
+			t.Errorf("heard %v", b.heard())
+		}
+	})
+}
+
+// Of two nodes that both prove their gossip, one may not have the other's claim yet.
+func TestHearsayWithoutAProofIsTakenOfAPeerThatDoesNotKnowUs(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, w *world) {
+		a, b, old := w.side(1, proving), w.side(2, proving), w.side(3, dating)
+		strangers(a, b)
+		if err := a.router.Set(Table{Local: a.config.Prefixes}); err != nil {
+			t.Fatal(err)
+		}
+		frames := hearsay(t, a, b, "who are you?")
+		if len(frames) != 1 || frames[0][1] != 0 || len(b.heard()) != 1 {
+			t.Errorf("%d frames, heard %v", len(frames), b.heard())
+		}
+		strangers(b, old)
+		if frames := hearsay(t, b, old, "without a proof"); len(frames) != 1 || frames[0][1] != 0 {
+			t.Errorf("to a build that knows no proofs: %x", frames)
+		}
+		strangers(a, b)
+		if err := b.router.Set(Table{Local: b.config.Prefixes}); err != nil {
+			t.Fatal(err)
+		}
+		before := len(b.heard())
+		if frames := hearsay(t, a, b, "you are new"); len(frames) != 2 || frames[1][1] != encap.FlagProven || len(b.heard()) != before+1 {
+			t.Errorf("%x, heard %v", frames, b.heard())
+		}
+	})
+}

@@ -50,7 +50,10 @@ type peer struct {
 
 	skewKnown bool // skew is: the peer's build says what its clock is
 
-	hearsay  encap.HearsayWindow // of its gossip without a session
+	hearsay  encap.HearsayWindow // of its gossip without a session, as far as nothing proves that it is the peer's
+	proven   encap.HearsayWindow // of that which is proven
+	pair     *encap.GossipPair   // the keys of such proofs; nil: not made, or there are none
+	paired   bool                // they were made, or tried to
 	misdated time.Time           // when gossip of it from another day was last told of
 	renew    *encap.Keypair      // to be replaced, since it was made under a secret that is not the first any more; or nil
 }
