@@ -15,7 +15,7 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 		"CipherAES256GCM": CipherAES256GCM, "CipherChaCha20Poly1305": CipherChaCha20Poly1305,
 		"CapDialBack": CapDialBack, "CapSecrets": CapSecrets, "CapStrict": CapStrict, "CapRelay": CapRelay, "CapParts": CapParts,
 		"CapPairGossip": CapPairGossip,
-		"MaxRelays": MaxRelays, "MaxRelayFront": MaxRelayFront,
+		"MaxRelays":     MaxRelays, "MaxRelayFront": MaxRelayFront,
 		"Probe": Probe, "ProbeReply": ProbeReply, "Gossip": Gossip, "Goodbye": Goodbye, "Pause": Pause,
 		"DialRequest": DialRequest, "DialBack": DialBack, "DialResponse": DialResponse,
 		"SizeProbe": SizeProbe, "SizeReply": SizeReply, "PartHead": PartHead, "maxParts": maxParts, "rejoinLife": rejoinLife,
