@@ -149,6 +149,7 @@ func testHello() Hello {
 	return Hello{
 		Keys: trust.PublicKeys{DH: [32]byte{1}, Sign: [32]byte{2}}, Boot: trust.BootNonce{3}, Name: "vm-1", Uptime: 5,
 		Settings: testSettings(), Port: 9338, Observed: netip.MustParseAddrPort("192.0.2.1:9338"),
+		Splice: Splice{To: trust.Fingerprint{4}, Answer: 1 << 63},
 	}
 }
 

@@ -30,6 +30,10 @@ const (
 	SecretReply    ControlKind = 10 // a SecretAnswer
 
 	LinkState ControlKind = 11 // a message of link state. Only a direct peer with CapRelay is sent one
+
+	// SpliceCall asks the receiver to open a stream to the sender, which joins it to another; the body is a SpliceBody. Only a peer
+	// with CapSplice is asked.
+	SpliceCall ControlKind = 17
 )
 
 // ProbeBody is the body of a probe and of its answer.

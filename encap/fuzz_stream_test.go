@@ -36,10 +36,10 @@ func FuzzStreamHandshake(f *testing.F) {
 	at := netip.MustParseAddrPort(acceptorAt)
 	f.Fuzz(func(t *testing.T, said []byte) {
 		s := NewStreams(StreamsConfig{Local: testLocal(t, 1), Port: 9338})
-		if _, err := s.receive(newScript(said), at); err == nil {
+		if _, err := s.receive(t.Context(), newScript(said), at); err == nil {
 			t.Error("a forged dialer is accepted")
 		}
-		if _, err := s.greet(newScript(said), at); err == nil {
+		if _, err := s.greet(newScript(said), at, Splice{}); err == nil {
 			t.Error("a forged acceptor is taken")
 		}
 	})
@@ -133,6 +133,19 @@ func FuzzUnpad(f *testing.F) {
 		got := unpad(data, size)
 		if lost := len(data) - len(got); lost > 1 || lost == 1 && data[len(got)] != padding[0] || !bytes.HasPrefix(data, got) {
 			t.Errorf("%x of %x is left", got, data)
+		}
+	})
+}
+
+func FuzzParseSplice(f *testing.F) {
+	f.Add(SpliceBody{ID: 1}.Append(nil))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		b, err := ParseSplice(raw)
+		if err != nil {
+			return
+		}
+		if again, err := ParseSplice(b.Append(nil)); err != nil || again != b || b.ID == 0 {
+			t.Errorf("%+v becomes %+v, %v", b, again, err)
 		}
 	})
 }

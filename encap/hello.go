@@ -19,6 +19,7 @@ type Hello struct {
 	Observed netip.AddrPort // where it sees the receiver of the hello
 
 	Certificate []byte // of an authority, not checked yet; empty: it has none
+	Splice      Splice // of a dialer
 }
 
 // helloPayload is a Hello on the wire.
@@ -33,12 +34,15 @@ type helloPayload struct {
 	Observed netip.AddrPort `cbor:"8,keyasint,omitzero"`
 
 	Certificate []byte `cbor:"9,keyasint,omitempty"`
+
+	Splice *splicePayload `cbor:"10,keyasint,omitempty"`
 }
 
 func (h Hello) encode() ([]byte, error) {
 	return encode(helloPayload{
 		DH: h.Keys.DH[:], Sign: h.Keys.Sign[:], Boot: h.Boot[:], Name: h.Name, Uptime: int64(h.Uptime),
 		Settings: h.Settings, Port: h.Port, Observed: h.Observed, Certificate: h.Certificate,
+		Splice: h.Splice.payload(),
 	})
 }
 
@@ -53,7 +57,7 @@ func parseHello(b []byte) (Hello, error) {
 	return Hello{
 		Keys: trust.PublicKeys{DH: [32]byte(p.DH), Sign: [32]byte(p.Sign)}, Boot: trust.BootNonce(p.Boot), Name: printable(p.Name),
 		Uptime: time.Duration(p.Uptime), Settings: p.Settings, Port: p.Port, Observed: p.Observed,
-		Certificate: p.Certificate,
+		Certificate: p.Certificate, Splice: p.Splice.splice(),
 	}, nil
 }
 
@@ -67,6 +71,9 @@ func (p *helloPayload) check() error {
 		return fmt.Errorf("%w: negative uptime", ErrPayload)
 	}
 	if err := checkObserved(p.Observed); err != nil {
+		return err
+	}
+	if err := p.Splice.check(); err != nil {
 		return err
 	}
 	return p.Settings.check()

@@ -14,13 +14,13 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 		"Relay": Relay, "Part": Part, "FlagClear": FlagClear, "FlagPartial": FlagPartial, "FlagCookie": FlagCookie, "FlagProven": FlagProven,
 		"CipherAES256GCM": CipherAES256GCM, "CipherChaCha20Poly1305": CipherChaCha20Poly1305,
 		"CapDialBack": CapDialBack, "CapSecrets": CapSecrets, "CapStrict": CapStrict, "CapRelay": CapRelay, "CapParts": CapParts,
-		"CapPairGossip": CapPairGossip,
-		"MaxRelays":     MaxRelays, "MaxRelayFront": MaxRelayFront,
+		"CapPairGossip": CapPairGossip, "CapSplice": CapSplice,
+		"MaxRelays": MaxRelays, "MaxRelayFront": MaxRelayFront,
 		"Probe": Probe, "ProbeReply": ProbeReply, "Gossip": Gossip, "Goodbye": Goodbye, "Pause": Pause,
 		"DialRequest": DialRequest, "DialBack": DialBack, "DialResponse": DialResponse,
 		"SizeProbe": SizeProbe, "SizeReply": SizeReply, "PartHead": PartHead, "maxParts": maxParts, "rejoinLife": rejoinLife,
 		"rejoinEach": rejoinEach, "rejoinTotal": rejoinTotal,
-		"SecretQuestion": SecretQuestion, "SecretReply": SecretReply, "LinkState": LinkState,
+		"SecretQuestion": SecretQuestion, "SecretReply": SecretReply, "LinkState": LinkState, "SpliceCall": SpliceCall,
 		"SecretAsk": SecretAsk, "SecretAdd": SecretAdd, "SecretFirst": SecretFirst, "SecretRetire": SecretRetire,
 		"SecretDone": SecretDone, "SecretRefused": SecretRefused, "SecretOther": SecretOther,
 		"statusGo": statusGo, "statusSecret": statusSecret, "statusVersion": statusVersion, "statusBusy": statusBusy,
@@ -39,5 +39,5 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 		"gossipDated": uint64(gossipDated), "gossipMisdate": gossipMisdate,
 	})
 	d.CheckKeys(t, Settings{}, initiationPayload{}, Stamp{}, responsePayload{}, ProbeBody{}, DialBody{}, Dialed{}, helloPayload{}, verdict{},
-		SecretOffer{}, SecretAnswer{})
+		SecretOffer{}, SecretAnswer{}, splicePayload{}, SpliceBody{})
 }

@@ -24,7 +24,10 @@ type RefusedError struct {
 // Error is one line for people.
 func (e *RefusedError) Error() string {
 	who := e.Addr.String()
-	if e.Name != "" {
+	switch {
+	case !e.Addr.IsValid(): // a peer has joined it
+		who = e.Name
+	case e.Name != "":
 		who = fmt.Sprintf("%s (%s)", e.Name, e.Addr)
 	}
 	return fmt.Sprintf("encap: stream with %s: %s", who, e.Why())
@@ -39,6 +42,8 @@ func (e *RefusedError) Why() string {
 		return fmt.Sprintf("the secret differs: our cluster is %s, theirs is %s", e.Ours, e.Theirs)
 	case RefusedCertificate:
 		return e.certificateWhy()
+	case RefusedSplice:
+		return clause(e.Theirs)
 	default:
 		return fmt.Sprintf("%s differs: ours is %s, theirs is %s", e.Reason, orNone(e.Ours), orNone(e.Theirs))
 	}

@@ -25,6 +25,8 @@ type Stream struct {
 	conn      net.Conn
 	remote    Hello
 	agreement Agreement
+	through   bool     // a peer has joined it, and is at its addresses
+	far       net.Conn // to be joined to; nil: it is for this node
 
 	readMu sync.Mutex // guards what follows
 	open   *noise.CipherState
@@ -51,8 +53,17 @@ func (s *Stream) Remote() Hello { return s.remote }
 // Agreement is what both ends' settings have in common.
 func (s *Stream) Agreement() Agreement { return s.agreement }
 
-// Addr is the other end's underlay address, and the port of this connection.
-func (s *Stream) Addr() netip.AddrPort { return addrPort(s.conn.RemoteAddr()) }
+// Addr is the other end's underlay address, and the port of this connection; invalid: it is not known, since a peer has joined the
+// stream.
+func (s *Stream) Addr() netip.AddrPort {
+	if s.through {
+		return netip.AddrPort{}
+	}
+	return addrPort(s.conn.RemoteAddr())
+}
+
+// Through reports whether a peer has joined the stream.
+func (s *Stream) Through() bool { return s.through }
 
 // Read implements net.Conn.
 func (s *Stream) Read(p []byte) (int, error) {

@@ -1,6 +1,7 @@
 package encap
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +32,9 @@ func (v verdict) refusal(addr netip.AddrPort, name string) *RefusedError {
 //	<- answer, e, ee, s, es, hello
 //	-> s, se, hello
 //	<- verdict, sealed
-func (s *Streams) greet(conn net.Conn, addr netip.AddrPort) (*Stream, error) {
+//
+// A splice that is for somebody is said to nobody who would not understand it. addr is invalid where a peer joins the two.
+func (s *Streams) greet(conn net.Conn, addr netip.AddrPort, splice Splice) (*Stream, error) {
 	keys := s.cfg.Local.Ring.First()
 	state, err := noise.NewHandshakeState(s.noiseConfig(keys, true))
 	if err != nil {
@@ -51,14 +54,20 @@ func (s *Streams) greet(conn net.Conn, addr netip.AddrPort) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	last, seal, open, err := s.writeHello(nil, state, addr)
+	if splice != (Splice{}) && remote.Settings.Capabilities&CapSplice == 0 {
+		return nil, errOlderPeer
+	}
+	last, seal, open, err := s.writeHello(nil, state, addr, splice)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := conn.Write(last); err != nil {
 		return nil, err
 	}
-	stream := &Stream{conn: conn, remote: remote, seal: seal, open: open}
+	stream := &Stream{conn: conn, remote: remote, seal: seal, open: open, through: !addr.IsValid()}
+	if stream.through {
+		stream.remote.Observed = netip.AddrPort{} // the other end did not know yet
+	}
 	if err := s.takesPart(remote, addr); err != nil { // it has our hello, and finds out by itself what it can do about it
 		return nil, err
 	}
@@ -117,7 +126,7 @@ func (s *Stream) readVerdict() (v verdict, err error) {
 }
 
 // receive does the acceptor's part of the handshake.
-func (s *Streams) receive(conn net.Conn, from netip.AddrPort) (*Stream, error) {
+func (s *Streams) receive(ctx context.Context, conn net.Conn, from netip.AddrPort) (*Stream, error) {
 	keys, err := s.readPreface(conn, from)
 	if err != nil {
 		return nil, err
@@ -133,7 +142,7 @@ func (s *Streams) receive(conn net.Conn, from netip.AddrPort) (*Stream, error) {
 	if _, _, _, err := state.ReadMessage(nil, first); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAuth, err)
 	}
-	reply, _, _, err := s.writeHello(appendAnswer(nil, statusGo, keys.ClusterID), state, from)
+	reply, _, _, err := s.writeHello(appendAnswer(nil, statusGo, keys.ClusterID), state, from, Splice{})
 	if err != nil {
 		return nil, err
 	}
@@ -144,8 +153,8 @@ func (s *Streams) receive(conn net.Conn, from netip.AddrPort) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	stream := &Stream{conn: conn, remote: remote, seal: seal, open: open}
-	return stream, s.giveVerdict(stream, from)
+	stream := &Stream{conn: conn, remote: remote, seal: seal, open: open, through: !from.IsValid()}
+	return stream, s.giveVerdict(ctx, stream, from)
 }
 
 // readPreface reads the dialer's clear beginning, and finds the keys that it is under; it refuses what is of no cluster of the
@@ -183,9 +192,12 @@ func (s *Streams) readPreface(conn net.Conn, from netip.AddrPort) (*trust.Keys, 
 }
 
 // giveVerdict compares settings and tells the dialer.
-func (s *Streams) giveVerdict(stream *Stream, from netip.AddrPort) error {
+func (s *Streams) giveVerdict(ctx context.Context, stream *Stream, from netip.AddrPort) error {
 	agreement, refused := s.judge(stream.remote, from)
 	stream.agreement = agreement
+	if refused == nil {
+		refused = s.prepare(ctx, stream, from)
+	}
 	var v verdict
 	if refused != nil {
 		v = verdict{Field: refused.Reason, Ours: refused.Ours, Theirs: refused.Theirs}
@@ -226,12 +238,12 @@ func refusal(err error, addr netip.AddrPort, name string) error {
 
 // writeHello appends the handshake record with our hello. The cipher states are those of flynn/noise: the first is the
 // dialer's for sending.
-func (s *Streams) writeHello(dst []byte, state *noise.HandshakeState, to netip.AddrPort) (out []byte, a, b *noise.CipherState, err error) {
+func (s *Streams) writeHello(dst []byte, state *noise.HandshakeState, to netip.AddrPort, splice Splice) (out []byte, a, b *noise.CipherState, err error) {
 	l := s.cfg.Local
 	raw, err := Hello{
 		Keys: l.Identity.Public(), Boot: s.cfg.Boot, Name: l.name(), Uptime: max(0, time.Since(s.cfg.Started)),
 		Settings: l.Settings, Port: s.cfg.Port, Observed: netip.AddrPortFrom(to.Addr().WithZone(""), to.Port()),
-		Certificate: s.certificate(),
+		Certificate: s.certificate(), Splice: splice,
 	}.encode()
 	if err != nil {
 		return nil, nil, nil, err

@@ -40,6 +40,10 @@ type StreamsConfig struct {
 
 	MaxOpen       int // accepted streams that are open at once. Default 512
 	OpenPerSource int // of one IPv4 address or IPv6 /64. Default 64
+
+	// Way says how a stream of one node may be joined to another; the error is a clause for people on that node, such as "it has
+	// no path to vm-3". It is called from many goroutines. nil: no streams are joined.
+	Way func(from, to trust.Fingerprint) (SpliceWay, error)
 }
 
 // Streams opens and accepts streams. It may be used from any goroutine.
@@ -48,6 +52,8 @@ type Streams struct {
 	limit  sourceLimit // of handshakes
 	open   sourceLimit // of accepted streams, until they are closed
 	counts [streamOutcomes]atomic.Uint64
+
+	splicer splicer
 }
 
 type streamOutcome uint8
@@ -59,6 +65,8 @@ const (
 	streamUncertified
 	streamBusy
 	streamFailed
+	streamSpliced
+	streamUnspliced
 	streamOutcomes
 )
 
@@ -71,6 +79,10 @@ type StreamCounts struct {
 	Failed   uint64 `json:"failed"`  // cut off, too slow, or not authentic
 
 	Uncertified uint64 `json:"uncertified"` // one end does not admit the other
+
+	Spliced      uint64 `json:"spliced"`       // joined to a stream of another node
+	Unspliced    uint64 `json:"unspliced"`     // asked for that in vain
+	SplicedBytes uint64 `json:"spliced_bytes"` // carried between streams that were joined, both ways, once they have ended
 }
 
 // NewStreams makes Streams; no connection is opened.
@@ -105,18 +117,24 @@ func (s *Streams) Counts() StreamCounts {
 	return StreamCounts{
 		Accepted: c(streamAccepted), Garbage: c(streamGarbage), Refused: c(streamRefused), Busy: c(streamBusy), Failed: c(streamFailed),
 		Uncertified: c(streamUncertified),
+		Spliced:     c(streamSpliced), Unspliced: c(streamUnspliced), SplicedBytes: s.splicer.bytes.Load(),
 	}
 }
 
 // Dial opens a stream. The error wraps a *RefusedError when the other end is a weft node that will not have us, or we
 // will not have it.
 func (s *Streams) Dial(ctx context.Context, addr netip.AddrPort) (*Stream, error) {
+	return s.dial(ctx, addr, Splice{})
+}
+
+// dial opens a stream, and says what it is for.
+func (s *Streams) dial(ctx context.Context, addr netip.AddrPort, splice Splice) (*Stream, error) {
 	conn, err := s.cfg.Dialer.DialContext(ctx, "tcp", addr.String())
 	if err != nil {
 		return nil, fmt.Errorf("encap: dial %s: %w", addr, err)
 	}
 	stop := s.bound(ctx, conn)
-	stream, err := s.greet(conn, addr)
+	stream, err := s.greet(conn, addr, splice)
 	if !stop() { // ctx ended and closed conn
 		err = context.Cause(ctx)
 	}
@@ -186,7 +204,7 @@ func (s *Streams) admit(ctx context.Context, conn net.Conn, handle func(*Stream)
 		s.limit.leave(from.Addr())
 		handshakes.Done()
 		if stream != nil {
-			handle(stream)
+			s.use(ctx, stream, handle)
 		}
 	}()
 }
@@ -202,7 +220,7 @@ func (s *Streams) turnAway(conn net.Conn) {
 // accept does the acceptor's part of the handshake; nil: there is no stream.
 func (s *Streams) accept(ctx context.Context, conn net.Conn, from netip.AddrPort) *Stream {
 	stop := s.bound(ctx, conn)
-	stream, err := s.receive(conn, from)
+	stream, err := s.receive(ctx, conn, from)
 	var refused *RefusedError
 	outcome := streamFailed
 	switch {
@@ -214,6 +232,9 @@ func (s *Streams) accept(ctx context.Context, conn net.Conn, from netip.AddrPort
 		return stream
 	case err == nil:
 		outcome = streamBusy
+	case errors.As(err, &refused) && refused.Reason == RefusedSplice: // who asked says so
+		outcome = streamUnspliced
+		linger(conn)
 	case errors.As(err, &refused):
 		outcome = streamRefused
 		if refused.Reason == RefusedCertificate {
@@ -225,6 +246,7 @@ func (s *Streams) accept(ctx context.Context, conn net.Conn, from netip.AddrPort
 		outcome = streamGarbage
 	}
 	s.counts[outcome].Add(1)
+	s.unreach(stream)
 	conn.Close()
 	return nil
 }

@@ -79,7 +79,7 @@ func (c *call) dial(ctx context.Context, at []netip.AddrPort) (Stream, error) {
 		at = others
 	}
 	for {
-		stream, err := c.cfg.Underlay.DialGossip(ctx, at)
+		stream, err := c.cfg.Underlay.DialGossip(ctx, c.key.id, at)
 		if err != nil {
 			return nil, err
 		}

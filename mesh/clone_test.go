@@ -138,7 +138,7 @@ func TestOurOwnStreamIsNotAClone(t *testing.T) {
 		a := n.host(1, []int{1})
 		a.start()
 		synctest.Wait()
-		stream, err := a.DialGossip(context.Background(), a.mesh.View().Claims[0].Endpoints)
+		stream, err := a.DialGossip(context.Background(), a.fp(), a.mesh.View().Claims[0].Endpoints)
 		if err == nil {
 			_ = stream.Close()
 		}

@@ -93,8 +93,10 @@ type Underlay interface {
 	// one, otherwise to the candidates at. packet is borrowed during the call. An error says that it was not sent for a
 	// reason of our own, such as overload; that the node cannot be reached is none.
 	SendGossip(to trust.Fingerprint, at []netip.AddrPort, packet []byte) error
-	// DialGossip opens a stream to whoever answers first at one of the addresses.
-	DialGossip(ctx context.Context, at []netip.AddrPort) (Stream, error)
+	// DialGossip opens a stream to whoever answers first at one of the addresses. to is who is meant, and may be reached in other
+	// ways, too; zero: whoever answers. The stream's Remote may turn out to be another node in any case, and has no Addr where
+	// that is not known.
+	DialGossip(ctx context.Context, to trust.Fingerprint, at []netip.AddrPort) (Stream, error)
 }
 
 // Resolver looks up the addresses of seeds; *net.Resolver is one.

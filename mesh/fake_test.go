@@ -144,7 +144,7 @@ func (h *fakeHost) carry(to trust.Fingerprint, at []netip.AddrPort, packet []byt
 }
 
 // DialGossip opens a stream to the first host that answers. A cut link swallows.
-func (h *fakeHost) DialGossip(ctx context.Context, at []netip.AddrPort) (Stream, error) {
+func (h *fakeHost) DialGossip(ctx context.Context, _ trust.Fingerprint, at []netip.AddrPort) (Stream, error) {
 	err := errors.New("no address")
 	for _, a := range at {
 		h.net.mu.Lock()

@@ -23,7 +23,7 @@ type deaf struct{}
 func (deaf) SendGossip(trust.Fingerprint, []netip.AddrPort, []byte) error { return nil }
 
 // DialGossip implements Underlay.
-func (deaf) DialGossip(context.Context, []netip.AddrPort) (Stream, error) {
+func (deaf) DialGossip(context.Context, trust.Fingerprint, []netip.AddrPort) (Stream, error) {
 	return nil, errors.New("nobody")
 }
 

@@ -107,7 +107,7 @@ func (t *transport) DialAddressTimeout(a memberlist.Address, timeout time.Durati
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, timeout)
 	defer cancel()
-	stream, err := t.underlay.DialGossip(ctx, t.book.at(to.id))
+	stream, err := t.underlay.DialGossip(ctx, to.id, t.book.at(to.id))
 	if err != nil {
 		return nil, fmt.Errorf("mesh: dial %s: %w", to.id.Short(), err)
 	}

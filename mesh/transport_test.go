@@ -22,7 +22,7 @@ type stubUnderlay struct {
 
 func (u stubUnderlay) SendGossip(trust.Fingerprint, []netip.AddrPort, []byte) error { return u.sendErr }
 
-func (u stubUnderlay) DialGossip(context.Context, []netip.AddrPort) (Stream, error) {
+func (u stubUnderlay) DialGossip(context.Context, trust.Fingerprint, []netip.AddrPort) (Stream, error) {
 	if u.stream == nil {
 		return nil, errRefused
 	}

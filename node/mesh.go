@@ -56,7 +56,7 @@ func (n *Node) movable(subnets []netip.Prefix) bool {
 func (n *Node) newStreams() *encap.Streams {
 	return encap.NewStreams(encap.StreamsConfig{
 		Local: n.local, Boot: n.boot, Started: n.started, Port: n.port.Port(), Dialer: n.platform.Dialer,
-		OnRefused: n.onRefused, Admission: n.admission,
+		OnRefused: n.onRefused, Admission: n.admission, Way: n.splicing.way,
 	})
 }
 
@@ -82,9 +82,10 @@ func (u *underlay) SendGossip(to trust.Fingerprint, at []netip.AddrPort, packet 
 	return u.n.router.SendGossip(to, u.n.underlayOnly(at), packet)
 }
 
-// DialGossip implements mesh.Underlay: it calls all addresses at once and takes the first that answers.
-func (u *underlay) DialGossip(ctx context.Context, at []netip.AddrPort) (mesh.Stream, error) {
-	s, err := u.n.dialFirst(ctx, u.n.underlayOnly(at))
+// DialGossip implements mesh.Underlay: it calls all addresses at once and takes the first that answers; where none does, it has a
+// peer join a stream.
+func (u *underlay) DialGossip(ctx context.Context, to trust.Fingerprint, at []netip.AddrPort) (mesh.Stream, error) {
+	s, err := u.n.splicing.dial(ctx, to, u.n.underlayOnly(at))
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +97,8 @@ type dialed struct {
 	err    error
 }
 
-func (n *Node) dialFirst(ctx context.Context, at []netip.AddrPort) (*encap.Stream, error) {
+// dialFirst calls all addresses at once and takes the first stream: of the node to, or, where that is zero, of whoever answers.
+func (n *Node) dialFirst(ctx context.Context, to trust.Fingerprint, at []netip.AddrPort) (*encap.Stream, error) {
 	if len(at) == 0 {
 		return nil, fmt.Errorf("node: no underlay address to call")
 	}
@@ -107,6 +109,10 @@ func (n *Node) dialFirst(ctx context.Context, at []netip.AddrPort) (*encap.Strea
 			s, err := n.streams.Dial(ctx, addr)
 			if refused := new(encap.RefusedError); errors.As(err, &refused) {
 				n.onRefused(refused)
+			}
+			if s != nil && !to.IsZero() && s.Remote().Keys.Fingerprint() != to { // behind NATs many have the same address
+				s.Close()
+				s, err = nil, fmt.Errorf("node: %s answers at %s", s.Remote().Name, addr)
 			}
 			results <- dialed{s, err}
 		}()

@@ -60,6 +60,7 @@ type Node struct {
 	service   *service.Service
 	recent    *logTail // the latest log lines; nil: not kept
 	dialbacks *dialback.Service
+	splicing  *splicing
 	refused   *refusals
 	metrics   metricsPlace
 
@@ -310,12 +311,14 @@ func (n *Node) assemble(epoch uint64) (err error) {
 		Timing: router.Timing{Rekey: n.config().Rekey},
 		Dial:   func(m router.DialMessage) { n.dialbacks.Hear(m) },
 		Secret: n.secrets.Hear,
+		Splice: func(from trust.Fingerprint, id uint64) { n.splicing.hear(from, id) },
 		Bars:   n.barsClear,
 
 		Admission: n.admission,
 		Gossip:    func(from trust.Fingerprint, boot trust.BootNonce, packet []byte) { n.mesh.Ingest(from, boot, packet) },
 	})
 	n.secrets.Start(n.router)
+	n.splicing = newSplicing(n)
 	n.streams = n.newStreams()
 	n.dialbacks = dialback.New(dialback.Config{
 		Router: n.router, Streams: n.streams, Dialer: n.platform.Dialer, Random: n.platform.Random, Log: n.log, Claimed: n.claimedBy,
@@ -329,7 +332,7 @@ func (n *Node) assemble(epoch uint64) (err error) {
 }
 
 func (n *Node) settings() encap.Settings {
-	can := encap.CapDialBack | encap.CapSecrets | encap.CapPairGossip
+	can := encap.CapDialBack | encap.CapSecrets | encap.CapPairGossip | encap.CapSplice
 	if n.admission.Strict() {
 		can |= encap.CapStrict
 	}
@@ -388,6 +391,7 @@ func (n *Node) startParts(ctx context.Context, tcp, control net.Listener) (group
 	group.Go(func() error { return n.hearReloads(running) })
 	group.Go(func() error { return n.runService(running) })
 	group.Go(func() error { return n.dialbacks.Run(running) })
+	group.Go(func() error { return n.splicing.run(running) })
 	group.Go(func() error { return n.secrets.Run(running) })
 	return group, running
 }

@@ -88,7 +88,7 @@ func (c *reachability) check(ctx context.Context, p router.PeerStatus) {
 	if len(at) == 0 {
 		return // not called yet
 	}
-	s, err := c.n.dialFirst(ctx, at)
+	s, err := c.n.dialFirst(ctx, trust.Fingerprint{}, at)
 	if err == nil {
 		if remote := s.Remote(); remote.Keys.Fingerprint() != p.ID {
 			err = fmt.Errorf("%s answers there, another node", remote.Name)

@@ -77,7 +77,8 @@ func missing(lists ...[]api.Feature) []api.Note {
 
 func (n *Node) streamReport() api.Streams {
 	c := n.streams.Counts()
-	return api.Streams{Accepted: c.Accepted, Garbage: c.Garbage, Refused: c.Refused, Busy: c.Busy, Failed: c.Failed, Uncertified: c.Uncertified}
+	return api.Streams{Accepted: c.Accepted, Garbage: c.Garbage, Refused: c.Refused, Busy: c.Busy, Failed: c.Failed, Uncertified: c.Uncertified,
+		Spliced: c.Spliced, Unspliced: c.Unspliced, SplicedBytes: c.SplicedBytes}
 }
 
 func (n *Node) deviceReport(d tun.Device, c *tun.Choice) api.Device {

@@ -55,6 +55,7 @@ type side struct {
 	dials  []DialMessage
 
 	secrets []SecretMessage
+	splices []spliced
 
 	authorities trust.AuthorityKeys // none: the side is not strict
 }
@@ -189,7 +190,7 @@ func (s *side) run(dev tun.Device, port encap.Port, edit ...func(*Config)) {
 	cfg := Config{
 		Admission: trust.NewAdmission(s.authorities),
 		Local:     s.local, Boot: s.boot, Device: dev, Port: port, Stamp: encap.Stamps(s.epoch), Log: testLogger(s.t),
-		Timing: s.timing, Events: s.onEvent, Gossip: s.onGossip, Dial: s.onDial, Secret: s.onSecret,
+		Timing: s.timing, Events: s.onEvent, Gossip: s.onGossip, Dial: s.onDial, Secret: s.onSecret, Splice: s.onSplice,
 	}
 	for _, e := range edit {
 		e(&cfg)

@@ -70,6 +70,8 @@ func (r *Router) handleControl(m message) {
 		r.takeDial(p, kind, m.from, body)
 	case encap.SecretQuestion, encap.SecretReply:
 		r.takeSecret(p, kind, body)
+	case encap.SpliceCall:
+		r.takeSplice(p, body)
 	default:
 		r.ctl.drop(UnknownType, 1)
 	}

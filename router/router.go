@@ -55,6 +55,8 @@ type Config struct {
 	Dial func(DialMessage)
 	// Secret hears the frames of rotations, likewise.
 	Secret func(SecretMessage)
+	// Splice hears that a peer asks for a stream to it that answers id, likewise.
+	Splice func(from trust.Fingerprint, id uint64)
 }
 
 // ErrStopped says that the router does not run.

@@ -57,23 +57,24 @@ func (r *Router) stepSecrets(now time.Time) time.Duration {
 
 // SendSecretOffer sends an offer by the peer's path. The error is ErrPeerDown, ErrPeerOlder or ErrStopped.
 func (r *Router) SendSecretOffer(to trust.Fingerprint, o encap.SecretOffer) error {
-	return r.sendSecret(to, encap.SecretQuestion, o.Append(nil))
+	return r.sendCapable(to, encap.CapSecrets, encap.SecretQuestion, o.Append(nil))
 }
 
 // SendSecretAnswer sends the answer to an offer, likewise.
 func (r *Router) SendSecretAnswer(to trust.Fingerprint, a encap.SecretAnswer) error {
-	return r.sendSecret(to, encap.SecretReply, a.Append(nil))
+	return r.sendCapable(to, encap.CapSecrets, encap.SecretReply, a.Append(nil))
 }
 
-func (r *Router) sendSecret(to trust.Fingerprint, kind encap.ControlKind, body []byte) error {
+// sendCapable sends a control frame by the path of a peer whose build has the capability.
+func (r *Router) sendCapable(to trust.Fingerprint, capability uint64, kind encap.ControlKind, body []byte) error {
 	var err error
-	if stopped := r.call(func() { err = r.sendToCapable(to, kind, body) }); stopped != nil {
+	if stopped := r.call(func() { err = r.sendToCapable(to, capability, kind, body) }); stopped != nil {
 		return stopped
 	}
 	return err
 }
 
-func (r *Router) sendToCapable(to trust.Fingerprint, kind encap.ControlKind, body []byte) error {
+func (r *Router) sendToCapable(to trust.Fingerprint, capability uint64, kind encap.ControlKind, body []byte) error {
 	p := r.peers[to]
 	if p == nil {
 		return ErrPeerDown
@@ -82,7 +83,7 @@ func (r *Router) sendToCapable(to trust.Fingerprint, kind encap.ControlKind, bod
 	switch {
 	case path == nil || p.session.Current() == nil:
 		return ErrPeerDown
-	case p.session.Agreement().Capabilities&encap.CapSecrets == 0:
+	case p.session.Agreement().Capabilities&capability == 0:
 		return ErrPeerOlder
 	case !r.sendControl(p, kind, body, path.endpoint):
 		return ErrPeerDown

@@ -35,6 +35,9 @@ func printStatus(w io.Writer, s *api.Status) error {
 	if refused := n.Streams.Garbage + n.Streams.Refused + n.Streams.Failed; refused > 0 {
 		row("streams", "%d accepted; %d garbage, %d refused, %d failed", n.Streams.Accepted, n.Streams.Garbage, n.Streams.Refused, n.Streams.Failed)
 	}
+	if n.Streams.Spliced+n.Streams.Unspliced > 0 {
+		row("joined", "%d streams of others (%s), %d asked for in vain", n.Streams.Spliced, size(int(n.Streams.SplicedBytes)), n.Streams.Unspliced)
+	}
 	if n.Streams.Uncertified > 0 {
 		row("uncertified", "%d streams refused", n.Streams.Uncertified)
 	}

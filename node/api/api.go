@@ -91,6 +91,10 @@ type Streams struct {
 	Failed   uint64 `json:"failed"`  // cut off, too slow, or not authentic
 
 	Uncertified uint64 `json:"uncertified"` // one end does not admit the other
+
+	Spliced      uint64 `json:"spliced"`       // joined to a stream of another node, for two that cannot call each other
+	Unspliced    uint64 `json:"unspliced"`     // asked for that in vain
+	SplicedBytes uint64 `json:"spliced_bytes"` // that such streams carried, both ways, once they have ended
 }
 
 // Handshakes counts those that others began with the node. What was refused or limited is among Drops.

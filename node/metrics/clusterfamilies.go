@@ -70,6 +70,8 @@ func collectStreams(s *api.Status, e emit) {
 	e(float64(c.Busy), "busy")
 	e(float64(c.Failed), "failed")
 	e(float64(c.Uncertified), "uncertified")
+	e(float64(c.Spliced), "spliced")
+	e(float64(c.Unspliced), "unspliced")
 }
 
 func collectHandshakes(s *api.Status, e emit) {
