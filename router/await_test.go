@@ -10,7 +10,7 @@ import (
 const patience = 30 * time.Second
 
 // await waits until the condition holds, in real time.
-func await(t *testing.T, what string, condition func() bool) {
+func await(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !condition(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
@@ -20,7 +20,7 @@ func await(t *testing.T, what string, condition func() bool) {
 }
 
 // deadline is when patience ends.
-func deadline(t *testing.T) <-chan time.Time {
+func deadline(t testing.TB) <-chan time.Time {
 	timer := time.NewTimer(patience)
 	t.Cleanup(func() { timer.Stop() })
 	return timer.C

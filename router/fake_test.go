@@ -34,7 +34,7 @@ type world struct {
 
 // side is one router with its device, its port and what it was told.
 type side struct {
-	t      *testing.T
+	t      testing.TB
 	number int
 	name   string
 	host   *simnet.Host
@@ -165,7 +165,7 @@ func newLocal(t testing.TB, i int) *encap.Local {
 }
 
 // newSide is node i, on no underlay yet. Its identity depends on i alone.
-func newSide(t *testing.T, i int) *side {
+func newSide(t testing.TB, i int) *side {
 	t.Helper()
 	local := newLocal(t, i)
 	s := &side{t: t, number: i, name: local.Name, local: local}
@@ -220,7 +220,7 @@ func (s *side) crash() {
 }
 
 // testLogger shows everything when WEFT_TEST_LOG is set.
-func testLogger(t *testing.T) *slog.Logger {
+func testLogger(t testing.TB) *slog.Logger {
 	out := io.Discard
 	if os.Getenv("WEFT_TEST_LOG") != "" {
 		out = t.Output()

@@ -17,13 +17,18 @@ type byHand struct {
 	partial bool
 	lanes   int        // 0: 1
 	dev     tun.Device // nil: one that takes packets and forgets them
+
+	ciphers []encap.Cipher // nil: those that this machine prefers
 }
 
 // hand makes node i by hand, with a sink for each lane.
-func hand(t *testing.T, i int, o byHand) *side {
+func hand(t testing.TB, i int, o byHand) *side {
 	t.Helper()
 	s := newSide(t, i)
 	s.local.Settings.Encryption = !o.clear
+	if o.ciphers != nil {
+		s.local.Settings.Ciphers = o.ciphers
+	}
 	s.local.Settings.Lanes = uint8(max(1, o.lanes))
 	port := new(handPort)
 	dev := &countingDevice{}
@@ -42,7 +47,7 @@ func hand(t *testing.T, i int, o byHand) *side {
 }
 
 // introduce makes nodes by hand know each other, and gives them sessions and paths.
-func introduce(t *testing.T, sides ...*side) {
+func introduce(t testing.TB, sides ...*side) {
 	t.Helper()
 	for _, s := range sides {
 		s.router.setTable(s.table(sides...))
@@ -60,7 +65,7 @@ func introduce(t *testing.T, sides ...*side) {
 }
 
 // shake makes a session of two nodes that know each other, and paths.
-func shake(t *testing.T, a, b *side) {
+func shake(t testing.TB, a, b *side) {
 	t.Helper()
 	handshake(t, a, b)
 	pa, pb := a.known(b), b.known(a)
@@ -72,7 +77,7 @@ func shake(t *testing.T, a, b *side) {
 }
 
 // handshake makes new keys, which a uses and which are not confirmed to b.
-func handshake(t *testing.T, a, b *side) {
+func handshake(t testing.TB, a, b *side) {
 	t.Helper()
 	pa, pb, now := a.known(b), b.known(a), time.Now()
 	initiation, err := pa.session.Initiate(now)
@@ -84,7 +89,7 @@ func handshake(t *testing.T, a, b *side) {
 	check(t, pa.session.Complete(response, now))
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -213,7 +218,7 @@ func (d *countingDevice) Write(batch []packet.Superpacket) (int, error) {
 }
 
 // memory makes a device that is closed when the test ends.
-func memory(t *testing.T, queues int, joins tun.Joins) *tun.PolledMemory {
+func memory(t testing.TB, queues int, joins tun.Joins) *tun.PolledMemory {
 	t.Helper()
 	m, err := tun.NewPolledMemory("weft0", 9000, queues, joins)
 	check(t, err)

@@ -44,7 +44,7 @@ func (s *stream) next(from, to *loopSide) packet.Superpacket {
 
 // traffic is many streams from one side to another.
 type traffic struct {
-	t        *testing.T
+	t        testing.TB
 	from, to *loopSide
 	streams  []*stream
 }

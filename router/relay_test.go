@@ -40,12 +40,12 @@ func (s *side) sendThrough(p *side, relays ...*side) {
 
 // chain is nodes by hand of which the first sends to the last through all others.
 type chain struct {
-	t     *testing.T
+	t     testing.TB
 	sides []*side
 	dev   *tun.PolledMemory // of the last
 }
 
-func newChain(t *testing.T, o byHand, relays int, joins tun.Joins) *chain {
+func newChain(t testing.TB, o byHand, relays int, joins tun.Joins) *chain {
 	t.Helper()
 	x := &chain{t: t, dev: memory(t, max(1, o.lanes), joins)}
 	for i := range relays + 1 {
