@@ -3,6 +3,7 @@
 # make demo    three virtual hosts of this machine become one network (needs root: asks sudo)
 # make bench   overlays side by side on this machine; BENCH=--quick or --full, OUT=where the report goes (needs root)
 # make test    all tests; those in network namespaces run as root only: sudo env PATH="$PATH" make test
+# make soak    the long runs of what 'make test' runs briefly: clusters of 100 nodes through hours of virtual time
 # make lint    gofmt, go vet, staticcheck
 # make fuzz    every fuzz target: an hour in all, or FUZZTIME=10s or FUZZTIME=2000x for each
 # make install    what 'make build' made, with the systemd service: PREFIX=/usr/local, DESTDIR= for an image (needs root)
@@ -28,7 +29,7 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 export SOURCE_DATE_EPOCH
 
 .DEFAULT_GOAL := build
-.PHONY: build man setup demo bench test lint fuzz install uninstall packages clean
+.PHONY: build man setup demo bench test soak lint fuzz install uninstall packages clean
 .NOTPARALLEL:
 
 build:
@@ -52,6 +53,9 @@ bench: setup build
 test:
 	@scripts/setup.sh --try
 	$(GO) test -count=1 -timeout 9m ./...
+
+soak:
+	WEFT_SOAK=1 $(GO) test -count=1 -v -run Soak -timeout 60m ./...
 
 lint:
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt would change:" $$files >&2; exit 1; }

@@ -33,7 +33,16 @@ type fakeNet struct {
 	loss    float64
 	random  *rand.Rand
 	dials   map[netip.Addr]int // to
+
+	bytes   atomic.Int64 // put onto the underlay by all, headers included
+	streams atomic.Int64 // opened
 }
+
+// What a packet of gossip and a write to a stream cost besides.
+const (
+	packetOverhead = 20 + 8 + 8 + 8 + 16 // IPv4, UDP, header, counter, tag
+	writeOverhead  = 20 + 32 + 4 + 16    // IPv4, TCP with timestamps, length, tag
+)
 
 func newFakeNet(t *testing.T) *fakeNet {
 	return &fakeNet{
@@ -110,6 +119,7 @@ func (h *fakeHost) SendGossip(to trust.Fingerprint, at []netip.AddrPort, packet 
 	packet = slices.Clone(packet)
 	h.net.mu.Lock()
 	h.net.longest = max(h.net.longest, len(packet))
+	h.net.bytes.Add(int64(len(packet) + packetOverhead))
 	h.net.mu.Unlock()
 	h.mu.Lock()
 	if back, ok := h.seen[to]; ok {
@@ -161,9 +171,10 @@ func (h *fakeHost) DialGossip(ctx context.Context, _ trust.Fingerprint, at []net
 		case h.refuses(peer) || peer.refuses(h):
 			err = errRefused
 		default:
+			h.net.streams.Add(1)
 			ours, theirs := net.Pipe()
-			peer.mesh.Accept(fakeStream{theirs, h.remote(peer)})
-			return fakeStream{ours, peer.remote(h)}, nil
+			peer.mesh.Accept(fakeStream{theirs, h.remote(peer), h.net})
+			return fakeStream{ours, peer.remote(h), h.net}, nil
 		}
 	}
 	return nil, err
@@ -198,6 +209,13 @@ func (h *fakeHost) remote(peer *fakeHost) Remote {
 type fakeStream struct {
 	net.Conn
 	remote Remote
+	net    *fakeNet
+}
+
+// Write counts.
+func (s fakeStream) Write(b []byte) (int, error) {
+	s.net.bytes.Add(int64(len(b) + writeOverhead))
+	return s.Conn.Write(b)
 }
 
 func (s fakeStream) Remote() Remote { return s.remote }
