@@ -2,7 +2,6 @@ package linkstate
 
 import (
 	"encoding/binary"
-	"hash/fnv"
 	"math"
 	"slices"
 	"time"
@@ -73,16 +72,18 @@ func (f *finder) route(p path) Route {
 	return r
 }
 
-// search finds the cheapest way to dst that has none of the avoided nodes as relay. In the tree of all nodes it looks first: where the
-// cheapest way there avoids them, there is no cheaper one.
-func (f *finder) search(dst int32, avoid []int32) (path, bool) {
-	banned := append(slices.Clone(avoid), dst)
-	slices.Sort(banned)
-	p, ok := f.tree(nil).to(dst, avoid)
-	if !ok || !slices.ContainsFunc(p.relays, func(slot int32) bool { return slices.Contains(banned, slot) }) {
-		return p, ok
+// search finds the cheapest way to dst that has none of the avoided nodes as relay. It looks into trees that ban less first, which
+// other destinations share: where the cheapest way there visits nothing that it must not, there is no cheaper one.
+func (f *finder) search(dst int32, avoid []int32) (p path, ok bool) {
+	avoid = slices.Sorted(slices.Values(avoid))
+	strict := slices.Sorted(slices.Values(append([]int32{dst}, avoid...)))
+	for _, banned := range [][]int32{nil, avoid, strict} {
+		p, ok = f.tree(banned).to(dst, avoid)
+		if !ok || !slices.ContainsFunc(p.relays, func(slot int32) bool { return slices.Contains(strict, slot) }) {
+			break
+		}
 	}
-	return f.tree(banned).to(dst, avoid)
+	return p, ok
 }
 
 // tree is the tree without the banned nodes.
@@ -138,13 +139,16 @@ func (r *tree) tie(relay, dst int32) uint64 {
 	return rank(r.t.vertices[0].id, r.t.vertices[relay].id, r.t.vertices[dst].id)
 }
 
-// rank is a number that all nodes compute alike, and that differs without a pattern (rendezvous hashing).
-func rank(ids ...trust.Fingerprint) uint64 {
-	h := fnv.New64a()
+// rank is a number that all nodes compute alike, and that has no pattern (rendezvous hashing).
+func rank(ids ...trust.Fingerprint) (x uint64) {
 	for _, id := range ids {
-		h.Write(id[:8])
+		x = mix(x + uint64(id.Number()))
 	}
-	x := h.Sum64() // FNV's high bits change little with the last bytes: mixed as in splitmix64
+	return x
+}
+
+// mix is the last step of splitmix64: each bit of its result depends on all of x.
+func mix(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31

@@ -110,20 +110,23 @@ func (e *Engine) surpass(stamp uint64) {
 	}
 }
 
-// install puts a page into the database and into the graph.
+// install puts a page into the database and into the graph. One that was signed anew without a change costs little.
 func (e *Engine) install(o *origin, p *page) {
-	before := o.pages
-	touched := peersOf(p)
-	for _, q := range before {
+	touched, overlapping := peersOf(p), 0
+	for _, q := range o.pages {
 		if q.span.overlaps(p.span) {
 			touched = append(touched, peersOf(q)...)
+			overlapping++
 		}
 	}
+	same := overlapping == 1 && o.has(p)
 	o.put(p)
 	if end := p.born.Add(maxAge); e.nextExpiry.IsZero() || end.Before(e.nextExpiry) {
 		e.nextExpiry = end
 	}
-	e.retouch(o, touched)
+	if !same {
+		e.retouch(o, touched)
+	}
 }
 
 func peersOf(p *page) []trust.Number {

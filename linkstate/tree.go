@@ -1,6 +1,7 @@
 package linkstate
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -55,20 +56,61 @@ func grow(t *topology, banned []int32) *tree {
 	return r
 }
 
-// extend makes of the cheapest paths of fewer links those of up to so many.
+// extend makes of the cheapest paths of fewer links those of up to so many. The cheapest nodes are extended first: soon the rest can
+// improve nothing.
 func (r *tree) extend(before []leg, links int) []leg {
-	after := slices.Clone(before)
-	for slot, l := range before {
-		if l.cost == unreached || l.links != links-1 || links > 1 && !r.passes(int32(slot)) {
-			continue
+	after, limits := slices.Clone(before), r.limits(before, links)
+	for i, slot := range r.extensible(before, links) {
+		cost := before[slot].cost
+		if i%boundEvery == 0 && cost+leastEdge >= slices.Max(limits) {
+			break
 		}
 		for _, e := range r.t.vertices[slot].edges {
-			if cost := l.cost + e.cost; cost < after[e.to].cost {
-				after[e.to] = leg{cost, int32(slot), links}
+			if cost+e.cost < limits[e.to] {
+				after[e.to] = leg{cost + e.cost, slot, links}
+				limits[e.to] = cost + e.cost
 			}
 		}
 	}
 	return after
+}
+
+const (
+	boundEvery = 8                                       // extensions after which the bound is computed again
+	leastEdge  = uint32(leastRTT / 4 / time.Microsecond) // no link costs less: that is class 0 without losses
+)
+
+// limits are, for each node, what a path of so many links has to be cheaper than to be a part of the best path to anywhere, where a
+// path of fewer links leads there already. Whatever follows is the same for both, so it is not if it loses even with nothing behind it
+// and with MaxRelays in all, where one relay more weighs least.
+func (r *tree) limits(before []leg, links int) []uint32 {
+	limits := make([]uint32, len(before))
+	for slot, l := range before {
+		more := uint32(links - l.links)
+		share, fixed := uint64(relayShare+MaxRelays), uint64(more)*relayShare*uint64(relayCost/time.Microsecond)
+		weight := uint64(l.cost) * (share - uint64(more))
+		switch {
+		case l.cost == unreached && len(r.t.vertices[slot].edges) > 0:
+			limits[slot] = unreached
+		case l.cost != unreached && weight > fixed:
+			limits[slot] = uint32((weight - fixed + share - 1) / share)
+		}
+	}
+	return limits
+}
+
+// extensible are the nodes to which a path has just so many links less one and that may be followed by another, the cheapest first.
+func (r *tree) extensible(before []leg, links int) []int32 {
+	var list []int32
+	for slot, l := range before {
+		if l.cost != unreached && l.links == links-1 && (links == 1 || r.passes(int32(slot))) {
+			list = append(list, int32(slot))
+		}
+	}
+	slices.SortFunc(list, func(a, b int32) int {
+		return cmp.Or(cmp.Compare(before[a].cost, before[b].cost), cmp.Compare(a, b))
+	})
+	return list
 }
 
 // passes reports whether a node may be a relay here.
