@@ -217,38 +217,52 @@ func (s *Streams) turnAway(conn net.Conn) {
 	conn.Close()
 }
 
-// accept does the acceptor's part of the handshake; nil: there is no stream.
+// accept does the acceptor's part of the handshake; nil: there is no stream. Who was refused was so also where ctx has ended since.
 func (s *Streams) accept(ctx context.Context, conn net.Conn, from netip.AddrPort) *Stream {
 	stop := s.bound(ctx, conn)
 	stream, err := s.receive(ctx, conn, from)
-	var refused *RefusedError
-	outcome := streamFailed
-	switch {
-	case !stop(): // ctx has ended, conn is closed
-	case err == nil && s.open.enter(from.Addr()):
-		s.counts[streamAccepted].Add(1)
-		stream.closed = func() { s.open.leave(from.Addr()) }
-		_ = conn.SetDeadline(time.Time{})
-		return stream
-	case err == nil:
-		outcome = streamBusy
-	case errors.As(err, &refused) && refused.Reason == RefusedSplice: // who asked says so
-		outcome = streamUnspliced
-		linger(conn)
-	case errors.As(err, &refused):
-		outcome = streamRefused
-		if refused.Reason == RefusedCertificate {
-			outcome = streamUncertified
+	outcome := s.outcomeOf(err)
+	switch outcome {
+	case streamAccepted:
+		switch {
+		case !stop(): // ctx has ended, conn is closed
+			outcome = streamFailed
+		case !s.open.enter(from.Addr()):
+			outcome = streamBusy
+		default:
+			s.counts[streamAccepted].Add(1)
+			stream.closed = func() { s.open.leave(from.Addr()) }
+			_ = conn.SetDeadline(time.Time{})
+			return stream
 		}
-		linger(conn)
-		s.onRefused(refused)
-	case errors.Is(err, errGarbage):
-		outcome = streamGarbage
+	case streamRefused, streamUncertified, streamUnspliced:
+		linger(conn) // until ctx ends at the latest
 	}
+	stop()
 	s.counts[outcome].Add(1)
 	s.unreach(stream)
 	conn.Close()
 	return nil
+}
+
+// outcomeOf is what became of a handshake that ended with err. It tells who was refused.
+func (s *Streams) outcomeOf(err error) streamOutcome {
+	var refused *RefusedError
+	switch {
+	case err == nil:
+		return streamAccepted
+	case errors.Is(err, errGarbage):
+		return streamGarbage
+	case !errors.As(err, &refused):
+		return streamFailed
+	case refused.Reason == RefusedSplice: // who asked says so
+		return streamUnspliced
+	}
+	s.onRefused(refused)
+	if refused.Reason == RefusedCertificate {
+		return streamUncertified
+	}
+	return streamRefused
 }
 
 func (s *Streams) onRefused(e *RefusedError) {
