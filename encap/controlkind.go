@@ -31,6 +31,9 @@ const (
 
 	LinkState ControlKind = 11 // a message of link state. Only a direct peer with CapRelay is sent one
 
+	// Candidates carries an Offer. Only a peer with CapCandidates is sent one.
+	Candidates ControlKind = 12
+
 	// SpliceCall asks the receiver to open a stream to the sender, which joins it to another; the body is a SpliceBody. Only a peer
 	// with CapSplice is asked.
 	SpliceCall ControlKind = 17

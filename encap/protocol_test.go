@@ -14,13 +14,14 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 		"Relay": Relay, "Part": Part, "FlagClear": FlagClear, "FlagPartial": FlagPartial, "FlagCookie": FlagCookie, "FlagProven": FlagProven,
 		"CipherAES256GCM": CipherAES256GCM, "CipherChaCha20Poly1305": CipherChaCha20Poly1305,
 		"CapDialBack": CapDialBack, "CapSecrets": CapSecrets, "CapStrict": CapStrict, "CapRelay": CapRelay, "CapParts": CapParts,
-		"CapPairGossip": CapPairGossip, "CapSplice": CapSplice,
+		"CapPairGossip": CapPairGossip, "CapCandidates": CapCandidates, "CapSplice": CapSplice, "MaxCandidates": MaxCandidates,
+		"CandidatePrivate": CandidatePrivate, "CandidateAdvertised": CandidateAdvertised, "CandidateObserved": CandidateObserved,
 		"MaxRelays": MaxRelays, "MaxRelayFront": MaxRelayFront,
 		"Probe": Probe, "ProbeReply": ProbeReply, "Gossip": Gossip, "Goodbye": Goodbye, "Pause": Pause,
 		"DialRequest": DialRequest, "DialBack": DialBack, "DialResponse": DialResponse,
 		"SizeProbe": SizeProbe, "SizeReply": SizeReply, "PartHead": PartHead, "maxParts": maxParts, "rejoinLife": rejoinLife,
 		"rejoinEach": rejoinEach, "rejoinTotal": rejoinTotal,
-		"SecretQuestion": SecretQuestion, "SecretReply": SecretReply, "LinkState": LinkState, "SpliceCall": SpliceCall,
+		"SecretQuestion": SecretQuestion, "SecretReply": SecretReply, "LinkState": LinkState, "Candidates": Candidates, "SpliceCall": SpliceCall,
 		"SecretAsk": SecretAsk, "SecretAdd": SecretAdd, "SecretFirst": SecretFirst, "SecretRetire": SecretRetire,
 		"SecretDone": SecretDone, "SecretRefused": SecretRefused, "SecretOther": SecretOther,
 		"statusGo": statusGo, "statusSecret": statusSecret, "statusVersion": statusVersion, "statusBusy": statusBusy,
@@ -39,5 +40,5 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 		"gossipDated": uint64(gossipDated), "gossipMisdate": gossipMisdate,
 	})
 	d.CheckKeys(t, Settings{}, initiationPayload{}, Stamp{}, responsePayload{}, ProbeBody{}, DialBody{}, Dialed{}, helloPayload{}, verdict{},
-		SecretOffer{}, SecretAnswer{}, splicePayload{}, SpliceBody{})
+		SecretOffer{}, SecretAnswer{}, splicePayload{}, SpliceBody{}, Offer{}, Candidate{})
 }
