@@ -15,15 +15,16 @@ type controlPort struct {
 	poller   *poller
 	beat     beat
 	counters counters
+	cookies  cookieFrames
 	calm     pace // frames that are no flood
-	flooded  bool // more came with the last batch
+	flooded  bool // more came since the last pause
 }
 
 const (
-	calmRate  = 5000 // frames in a second
+	calmRate  = 1000 // frames in a second
 	calmBurst = 512  // at once: a node with 500 peers starts
 	// floodPause is how long frames of a flood gather. To wait for each would cost more than they do.
-	floodPause = time.Millisecond
+	floodPause = 5 * time.Millisecond
 )
 
 func newControlPort(r *Router, conn encap.PolledConn) *controlPort {
@@ -68,8 +69,20 @@ func (c *controlPort) run() error {
 		case len(batch) > 0:
 			c.inbound(batch)
 		default:
+			c.giveCookies()
 			c.pause()
 		}
+	}
+}
+
+// giveCookies answers what the frames since the last pause have asked for. A goroutine that were woken for it would cost more.
+func (c *controlPort) giveCookies() {
+	for {
+		q, some := c.r.limiter.request()
+		if !some {
+			return
+		}
+		c.r.giveCookies(&c.cookies, q)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -78,9 +79,38 @@ func byControl(t *testing.T, lanes int) (x *couple, c *controlPort) {
 	for _, l := range x.b.router.lanes {
 		l.poller = newTestPoller(t)
 	}
-	c = newControlPort(x.b.router, nil)
+	c = newControlPort(x.b.router, new(polledSink))
 	x.b.router.controlPort = c
 	return x, c
+}
+
+// polledSink is a sink to which nothing comes.
+type polledSink struct{ sink }
+
+// TryReceive implements encap.PolledConn.
+func (*polledSink) TryReceive() ([]encap.Datagram, error) { return nil, nil }
+
+// Descriptor implements encap.PolledConn.
+func (*polledSink) Descriptor() int { return -1 }
+
+// Under load an initiation is answered with a cookie by the loop that took it, from the port's own socket.
+func TestTheControlPortGivesTheCookiesItself(t *testing.T) {
+	x, c := byControl(t, 1)
+	x.b.router.limiter.loaded.Store(math.MaxInt64)
+	sent := c.conn.(*polledSink).record()
+	for i := range 3 {
+		frame, err := x.a.known(x.b).session.Initiate(time.Now())
+		check(t, err)
+		c.inbound([]encap.Datagram{{From: x.b.from(x.a), Data: frame}})
+		c.giveCookies()
+		got := sent.each()
+		if len(got) != 1 || encap.Type(got[0][0]&15) != encap.Cookie {
+			t.Fatalf("initiation %d was answered with %x", i, got)
+		}
+	}
+	if d := x.b.drops(); d[HandshakeLimited] != 3 {
+		t.Errorf("dropped %v", d)
+	}
 }
 
 // A train that the kernel has joined is of the socket that its first frame belongs to.

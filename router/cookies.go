@@ -17,7 +17,7 @@ type cookieFrames struct {
 	trains []encap.Train
 }
 
-// runCookies answers the requests of the limiter until the router stops.
+// runCookies answers the requests of the limiter until the router stops, where there is no control port that does.
 func (r *Router) runCookies() {
 	var batch cookieFrames
 	for {

@@ -162,11 +162,12 @@ func (r *Router) Run(ctx context.Context) error {
 	}
 	if r.controlPort != nil {
 		run(r.controlPort.run)
+	} else {
+		r.loops.Go(r.runCookies)
 	}
 	for range curveWorkers() {
 		r.loops.Go(r.runCurve)
 	}
-	r.loops.Go(r.runCookies)
 	r.hold.until = r.now().Add(r.cfg.Hold)
 	err := r.runControl(ctx, failed)
 	r.stop()
