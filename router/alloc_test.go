@@ -160,7 +160,7 @@ func TestInboundFromAnotherEndpointOfThePeerAllocatesNothingOnceControlKnows(t *
 	elsewhere := encap.Endpoint{Addr: netip.AddrPortFrom(addr6(1), testPort), Local: addr6(2)}
 	p := x.b.known(x.a)
 	p.config.Endpoints = append(p.config.Endpoints, elsewhere.Addr)
-	x.b.router.heardFrom(p, elsewhere, false)
+	x.b.router.heardFrom(p, elsewhere, heard)
 	x.inbound(t, elsewhere, false)
 	if n := len(x.b.router.calls); n != 0 {
 		t.Errorf("control was woken %d times", n)

@@ -97,7 +97,7 @@ func (r *Router) suspend(p *peer) {
 	}
 	p.suspended = true
 	r.expect(p)
-	r.follow(p, p.path.Load().endpoint)
+	r.renewPath(p)
 }
 
 // awaitConfirmation lets packets wait for the first frame under the keys of an answered initiation, if they cannot go under
@@ -106,11 +106,11 @@ func (r *Router) suspend(p *peer) {
 // for longer than that takes.
 func (r *Router) awaitConfirmation(p *peer, forgotten bool) {
 	switch {
-	case !p.link.up:
+	case !p.isUp():
 		r.expect(p)
 	case forgotten:
 		r.suspend(p)
-		r.sendProbe(p, encap.Probe, p.path.Load().endpoint, p.probes.next(r.now()))
+		r.probePath(p, r.now())
 	}
 }
 
@@ -136,6 +136,13 @@ func (r *Router) pathTo(p *peer, to encap.Endpoint) *path {
 		next.lanes = uint8(len(r.lanes))
 	}
 	return next
+}
+
+// renewPath makes the path what its peer is by now: suspended or not, with other lanes.
+func (r *Router) renewPath(p *peer) {
+	if path := p.path.Load(); path != nil {
+		r.follow(p, path.endpoint)
+	}
 }
 
 // sendWaiting sends packets of a backlog, each in the lane that it would have had.
@@ -169,9 +176,7 @@ func (r *Router) stepBacklog(p *peer) time.Duration {
 	b, now := &p.backlog, r.clock()
 	if p.suspended && now >= b.until.Load() {
 		p.suspended = false
-		if path := p.path.Load(); path != nil {
-			r.follow(p, path.endpoint)
-		}
+		r.renewPath(p)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

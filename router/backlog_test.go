@@ -180,7 +180,7 @@ func TestASuperpacketThatWaitedGoesOutInItsSegments(t *testing.T) {
 	if n := a.sink(0).frames + a.sink(1).frames; n != 0 || segments < 2 {
 		t.Fatalf("%d of %d frames were sent while the peer was suspended", n, segments)
 	}
-	a.router.heardFrom(a.known(b), a.from(b), false)
+	a.router.heardFrom(a.known(b), a.from(b), heard)
 	if a.sink(1).frames != segments || a.sink(0).frames != 0 {
 		t.Errorf("%d frames in its own lane, %d in the other, want %d and none", a.sink(1).frames, a.sink(0).frames, segments)
 	}
@@ -205,7 +205,7 @@ func TestLanesAndControlKeepTheOrderAtTheEndOfTheWait(t *testing.T) {
 				a.lane(0).outbound([]packet.Superpacket{{Data: udp(pod(1), pod(2), fmt.Sprintf("%08d", conn.sent))}})
 			}
 		}()
-		a.router.heardFrom(a.known(b), a.from(b), false)
+		a.router.heardFrom(a.known(b), a.from(b), heard)
 		<-sent
 	}
 	if conn.late != 0 || len(conn.got) != conn.sent {

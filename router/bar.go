@@ -8,14 +8,16 @@ import (
 
 // bars says why no packets may travel to and from an endpoint, or "". It is for the control goroutine: lanes go by paths, and none
 // leads to such an endpoint, nor is a frame in clear taken from elsewhere than where a path leads.
+//
+// Relays are not barred: what goes through them goes by direct links, each of which either end of it would bar.
 func (r *Router) bars(at netip.AddrPort) string {
-	if r.cfg.Bars == nil || encap.IsRelayed(at.Addr()) { // of a way through relays, each hop has an endpoint of its own
+	if r.cfg.Bars == nil || encap.IsRelayed(at.Addr()) {
 		return ""
 	}
 	return r.cfg.Bars(at.Addr())
 }
 
-// callable are the candidates of p that may be called. Where there is none, p's state says why.
+// callable are the candidates of p that may be called straight. Where there is none, p's state says why.
 func (r *Router) callable(p *peer) []encap.Endpoint {
 	var list []encap.Endpoint
 	barred := ""
@@ -51,17 +53,17 @@ func (r *Router) turnsAway(p *peer, from encap.Endpoint) bool {
 		return false
 	}
 	r.ctl.drop(PublicInClear, 1)
-	if !p.link.up {
+	if !p.isUp() {
 		r.noteBarred(p, why)
 	}
 	return true
 }
 
-// leave takes p's path down if its endpoint is barred by now.
+// leave takes p's direct link down if its endpoint is barred by now.
 func (r *Router) leave(p *peer) {
-	if path := p.path.Load(); path != nil {
-		if why := r.bars(path.endpoint.Addr); why != "" {
-			r.down(p, why)
+	if p.link.up {
+		if why := r.bars(p.at().Addr); why != "" {
+			r.loseDirect(p, why, r.now())
 		}
 	}
 }

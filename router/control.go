@@ -2,7 +2,6 @@ package router
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/weftnet/weft/encap"
@@ -76,7 +75,7 @@ const longestSleep = time.Second
 // step lets the links and sessions act that are due, and returns how long nothing will be.
 func (r *Router) step() time.Duration {
 	now := r.now()
-	wait := min(r.stepHold(now), r.stepSecrets(now), r.stepLimiter(now))
+	wait := min(r.stepHold(now), r.stepSecrets(now), r.stepLimiter(now), r.stepLinkState(now))
 	p := r.schedule.first()
 	for ; p != nil && !p.slot.due.After(now); p = r.schedule.first() {
 		r.schedule.set(p, now.Add(r.stepPeer(p, now)))
@@ -87,63 +86,24 @@ func (r *Router) step() time.Duration {
 	return wait
 }
 
-// stepPeer lets a peer's link and session act, and returns how long nothing will be due: a millisecond at least.
+// stepPeer lets a peer's links and session act, and returns how long nothing will be due: a millisecond at least.
 func (r *Router) stepPeer(p *peer, now time.Time) time.Duration {
 	r.actOn(p, now)
-	wait := min(longestSleep, r.linkDue(p, now).Sub(now), r.stepBacklog(p))
+	wait := min(longestSleep, r.duePath(p, now), r.stepBacklog(p))
 	if due := p.session.Due(); !due.IsZero() { // not a moment later are frames under old keys taken
 		wait = min(wait, due.Sub(now))
 	}
 	return max(wait, time.Millisecond)
 }
 
-func (r *Router) linkDue(p *peer, now time.Time) time.Time {
-	return p.link.due(now, r.at(p.heard.Load()), r.at(p.carried.Load()), p.rtt)
-}
-
 // actOn does what is due.
 func (r *Router) actOn(p *peer, now time.Time) {
-	switch p.link.step(now, r.at(p.heard.Load()), r.at(p.carried.Load()), p.rtt) {
-	case probe:
-		r.sendProbe(p, encap.Probe, p.path.Load().endpoint, p.probes.next(now))
-	case call:
-		r.callPeer(p, now)
-	case declare:
-		r.declare(p)
-	}
+	r.stepPath(p, now)
 	p.session.Expire(now)
-	if p.link.up && (p.session.NeedsRekey(now) || p.outdated()) && now.Sub(p.probes.rekeyed) > max(time.Second, 3*p.rtt) {
+	if path := p.path.Load(); path != nil && (p.session.NeedsRekey(now) || p.outdated()) && now.Sub(p.probes.rekeyed) > max(time.Second, 3*p.roundTrip()) {
 		p.probes.rekeyed = now
-		r.initiate(p, p.candidates()[:1], now)
+		r.initiate(p, []encap.Endpoint{path.endpoint}, now)
 	}
-}
-
-// callPeer sends a handshake initiation: the first of a series to the best candidate alone, so that it is the path
-// wherever it works; then to all at once, and the one that answers first becomes the path.
-func (r *Router) callPeer(p *peer, now time.Time) {
-	candidates := r.callable(p)
-	if len(candidates) == 0 {
-		return
-	}
-	if p.link.calls == 1 {
-		candidates = candidates[:1]
-	}
-	if p.link.calls == 1 && !p.away {
-		r.expect(p)
-	}
-	for _, c := range candidates {
-		p.noteCall(c.Addr, now)
-	}
-	r.initiate(p, candidates, now)
-}
-
-// declare takes down a path on which nothing is heard any more.
-func (r *Router) declare(p *peer) {
-	if p.pausing {
-		r.away(p, "it stopped, and has not come back")
-		return
-	}
-	r.down(p, fmt.Sprintf("%d probes in a row were not answered", r.timing.Burst+1))
 }
 
 // transmit sends one control frame to each endpoint, marked CS6. Loss is the link's business, not the caller's.

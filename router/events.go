@@ -15,6 +15,8 @@ const (
 	PathDown                           // they do not; Reason says why
 	PathMoved                          // the peer's endpoint changed
 	Refused                            // a handshake was refused; Reason names the setting
+	PathRelayed                        // packets to the peer go through relays, or through others; Reason says why
+	PathDirect                         // they go straight again; Reason says why
 	DeviceLost                         // the device is gone or broken; Attach a new one
 	HandshakesLimited                  // initiations have to prove their sender's address; Reason says why, or is empty when they need not any more
 	Misdated                           // gossip of the peer without a session was of another day; Reason says of which

@@ -42,7 +42,7 @@ func states() []state {
 			a.router.suspend(a.known(b))
 			a.lane(0).outbound([]packet.Superpacket{{Data: udp(pod(1), pod(2), canary)}})
 			shake(t, b, a)
-			a.router.heardFrom(a.known(b), a.from(b), true)
+			a.router.heardFrom(a.known(b), a.from(b), concluded)
 		}},
 		{"path down", func(t *testing.T, a, b *side) { established(t, a, b); a.router.down(a.known(b), "test") }},
 		{"said goodbye", func(t *testing.T, a, b *side) { established(t, a, b); a.router.away(a.known(b), "test") }},

@@ -109,6 +109,9 @@ type change func(*side)
 
 func clear4(s *side) { s.local.Settings.Encryption = false }
 
+// older makes the side one that knows nothing of relays and link state, and so is quiet.
+func older(s *side) { s.local.Settings.Capabilities, s.config.Capabilities = 0, 0 }
+
 // at puts the side's host at these addresses, all of which it claims.
 func at(addrs ...netip.Addr) change {
 	return func(s *side) {
@@ -170,7 +173,7 @@ func newSide(t testing.TB, i int) *side {
 	local := newLocal(t, i)
 	s := &side{t: t, number: i, name: local.Name, local: local}
 	s.config = PeerConfig{
-		Keys: local.Identity.Public(), Name: s.name, Prefixes: []netip.Prefix{subnet4(i), subnet6(i)},
+		Keys: local.Identity.Public(), Capabilities: local.Settings.Capabilities, Name: s.name, Prefixes: []netip.Prefix{subnet4(i), subnet6(i)},
 		Endpoints: []netip.AddrPort{netip.AddrPortFrom(addr4(i), testPort)},
 	}
 	return s

@@ -63,5 +63,5 @@ func (r *Router) takeFarewell(p *peer, kind encap.ControlKind) {
 	}
 	p.pausing = true
 	r.suspend(p)
-	p.link.hope(r.now())
+	p.watch().hope(r.now())
 }

@@ -57,7 +57,7 @@ func (f *forwarder) begin(by forwarded, n int) {
 	}
 	f.settle()
 	f.last, f.size, f.bytes, f.mark, f.closed = by, n, 0, len(f.bufs), false
-	f.trains = append(f.trains, encap.Train{To: by.hop.path.endpoint, Size: n, ECN: by.ecn, DSCP: by.dscp})
+	f.trains = append(f.trains, encap.Train{To: by.hop.link.endpoint, Size: n, ECN: by.ecn, DSCP: by.dscp})
 }
 
 // settle counts the last train for its source.

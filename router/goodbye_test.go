@@ -9,7 +9,7 @@ import (
 
 func TestAFrameBehindTheGoodbyeDoesNotRaiseThePath(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, w *world) {
-		a, b := w.side(1), w.side(2)
+		a, b := w.side(1, older), w.side(2, older)
 		w.join(a, b)
 		keys := a.internal(b).session.Current()
 		late, err := keys.SealData(make([]byte, 0, 2000), 0, 0, udp(pod(1), pod(2), "late"))

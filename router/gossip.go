@@ -36,7 +36,7 @@ func (r *Router) sendGossip(to trust.Fingerprint, at []netip.AddrPort, packet []
 		if path := p.path.Load(); path != nil {
 			body := append(append(make([]byte, 0, len(packet)+len(r.cfg.Boot)), r.cfg.Boot[:]...), packet...)
 			r.sendControl(p, encap.Gossip, body, path.endpoint)
-			p.link.hope(r.now())
+			p.watch().hope(r.now())
 			r.touch(p)
 			return
 		}
@@ -62,7 +62,9 @@ func (r *Router) hearsaySealer(p *peer) func(dst, packet []byte, now time.Time) 
 	case !p.provesGossip() || r.pairWith(p) == nil:
 		return r.gossip.Seal
 	}
-	return func(dst, packet []byte, now time.Time) []byte { return r.gossip.SealFor(r.pairWith(p), dst, packet, now) }
+	return func(dst, packet []byte, now time.Time) []byte {
+		return r.gossip.SealFor(r.pairWith(p), dst, packet, now)
+	}
 }
 
 // pairWith are the keys of this node and a peer; nil: its public key has no secret in common with ours. The first call costs a

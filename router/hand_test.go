@@ -72,8 +72,15 @@ func shake(t testing.TB, a, b *side) {
 	b.router.confirm(b.router.indexes.lookup(pa.session.Current().RemoteIndex))
 	pa.link.rise()
 	pb.link.rise()
-	a.router.follow(pa, encap.Endpoint{Addr: b.endpoint().Addr, Local: a.endpoint().Addr.Addr()})
-	b.router.follow(pb, encap.Endpoint{Addr: a.endpoint().Addr, Local: b.endpoint().Addr.Addr()})
+	a.lead(b, encap.Endpoint{Addr: b.endpoint().Addr, Local: a.endpoint().Addr.Addr()})
+	b.lead(a, encap.Endpoint{Addr: a.endpoint().Addr, Local: b.endpoint().Addr.Addr()})
+}
+
+// lead makes an endpoint the direct link to a peer, and its path, at a node by hand.
+func (s *side) lead(p *side, to encap.Endpoint) {
+	known := s.known(p)
+	s.router.lead(known, to)
+	s.router.follow(known, to)
 }
 
 // handshake makes new keys, which a uses and which are not confirmed to b.

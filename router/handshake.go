@@ -207,8 +207,8 @@ func (r *Router) completed(p *peer, from encap.Endpoint, err error) {
 		r.ctl.drop(HandshakeRefused, 1)
 		return
 	}
-	wasUp := p.link.up
-	r.heardFrom(p, from, true)
+	wasUp := p.isUp()
+	r.heardFrom(p, from, concluded)
 	if wasUp { // a rekey: confirms the keys to the responder
 		r.sendProbe(p, encap.Probe, from, p.probes.next(r.now()))
 	}
@@ -220,7 +220,7 @@ func (r *Router) refuse(p *peer, m *encap.MismatchError) {
 		r.log.Warn("router.peer.refused", "peer", p.config.Name, "reason", why)
 		r.emit(Event{Kind: Refused, Peer: p.id, Name: p.config.Name, Reason: why})
 	}
-	if p.link.up {
+	if p.isUp() {
 		r.down(p, why)
 	}
 	p.reason = why

@@ -52,7 +52,7 @@ func (r *Router) stepHold(now time.Time) time.Duration {
 // settled reports whether the router knows its peers and has a path to each.
 func (r *Router) settled() bool {
 	for _, p := range r.peers {
-		if !p.link.up {
+		if !p.isUp() {
 			return false
 		}
 	}

@@ -15,8 +15,10 @@ type peer struct {
 	session *encap.Session
 	path    atomic.Pointer[path]           // nil: down
 	route   atomic.Pointer[route]          // to it through relays, whether path is that or not; nil: there is none
+	direct  atomic.Pointer[direct]         // the direct link; nil: there never was one
 	stray   atomic.Pointer[encap.Endpoint] // where the peer was heard too, which the path does not follow; or nil
-	heard   atomic.Int64                   // when the last authenticated frame came by the path, in nanoseconds of Router.clock
+	heard   atomic.Int64                   // when the last authenticated frame came from where the direct link leads, in nanoseconds of Router.clock
+	relayed atomic.Int64                   // when the last one came through relays, likewise
 	carried atomic.Int64                   // when the last data frame went or came, likewise
 	tx, rx  struct{ packets, bytes atomic.Uint64 }
 	backlog backlog
@@ -28,15 +30,21 @@ type peer struct {
 
 	slot   slot // when it is stepped next
 	config PeerConfig
-	link   link           // is it alive, and what to do next
+	link   link           // the watch of the direct link
+	rtt    time.Duration  // of the direct link, smoothed; 0: none yet
+	meter  lossMeter      // of its losses
+	relay  relayPath      // the path through relays
 	probes probeLog       // probes sent and not yet answered
-	rtt    time.Duration  // smoothed; 0: none yet
 	skew   time.Duration  // how far its clock is ahead of ours, by its latest probe
 	seenAs netip.AddrPort // where the peer says that it sees us
 	lanes  uint8          // that frames to it may travel in
-	tried  []Attempt      // endpoints called without success since the path was lost
+	tried  []Attempt      // endpoints called without success since the direct link was lost
 	reason string         // why the peer is down
 	since  time.Time      // of the present state
+	fault  string         // why the direct link is down; empty while it is up
+	why    string         // why the path is the present one
+	pathed time.Time      // since when it is
+	asking time.Time      // when an endpoint that the peer was heard from was asked last, whether it is reached there
 	last   netip.AddrPort // where it was reached last
 	away   bool           // it said goodbye, and has not been heard since
 
@@ -68,18 +76,67 @@ type path struct {
 	route *route // through relays; nil: straight
 }
 
-// leadsTo reports whether a frame of that lane came from where the path leads. Only lane 0 sends from the peer's port.
-func (p *path) leadsTo(from encap.Endpoint, lane uint8) bool {
-	if lane == 0 {
-		return p.endpoint.Addr == from.Addr
-	}
-	return p.endpoint.Addr.Addr() == from.Addr.Addr()
+// direct is the direct link to a peer, for the lanes. It is never changed, only replaced.
+type direct struct {
+	endpoint encap.Endpoint // where it leads, or led last
+	lanes    uint8          // that frames may travel in
+	up       bool
 }
 
-// isAt reports whether frames in clear may come from there: the peer's path leads there, or a relay has shown that the peer is the source.
+// leadsTo reports whether a frame of that lane came from where the link leads. Only lane 0 sends from the peer's port.
+func (d *direct) leadsTo(from encap.Endpoint, lane uint8) bool {
+	switch {
+	case d == nil:
+		return false
+	case lane == 0:
+		return d.endpoint.Addr == from.Addr
+	}
+	return d.endpoint.Addr.Addr() == from.Addr.Addr()
+}
+
+// isAt reports whether frames in clear may come from there: the peer is up, and its direct link leads there or led there last, for the two
+// ends of a path do not change to another one at the same moment; or a relay has shown that the peer is the source.
 func (p *peer) isAt(from encap.Endpoint, lane uint8) bool {
+	return from == p.relayedAt || p.path.Load() != nil && p.direct.Load().leadsTo(from, lane)
+}
+
+// isUp reports whether there is a path to the peer. It is for the control goroutine.
+func (p *peer) isUp() bool { return p.path.Load() != nil }
+
+// isRelayed reports whether the peer's path leads through relays. It is for the control goroutine.
+func (p *peer) isRelayed() bool {
 	path := p.path.Load()
-	return from == p.relayedAt || path != nil && path.leadsTo(from, lane)
+	return path != nil && path.route != nil
+}
+
+// lastHeard is when the peer was heard last, in whatever way.
+func (p *peer) lastHeard(r *Router) time.Time { return r.at(max(p.heard.Load(), p.relayed.Load())) }
+
+// at is where the direct link leads, or led last; zero: there never was one.
+func (p *peer) at() (e encap.Endpoint) {
+	if d := p.direct.Load(); d != nil {
+		e = d.endpoint
+	}
+	return e
+}
+
+// roundTrip is that of the path, smoothed; 0: not known.
+func (p *peer) roundTrip() time.Duration {
+	if p.isRelayed() {
+		return p.relay.rtt
+	}
+	return p.rtt
+}
+
+// moved reports whether control has to hear of a frame of lane 0 from there: it may change how the peer is reached.
+func (p *peer) moved(direct *direct, from encap.Endpoint) bool {
+	switch {
+	case p.path.Load() == nil || direct == nil:
+		return true
+	case direct.up && direct.endpoint == from:
+		return false
+	}
+	return from != p.relayedAt && !p.strays(from)
 }
 
 // strays reports whether control has heard the peer from there, and decided that the path stays.
@@ -101,7 +158,7 @@ func (r *Router) peer(id trust.Fingerprint, cfg PeerConfig) *peer {
 	if p == nil {
 		p = &peer{id: id, number: id.Number(), since: r.now(), reason: "not called yet", lanes: uint8(len(r.lanes))}
 		p.relayedAt = encap.RelayedEndpoint(p.number)
-		p.link = newLink(r.timing, r.jitter)
+		p.link, p.relay.watch = newLink(r.timing, r.jitter), newLink(r.timing, r.jitter)
 		p.session = r.newSession(p, cfg.Keys)
 		r.peers[id] = p
 		r.schedule.add(p)
@@ -125,9 +182,7 @@ func (r *Router) newSession(p *peer, keys trust.PublicKeys) *encap.Session {
 }
 
 func (r *Router) forget(id trust.Fingerprint, p *peer) {
-	if p.path.Load() != nil {
-		r.down(p, "no longer a member")
-	}
+	r.down(p, "no longer a member")
 	p.session.Close()
 	r.abandonBacklog(p)
 	r.asked.remove(p.asked)
@@ -135,11 +190,11 @@ func (r *Router) forget(id trust.Fingerprint, p *peer) {
 	delete(r.peers, id)
 }
 
-// candidates lists where to call the peer: where it was reached last, then what its claim and others say.
+// candidates lists where to call the peer straight: where it was reached last, then what its claim and others say.
 func (p *peer) candidates() []encap.Endpoint {
 	var list []encap.Endpoint
-	if path := p.path.Load(); path != nil {
-		list = append(list, path.endpoint)
+	if p.link.up {
+		list = append(list, p.at())
 	} else if p.last.IsValid() {
 		list = append(list, encap.Endpoint{Addr: p.last})
 	}

@@ -156,11 +156,14 @@ func (v *receiver) settle() {
 // authenticated notes that a sealed frame of the peer came; control hears of it when it changes something. Endpoints are
 // learnt from lane 0 only: the others' source ports lead nowhere.
 func (v *receiver) authenticated(s *binding, from encap.Endpoint, lane uint8) {
-	path := s.peer.path.Load()
-	if path != nil && path.leadsTo(from, lane) {
+	direct := s.peer.direct.Load()
+	switch {
+	case direct.leadsTo(from, lane):
 		s.peer.heard.Store(v.now)
+	case from == s.peer.relayedAt:
+		s.peer.relayed.Store(v.now)
 	}
-	moved := lane == 0 && (path == nil || path.endpoint != from && from != s.peer.relayedAt && !s.peer.strays(from))
+	moved := lane == 0 && s.peer.moved(direct, from)
 	if s.confirmed.Load() && !moved {
 		return
 	}
@@ -174,7 +177,7 @@ func (v *receiver) authenticated(s *binding, from encap.Endpoint, lane uint8) {
 			r.touch(s.peer)
 			r.confirm(s)
 			if lane == 0 {
-				r.heardFrom(s.peer, from, false)
+				r.heardFrom(s.peer, from, heard)
 			}
 		}
 	})

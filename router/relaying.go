@@ -8,6 +8,7 @@ import (
 // Relaying is what this node does for frames of others that are to go on through it.
 type Relaying struct {
 	Refuse bool // it carries none on
+	Prefer bool // its own frames go straight only where no relay gets them there
 
 	// What is carried on for one source in a second, at most; 0: the default, less: without limit. A tenth of it may come at once.
 	Frames, Bytes int64
@@ -25,7 +26,9 @@ func (r *Router) SetRelaying(to Relaying) {
 	if to.Frames == 0 {
 		to.Frames = RelayFrames
 	}
-	r.relaying.Store(&to)
+	if old := r.relaying.Swap(&to); old != nil && (old.Refuse != to.Refuse || old.Prefer != to.Prefer) {
+		_ = r.call(r.noteRelaying) // a router that has stopped relays nothing
+	}
 }
 
 // carriage is what is carried on for one source, in all lanes.

@@ -44,7 +44,7 @@ func (d *dispatcher) unknown(reason Reason, from encap.Endpoint, lane uint8) {
 func (r *Router) resume(from encap.Endpoint, lane uint8) {
 	now := r.now()
 	p, at := r.sender(from, lane)
-	if p == nil || p.link.up && !r.questioned(p, now) || !p.mayResume(now) {
+	if p == nil || p.isUp() && !r.questioned(p, now) || !p.mayResume(now) {
 		return
 	}
 	r.resumeAt(p, at, now)
@@ -60,24 +60,24 @@ func (r *Router) resumeAt(p *peer, at encap.Endpoint, now time.Time) {
 // all that comes of a peer behind a NAT whose state directory was put back to what it was before its clock ran ahead: only an
 // initiation of ours can be answered by it.
 func (r *Router) callBack(p *peer, from encap.Endpoint, err error) {
-	if now := r.now(); errors.Is(err, encap.ErrReplayedStamp) && !p.link.up && p.mayResume(now) {
+	if now := r.now(); errors.Is(err, encap.ErrReplayedStamp) && !p.isUp() && p.mayResume(now) {
 		r.resumeAt(p, from, now)
 	}
 }
 
 // questioned asks a peer whose path is up for a sign that it has our keys, and reports whether it was asked before, and gave none.
 func (r *Router) questioned(p *peer, now time.Time) bool {
-	heard := r.at(p.heard.Load())
+	heard := p.lastHeard(r)
 	switch keys := p.session.Current(); {
 	case keys == nil:
 		return true
 	case now.Sub(heard) < freshTime && r.indexes.isConfirmed(keys.LocalIndex):
 		return false
 	case p.questioned.After(heard):
-		return now.Sub(p.questioned) >= answerPause+2*p.rtt
+		return now.Sub(p.questioned) >= answerPause+2*p.roundTrip()
 	}
 	p.questioned = now
-	r.sendProbe(p, encap.Probe, p.path.Load().endpoint, p.probes.next(now))
+	r.probePath(p, now)
 	return false
 }
 
@@ -98,7 +98,7 @@ func (r *Router) sender(from encap.Endpoint, lane uint8) (found *peer, at encap.
 			continue
 		}
 		near++
-		if p.mayResume(now) && (found == nil || found.link.up && !p.link.up) {
+		if p.mayResume(now) && (found == nil || found.isUp() && !p.isUp()) {
 			found, at = p, encap.Endpoint{Addr: addr}
 		}
 	}
@@ -115,18 +115,17 @@ func (p *peer) mayResume(now time.Time) bool {
 
 // isKnownAt reports whether the peer was reached there last, or is said to listen there.
 func (p *peer) isKnownAt(at netip.AddrPort) bool {
-	if path := p.path.Load(); path != nil && path.endpoint.Addr == at {
-		return true
-	}
-	return p.last == at || slices.Contains(p.config.Endpoints, at)
+	return p.link.up && p.at().Addr == at || p.last == at || p.relayedAt.Addr == at || slices.Contains(p.config.Endpoints, at)
 }
 
 // endpointAt returns the first endpoint of the peer that has the address.
 func (p *peer) endpointAt(addr netip.Addr) (netip.AddrPort, bool) {
-	if path := p.path.Load(); path != nil && path.endpoint.Addr.Addr() == addr {
-		return path.endpoint.Addr, true
-	}
-	if p.last.Addr() == addr {
+	switch behind := p.relayedAt.Addr; {
+	case p.link.up && p.at().Addr.Addr() == addr:
+		return p.at().Addr, true
+	case behind.Addr() == addr:
+		return behind, true
+	case p.last.Addr() == addr:
 		return p.last, true
 	}
 	for _, e := range p.config.Endpoints {

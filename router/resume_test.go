@@ -148,7 +148,7 @@ func sentBy(s *side, since map[encap.Type]int) map[encap.Type]int {
 
 func TestAnUnknownIndexDoesNotReplaceASessionThatWorks(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, w *world) {
-		a, b := w.side(1), w.side(2)
+		a, b := w.side(1, older), w.side(2, older)
 		w.join(a, b)
 		before := sentBy(b, nil)
 		a.sendRaw(b, 0, forgotten())

@@ -56,7 +56,7 @@ func (p *peer) routeTo(to encap.Endpoint) *route {
 
 // hop is the present way to the next node of a route. The zero value is that of a path which is straight.
 type hop struct {
-	path *path
+	link *direct
 	keys *encap.Keypair
 }
 
@@ -65,16 +65,16 @@ func hopTo(p *peer) hop {
 	if p == nil {
 		return hop{}
 	}
-	return hop{path: p.path.Load(), keys: p.session.Current()}
+	return hop{link: p.direct.Load(), keys: p.session.Current()}
 }
 
-// open reports whether relay frames may be sent: straight, and to a node that knows them.
+// open reports whether relay frames may be sent: straight, whatever way the hop's own packets take, and to a node that knows them.
 func (h hop) open() bool {
-	return h.path != nil && h.path.route == nil && !h.path.suspended && h.keys != nil && h.keys.Relays()
+	return h.link != nil && h.link.up && h.keys != nil && h.keys.Relays()
 }
 
 // lane is the lane that relay frames of our lane id travel in.
-func (h hop) lane(id uint8) uint8 { return inLane(id, min(h.path.lanes, uint8(h.keys.Lanes))) }
+func (h hop) lane(id uint8) uint8 { return inLane(id, min(h.link.lanes, uint8(h.keys.Lanes))) }
 
 // inLane is our lane id where there are n.
 func inLane(id, n uint8) uint8 {
@@ -103,5 +103,5 @@ func (r *Router) wrap(frame []byte, to trust.Number) (t encap.Train, ok bool) {
 	if err != nil {
 		return t, false
 	}
-	return encap.Train{To: h.path.endpoint, Bufs: [][]byte{front, frame}, Size: len(front) + len(frame), DSCP: dscpCS6}, true
+	return encap.Train{To: h.link.endpoint, Bufs: [][]byte{front, frame}, Size: len(front) + len(frame), DSCP: dscpCS6}, true
 }

@@ -105,6 +105,8 @@ type Router struct {
 
 	peers    map[trust.Fingerprint]*peer // owned by the control goroutine
 	schedule schedule                    // of them, likewise
+	links    links                       // likewise
+	moves    moves
 
 	purge time.Time    // when keys under secrets that are not held are closed; zero: there are none. Likewise
 	frame []byte       // scratch of the control goroutine
@@ -130,6 +132,8 @@ func New(cfg Config) *Router {
 	r.hold.begin(cfg.Hold)
 	r.table.Store(newSnapshot())
 	r.SetRelaying(cfg.Relaying)
+	r.links = newLinks(&cfg)
+	r.noteRelaying()
 	r.dev.Store(newAttachment(cfg.Device))
 	r.conns = cfg.Port.Lanes()[:min(len(cfg.Port.Lanes()), len(cfg.Device.Queues()))]
 	for i, conn := range r.conns {

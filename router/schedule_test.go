@@ -69,7 +69,7 @@ func (s *scheduled) turn() {
 		if now.Before(s.stale[p]) {
 			continue
 		}
-		want := now.Add(max(min(longestSleep, s.router.linkDue(p, now).Sub(now)), time.Millisecond))
+		want := now.Add(max(min(longestSleep, s.router.duePath(p, now)), time.Millisecond))
 		if due := p.session.Due(); !due.IsZero() && due.Before(want) {
 			want = due
 		}

@@ -48,7 +48,7 @@ func (r *Router) stepSecrets(now time.Time) time.Duration {
 	}
 	r.purge = time.Time{}
 	for _, p := range r.peers {
-		if p.session.DropForeign() && p.link.up {
+		if p.session.DropForeign() && p.isUp() {
 			r.down(p, "its keys were made under a secret that this node does not hold any more")
 		}
 	}

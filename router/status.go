@@ -18,11 +18,11 @@ type PeerStatus struct {
 	Away     bool   // down, because it said goodbye
 	Reason   string // why it is down; empty while up
 	Since    time.Time
-	Endpoint netip.AddrPort // where it is reached; invalid while down
-	Last     netip.AddrPort // where it was reached last, or is; invalid: never
+	Endpoint netip.AddrPort // where it is reached straight; invalid while it is down, or reached through relays
+	Last     netip.AddrPort // where it was reached straight last, or is; invalid: never
 	Local    netip.Addr     // our address on that path; invalid: the kernel chooses
-	RTT      time.Duration  // smoothed; 0: not measured yet
-	Heard    time.Time      // last authenticated frame by the path; zero: never
+	RTT      time.Duration  // of the path, smoothed; 0: not measured yet
+	Heard    time.Time      // last authenticated frame; zero: never
 	SeenAs   netip.AddrPort // where the peer sees us; invalid: it has not said
 	Sealed   bool
 	Version  uint8
@@ -37,6 +37,12 @@ type PeerStatus struct {
 	Tried    []Attempt
 	Tx, Rx   Traffic
 	Relayed  Traffic // frames of it that this node sent on to others, with their fronts; no Batches
+
+	Relays []trust.Fingerprint // that it is reached through, in the order in which packets pass them; none: it is not
+	Via    []string            // their names
+	Hop    netip.AddrPort      // where the first of them is reached
+	Why    string              // why the path is this one, in words; empty while down
+	Pathed time.Time           // since when it is
 
 	Secret trust.SecretID // that the present keys were made under
 	Offers bool           // its build takes the cluster's next secret through the session
@@ -58,17 +64,15 @@ func (r *Router) Peers() ([]PeerStatus, error) {
 
 func (p *peer) status(r *Router) PeerStatus {
 	s := PeerStatus{
-		ID: p.id, Name: p.config.Name, Up: p.link.up, Away: p.away, Reason: p.reason, Since: p.since, RTT: p.rtt,
-		Last: p.last, Heard: r.at(p.heard.Load()), SeenAs: p.seenAs, Prefixes: p.config.Prefixes, Tried: slices.Clone(p.tried),
+		ID: p.id, Name: p.config.Name, Up: p.isUp(), Away: p.away, Reason: p.reason, Since: p.since, RTT: p.roundTrip(),
+		Last: p.last, Heard: p.lastHeard(r), SeenAs: p.seenAs, Prefixes: p.config.Prefixes, Tried: slices.Clone(p.tried),
 		History: p.session.History(),
 		Skew:    p.skew, SkewSaid: p.skewKnown,
 		Tx:      Traffic{Packets: p.tx.packets.Load(), Bytes: p.tx.bytes.Load()},
 		Relayed: Traffic{Packets: p.carry.relayed.Load(), Bytes: p.carry.relayedBytes.Load()},
 		Rx:      Traffic{Packets: p.rx.packets.Load(), Bytes: p.rx.bytes.Load()},
 	}
-	if path := p.path.Load(); path != nil {
-		s.Endpoint, s.Local, s.Last = path.endpoint.Addr, path.endpoint.Local, path.endpoint.Addr
-	}
+	p.pathStatus(&s, r)
 	if keys := p.session.Current(); keys != nil {
 		agreed := p.session.Agreement()
 		s.Sealed, s.KeysBorn, s.Version = keys.Sealed, keys.Born, agreed.Version
@@ -79,11 +83,45 @@ func (p *peer) status(r *Router) PeerStatus {
 	return s
 }
 
+// pathStatus says by which way the peer is reached.
+func (p *peer) pathStatus(s *PeerStatus, r *Router) {
+	path := p.path.Load()
+	if path == nil {
+		return
+	}
+	s.Why, s.Pathed = p.why, p.pathed
+	if p.link.up {
+		s.Last = p.at().Addr
+	}
+	if path.route == nil {
+		s.Endpoint, s.Local = path.endpoint.Addr, path.endpoint.Local
+		return
+	}
+	s.Relays, s.Via = p.relay.names, r.namesOf(p.relay.names)
+	if hop := hopTo(path.route.first); hop.link != nil {
+		s.Hop = hop.link.endpoint.Addr
+	}
+}
+
+// IsRelayed reports whether the peer is reached through relays.
+func (s *PeerStatus) IsRelayed() bool { return len(s.Relays) > 0 }
+
+// Path is how the peer is reached: udp, relay, or none.
+func (s *PeerStatus) Path() string {
+	switch {
+	case !s.Up:
+		return "none"
+	case s.IsRelayed():
+		return "relay"
+	}
+	return "udp"
+}
+
 // Doubt makes the router probe a peer at once: something outside hints that it may be gone.
 func (r *Router) Doubt(id trust.Fingerprint) {
 	_ = r.call(func() { // a router that has stopped doubts nobody
-		if p := r.peers[id]; p != nil && p.link.doubt(r.now()) == probe {
-			r.sendProbe(p, encap.Probe, p.path.Load().endpoint, p.probes.next(r.now()))
+		if p := r.peers[id]; p != nil && p.isUp() && p.watch().doubt(r.now()) == probe {
+			r.probePath(p, r.now())
 		}
 	})
 }

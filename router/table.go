@@ -124,6 +124,7 @@ func (r *Router) setTable(t Table) {
 		}
 	}
 	r.table.Store(next)
+	r.setMembers(&t)
 	r.hold.tabled = true
 	for id, p := range r.peers {
 		if !wanted[id] {

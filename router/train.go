@@ -25,7 +25,7 @@ func wayBy(p *peer, by *path) via {
 // endpoint is where frames are sent to.
 func (v via) endpoint() encap.Endpoint {
 	if v.path.route != nil {
-		return v.hop.path.endpoint
+		return v.hop.link.endpoint
 	}
 	return v.path.endpoint
 }
@@ -45,7 +45,7 @@ func (v via) open() bool { return v.path != nil && !v.path.suspended && v.keys !
 func (v via) lane(id uint8) uint8 {
 	n := min(v.path.lanes, uint8(v.keys.Lanes))
 	if v.path.route != nil {
-		n = min(n, v.hop.path.lanes, uint8(v.hop.keys.Lanes))
+		n = min(n, v.hop.link.lanes, uint8(v.hop.keys.Lanes))
 	}
 	return inLane(id, n)
 }

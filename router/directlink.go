@@ -1,0 +1,182 @@
+package router
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/weftnet/weft/encap"
+)
+
+// The direct link of a peer: calls and probes of its endpoints. Where the session lives, and the path is relayed, probes under its keys
+// find out whether an endpoint works; else a handshake does, through relays as well.
+
+// proof says what a frame shows of the way that it came.
+type proof uint8
+
+const (
+	heard     proof = iota // it came: the way to us works
+	answered               // it answers a probe of ours that went there: both ways work
+	concluded              // it ends a handshake of ours
+)
+
+// probeDirect sends a probe on the direct link.
+func (r *Router) probeDirect(p *peer, now time.Time) {
+	id := p.probes.next(now)
+	p.meter.sent(id, now)
+	r.sendProbe(p, encap.Probe, p.at(), id)
+}
+
+// probePath sends a probe by the path of a peer that is up.
+func (r *Router) probePath(p *peer, now time.Time) {
+	if p.isRelayed() {
+		r.sendProbe(p, encap.Probe, p.relayedAt, p.probes.next(now))
+		return
+	}
+	r.probeDirect(p, now)
+}
+
+// callPeer tries to reach a peer straight whose direct link is down. It sends a handshake initiation, the first of a series to the best
+// candidate alone, so that it is the path wherever it works; then to all at once and through relays, and the one that answers first
+// becomes the path. A peer that is up through relays gets probes instead.
+func (r *Router) callPeer(p *peer, now time.Time) {
+	candidates := r.callable(p)
+	for _, c := range candidates {
+		p.noteCall(c.Addr, now)
+	}
+	if p.isUp() && p.session.Current() != nil {
+		id := p.probes.next(now)
+		for _, c := range candidates {
+			r.sendProbe(p, encap.Probe, c, id)
+		}
+		return
+	}
+	first := p.link.calls == 1
+	if first && len(candidates) > 1 {
+		candidates = candidates[:1]
+	}
+	if p.route.Load() != nil && (!first || len(candidates) == 0) {
+		candidates = append(candidates, p.relayedAt)
+	}
+	if len(candidates) == 0 {
+		return
+	}
+	if first && !p.away {
+		r.expect(p)
+	}
+	r.initiate(p, candidates, now)
+}
+
+// declare takes a direct link down on which nothing is heard any more.
+func (r *Router) declare(p *peer, now time.Time) {
+	if p.pausing && !p.isRelayed() {
+		r.away(p, "it stopped, and has not come back")
+		return
+	}
+	r.loseDirect(p, fmt.Sprintf("%d probes in a row were not answered", r.timing.Burst+1), now)
+}
+
+// loseDirect takes the direct link down, and makes the best of what is left the path.
+func (r *Router) loseDirect(p *peer, reason string, now time.Time) {
+	r.dropDirect(p, reason, 0, now)
+	r.stepLinkState(now) // the others hear of it at once, and the choice goes by links that are up
+	r.choose(p, now)
+}
+
+// dropDirect takes the direct link down; its first call follows after delay.
+func (r *Router) dropDirect(p *peer, reason string, delay time.Duration, now time.Time) {
+	p.link.fall(now, delay)
+	p.fault, p.rtt, p.meter = reason, 0, lossMeter{}
+	if old := p.direct.Load(); old != nil && old.up {
+		p.last = old.endpoint.Addr
+		p.direct.Store(&direct{endpoint: old.endpoint, lanes: old.lanes})
+		r.links.dirty = true
+	}
+}
+
+// heardFrom notes that an authenticated frame of p came from an endpoint: it raises what was down, and follows a
+// peer that moved.
+func (r *Router) heardFrom(p *peer, from encap.Endpoint, shown proof) {
+	p.pausing, p.suspended = false, false
+	if _, relayed := from.Relayed(); relayed {
+		r.heardRelayed(p, from)
+	} else {
+		r.heardDirect(p, from, shown)
+	}
+	if now := p.path.Load(); now != nil && now.suspended {
+		r.renewPath(p)
+	}
+}
+
+// heardDirect is heardFrom for an endpoint of the underlay.
+//
+// Only what comes from the link's own endpoint shows that the link works: a peer with two addresses may be heard from one while the link
+// leads to the other, which is dead. And while the path is relayed, only an answer shows that it does in both directions.
+func (r *Router) heardDirect(p *peer, from encap.Endpoint, shown proof) {
+	old := p.at()
+	switch {
+	case !p.link.up && p.isUp() && shown == heard:
+		r.tryDirect(p, from)
+		return
+	case !p.link.up:
+		r.rise(p, from)
+	case old == from:
+	case old.Addr == from.Addr && (shown == concluded || !old.Local.IsValid()):
+		r.lead(p, from) // the peer is where it was; the address of ours that it calls is the one to send from
+	case r.mayMove(p, from):
+		r.lead(p, from)
+		r.log.Info("router.path.moved", "peer", p.config.Name, "from", old.Addr, "to", from.Addr)
+		r.emit(Event{Kind: PathMoved, Peer: p.id, Name: p.config.Name, Endpoint: from.Addr})
+	default:
+		p.stray.Store(&from)
+	}
+	if p.at().Addr == from.Addr {
+		p.heard.Store(r.clock())
+	}
+}
+
+// tryDirect asks a peer that was heard from an endpoint of the underlay, while it is reached through relays, whether it is reached there
+// as well. Data frames from there do not ask again; the calls go on.
+func (r *Router) tryDirect(p *peer, from encap.Endpoint) {
+	p.stray.Store(&from)
+	if now := r.now(); now.Sub(p.asking) >= r.timing.CallMin {
+		p.asking = now
+		r.sendProbe(p, encap.Probe, from, p.probes.next(now))
+	}
+}
+
+// rise makes a direct link of an endpoint, from which the peer was heard.
+func (r *Router) rise(p *peer, from encap.Endpoint) {
+	now := r.now()
+	p.link.rise()
+	p.tried, p.fault = nil, ""
+	p.meter.began(now)
+	r.lead(p, from)
+	r.links.dirty, p.relay.stale = true, true
+	if !p.isUp() {
+		r.goStraight(p, "direct", now)
+	}
+	r.probeDirect(p, now) // for the round trip, and to confirm the keys to a responder
+}
+
+// lead makes an endpoint the one that the direct link leads to, and with it the path, unless that is relayed.
+func (r *Router) lead(p *peer, to encap.Endpoint) {
+	p.direct.Store(&direct{endpoint: to, lanes: p.lanes, up: true})
+	if p.isUp() && !p.isRelayed() {
+		r.follow(p, to)
+	}
+}
+
+// mayMove decides whether a working link follows a frame from elsewhere. Between two endpoints that the peer claims
+// only the side with the greater fingerprint moves; else two nodes that chose different ones would follow each other
+// back and forth.
+func (r *Router) mayMove(p *peer, from encap.Endpoint) bool {
+	old := p.at()
+	if old.Addr == from.Addr { // only our own address differs
+		return false
+	}
+	claims := func(at netip.AddrPort) bool { return slices.Contains(p.config.Endpoints, at) }
+	return !claims(from.Addr) || !claims(old.Addr) || bytes.Compare(r.self[:], p.id[:]) > 0
+}

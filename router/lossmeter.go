@@ -1,0 +1,111 @@
+package router
+
+import (
+	"math"
+	"time"
+)
+
+// lossMeter estimates the share of probes of a direct link that get lost, there or back, as a moving average. It is deterministic: time comes
+// in. The zero value has seen nothing.
+//
+// A link that carries traffic in both directions is hardly probed by its watch, and an idle one every 15 s; so the meter asks for probes of
+// its own, due when none was sent for a while. What the average has seen of an idle link may be an hour old, which is what can be had.
+type lossMeter struct {
+	loss    float64 // 0 to 1
+	seen    int     // probes that count in loss; meterSpan at most
+	last    time.Time
+	waiting []waitingProbe
+}
+
+type waitingProbe struct {
+	id   uint64
+	sent time.Time
+}
+
+const (
+	// meterSpan is over how many probes losses are averaged. One lost probe counts as less than 2 %, of a link that is new as 3 %.
+	meterSpan = 64
+	// meterPrior is how many answered probes a new link is taken to have had.
+	meterPrior = 32
+	// meterBusy is how long after a probe a link that carries traffic gets one for the meter.
+	meterBusy = 2 * time.Second
+	// meterNew is that of a link of which little is known, so that links are compared that were measured alike.
+	meterNew = 4 * time.Second
+	// meterIdle is that of any other.
+	meterIdle = time.Minute
+)
+
+// began starts the average anew, for a link that has come up.
+func (m *lossMeter) began(now time.Time) { *m = lossMeter{seen: meterPrior, last: now} }
+
+// sent notes a probe.
+func (m *lossMeter) sent(id uint64, now time.Time) {
+	m.last = now
+	m.waiting = append(m.waiting, waitingProbe{id, now})
+}
+
+// answered notes the answer to a probe.
+func (m *lossMeter) answered(id uint64) {
+	for i := range m.waiting {
+		if m.waiting[i].id == id {
+			m.waiting = append(m.waiting[:i], m.waiting[i+1:]...)
+			m.count(0)
+			return
+		}
+	}
+}
+
+// expire counts the probes as lost whose answer has taken longer than patience.
+func (m *lossMeter) expire(now time.Time, patience time.Duration) {
+	n := 0
+	for n < len(m.waiting) && now.Sub(m.waiting[n].sent) >= patience {
+		m.count(1)
+		n++
+	}
+	m.waiting = append(m.waiting[:0], m.waiting[n:]...)
+}
+
+// count takes one probe into the average: 1 for a lost one, 0 for another.
+func (m *lossMeter) count(lost float64) {
+	m.seen = min(m.seen+1, meterSpan)
+	m.loss += (lost - m.loss) / float64(m.seen)
+}
+
+// surely is the share that the link loses at least, as far as so few probes can tell: the average less its standard error. Links that are
+// alike shall not look different by chance, for paths would be moved for it.
+func (m *lossMeter) surely() float64 {
+	return max(0, m.loss-math.Sqrt(m.loss*(1-m.loss)/meterSpan))
+}
+
+// due is when the meter wants a probe, if none is sent before for another reason. carried is when data came or went last.
+func (m *lossMeter) due(now, carried time.Time) time.Time {
+	switch {
+	case !carried.IsZero() && now.Sub(carried) < meterBusy:
+		return m.last.Add(meterBusy)
+	case m.seen < meterSpan:
+		return m.last.Add(meterNew)
+	}
+	return m.last.Add(meterIdle)
+}
+
+// isMeasured reports whether link state wants to know how good the direct link to a peer is.
+func (p *peer) isMeasured() bool { return p.link.up && p.knowsRelays() }
+
+// measure lets the meter of a peer's direct link act.
+func (r *Router) measure(p *peer, now, carried time.Time) {
+	if !p.isMeasured() {
+		return
+	}
+	p.meter.expire(now, max(r.timing.Answer, 3*p.rtt))
+	if !now.Before(p.meter.due(now, carried)) {
+		r.probeDirect(p, now)
+	}
+}
+
+// smooth takes a measured round trip into the average of those before; 0: there was none (RFC 6298, alpha = 1/8).
+func smooth(average, measured time.Duration) time.Duration {
+	if average == 0 {
+		return measured
+	}
+	return average + (measured-average)/8
+}

@@ -1,0 +1,323 @@
+package router
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/linkstate"
+	"github.com/weftnet/weft/trust"
+)
+
+// A peer is reached in two ways: by its direct link, which leads to an endpoint of the underlay, and through relays along a route that
+// link state knows. Each has a watch of its own. Which of them is the peer's path is decided by linkstate.Choice, whenever a watch finds
+// something out, link state has news, or the choice itself wants to be asked again. To move from one to the other replaces the path and
+// nothing else: the session is the same, and the peer is up all the while.
+//
+// While the path is relayed the direct link is tried on, by probes to all candidates; an answer from there raises it.
+
+// relayPath is a peer's path through relays: what is in use, and what stands ready.
+type relayPath struct {
+	watch  link                // of the path while it is relayed, from end to end
+	rtt    time.Duration       // of it, smoothed; before the first answer what link state makes of it
+	heard  time.Time           // when a probe was answered that went along the route in use
+	first  uint64              // the first probe that did
+	names  []trust.Fingerprint // of the relays in use; nil: the path is not relayed
+	failed failures
+
+	choice linkstate.Choice
+	seen   uint64    // the generation of link state that the choice knows
+	asked  time.Time // when it was asked last
+	again  time.Time // when it wants to be asked again; zero: when something changes
+	told   fitness   // of the direct link
+	stale  bool      // something else has changed that it does not know
+}
+
+// stepPath lets the watches of a peer act, and then its choice, which goes by what they found.
+func (r *Router) stepPath(p *peer, now time.Time) {
+	carried := r.at(p.carried.Load())
+	switch p.link.step(now, r.at(p.heard.Load()), carried, p.rtt) {
+	case probe:
+		r.probeDirect(p, now)
+	case call:
+		r.callPeer(p, now)
+	case declare:
+		r.declare(p, now)
+	}
+	r.measure(p, now, carried)
+	if p.relay.watch.up {
+		r.stepRelayed(p, now, carried)
+	}
+	if r.mustChoose(p, now) {
+		r.choose(p, now)
+	}
+}
+
+// duePath is how long after now stepPath will have nothing to do.
+func (r *Router) duePath(p *peer, now time.Time) time.Duration {
+	carried := r.at(p.carried.Load())
+	due := p.link.due(now, r.at(p.heard.Load()), carried, p.rtt)
+	if p.isMeasured() {
+		due = sooner(due, p.meter.due(now, carried))
+	}
+	if p.relay.watch.up {
+		due = sooner(due, p.relay.watch.due(now, p.relay.heard, carried, p.relay.rtt))
+	}
+	if !p.relay.again.IsZero() {
+		due = sooner(due, p.relay.again)
+	}
+	return due.Sub(now)
+}
+
+func sooner(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// watch is what watches the present path.
+func (p *peer) watch() *link {
+	if p.isRelayed() {
+		return &p.relay.watch
+	}
+	return &p.link
+}
+
+// chooseEvery is how often the choice of a peer that is reached straight hears of news in link state, at most: news are news for all
+// peers at once.
+const chooseEvery = time.Second
+
+// mustChoose reports whether the choice of p has to be asked.
+func (r *Router) mustChoose(p *peer, now time.Time) bool {
+	w := &p.relay
+	switch {
+	case w.stale || w.told != p.fitness(now) || !w.again.IsZero() && !now.Before(w.again):
+		return true
+	case w.seen == r.links.engine.Generation():
+		return false
+	}
+	return !p.isUp() || p.isRelayed() || now.Sub(w.asked) >= chooseEvery
+}
+
+// fitness is how it goes with a direct link.
+type fitness struct {
+	up     bool // packets may go straight: it is up and, where a route stands ready, not ailing
+	missed bool // an answer is overdue
+}
+
+// fitness is that of the direct link. A peer that pauses does so on every way.
+func (p *peer) fitness(now time.Time) fitness {
+	return fitness{
+		up:     p.link.up && (p.pausing || !p.link.spare || !p.link.ailing(now, p.rtt)),
+		missed: p.link.burst > 0,
+	}
+}
+
+// choose asks the choice of p, and makes what it says p's path.
+func (r *Router) choose(p *peer, now time.Time) {
+	w, e := &p.relay, r.links.engine
+	w.failed.expire(now)
+	w.seen, w.asked, w.stale, w.told = e.Generation(), now, false, p.fitness(now)
+	best, second, _ := e.Routes(p.id)
+	cost, _ := e.Direct(p.id)
+	d := w.choice.Decide(now, linkstate.Options{
+		DirectUp: w.told.up, DirectMissed: w.told.missed, DirectCost: cost, Best: best, Second: second,
+		Cost:  func(relays []trust.Fingerprint) (time.Duration, bool) { return e.Cost(p.id, relays) },
+		Alive: w.failed.spare, Prefer: r.relaying.Load().Prefer,
+	})
+	w.again = w.failed.next(d.Next)
+	why := d.Why
+	if !p.link.up && p.fault != "" {
+		why = "the direct path is down: " + p.fault
+	}
+	switch {
+	case d.Relayed && p.isUp() && p.session.Current() != nil && w.failed.spare(d.Route.Relays) && r.goThrough(p, d.Route, why, now):
+	case p.link.up:
+		r.goStraight(p, d.Why, now)
+	case p.isUp():
+		r.takeDown(p, r.whyDown(p), now)
+		p.link.callSoon(now)
+	}
+	if p.isUp() {
+		p.why = why
+	}
+	r.makeReady(p, best, second, now)
+}
+
+// whyDown says why a peer is not reached any more that was.
+func (r *Router) whyDown(p *peer) string {
+	if len(p.relay.names) == 0 {
+		return p.fault
+	}
+	return fmt.Sprintf("%s; and no probe through %s was answered", p.fault, r.viaText(p.relay.names))
+}
+
+// makeReady notes which routes stand ready beside the path in use.
+func (r *Router) makeReady(p *peer, best, second linkstate.Route, now time.Time) {
+	w := &p.relay
+	had, spares := p.route.Load() != nil, 0
+	var ready *route
+	for _, x := range []linkstate.Route{best, second} {
+		if len(x.Relays) == 0 || !w.failed.spare(x.Relays) || slices.Equal(x.Relays, w.names) {
+			continue
+		}
+		spares++
+		if ready == nil {
+			ready = r.routeOf(p, x)
+		}
+	}
+	if ready == nil && len(best.Relays) > 0 { // it failed; but there is no other way to ask
+		ready = r.routeOf(p, best)
+	}
+	if !p.isRelayed() {
+		r.reroute(p, ready)
+	}
+	p.link.spare, w.watch.spare = spares > 0 || p.isRelayed(), spares > 0 || w.told.up
+	if !had && ready != nil && !p.isUp() && !p.away {
+		p.link.callSoon(now)
+	}
+}
+
+// routeOf is a route as frames to p take it; nil: there is no such way here.
+func (r *Router) routeOf(p *peer, x linkstate.Route) *route {
+	further := make([]trust.Number, 0, len(x.Relays))
+	for _, id := range x.Relays[1:] {
+		further = append(further, id.Number())
+	}
+	first := r.peers[x.Relays[0]]
+	if first == nil {
+		return nil
+	}
+	w, err := r.newRoute(p, first, further...)
+	if err != nil {
+		return nil
+	}
+	return w
+}
+
+// goThrough makes a route the path of p; false: it cannot be gone.
+func (r *Router) goThrough(p *peer, x linkstate.Route, why string, now time.Time) bool {
+	w := &p.relay
+	if p.isRelayed() && slices.Equal(w.names, x.Relays) {
+		return true
+	}
+	next := r.routeOf(p, x)
+	if next == nil {
+		return false
+	}
+	w.names, w.heard, w.first, w.rtt = slices.Clone(x.Relays), time.Time{}, p.probes.last+1, x.Cost
+	w.watch.rise()
+	wasUp := p.isUp()
+	r.reroute(p, next)
+	r.follow(p, p.relayedAt)
+	if !wasUp {
+		r.raised(p, p.relayedAt, now)
+	}
+	p.why, p.pathed = why, now
+	r.moves.relayed.Add(1)
+	via := r.viaText(w.names)
+	r.log.Warn("router.path.relayed", "peer", p.config.Name, "id", p.id.Short(), "via", via, "reason", why)
+	r.emit(Event{Kind: PathRelayed, Peer: p.id, Name: p.config.Name, Reason: why})
+	if w.watch.doubt(now) == probe {
+		r.sendProbe(p, encap.Probe, p.relayedAt, p.probes.next(now))
+	}
+	return true
+}
+
+// goStraight makes the direct link, which is up, the path of p.
+func (r *Router) goStraight(p *peer, why string, now time.Time) {
+	if p.isUp() && !p.isRelayed() {
+		return
+	}
+	wasUp := p.isUp()
+	p.relay.stop()
+	r.follow(p, p.at())
+	p.why, p.pathed = why, now
+	if !wasUp {
+		r.raised(p, p.at(), now)
+		return
+	}
+	r.moves.direct.Add(1)
+	r.log.Info("router.path.direct", "peer", p.config.Name, "id", p.id.Short(), "endpoint", p.at().Addr, "reason", why)
+	r.emit(Event{Kind: PathDirect, Peer: p.id, Name: p.config.Name, Endpoint: p.at().Addr, Reason: why})
+}
+
+// stop ends the use of a route.
+func (w *relayPath) stop() {
+	w.names, w.rtt = nil, 0
+	w.watch.fall(time.Time{}, 0)
+}
+
+// raised tells that a peer which was down is up.
+func (r *Router) raised(p *peer, by encap.Endpoint, now time.Time) {
+	p.reason, p.since, p.away = "", now, false
+	r.log.Info("router.path.up", "peer", p.config.Name, "id", p.id.Short(), "endpoint", endpointText(by))
+	r.emit(Event{Kind: PathUp, Peer: p.id, Name: p.config.Name, Endpoint: underlay(by)})
+}
+
+// down takes all that leads to a peer down. It is called again at once.
+func (r *Router) down(p *peer, reason string) { r.fall(p, reason, 0) }
+
+// fall takes all that leads to a peer down, which is called again after delay.
+func (r *Router) fall(p *peer, reason string, delay time.Duration) {
+	now := r.now()
+	r.dropDirect(p, reason, delay, now)
+	r.takeDown(p, reason, now)
+}
+
+// takeDown ends the path of a peer.
+func (r *Router) takeDown(p *peer, reason string, now time.Time) {
+	p.reason, p.since, p.why, p.pathed = reason, now, "", time.Time{}
+	old := p.path.Swap(nil)
+	p.relay.stop()
+	if old == nil {
+		return
+	}
+	r.log.Warn("router.path.down", "peer", p.config.Name, "id", p.id.Short(), "endpoint", endpointText(old.endpoint), "reason", reason)
+	r.emit(Event{Kind: PathDown, Peer: p.id, Name: p.config.Name, Endpoint: underlay(old.endpoint), Reason: reason})
+}
+
+// away notes that the peer stopped in order. Its keys end with it, so that frames which arrive late do not raise
+// the path. It calls us when it returns; we call it, too, for it may have been a clone that stopped.
+func (r *Router) away(p *peer, reason string) {
+	r.fall(p, reason, 4*r.timing.CallMin)
+	p.session.Close()
+	p.away = true
+}
+
+// endpointText is an endpoint as events name it: the word relay for the way through relays.
+func endpointText(e encap.Endpoint) string {
+	if _, relayed := e.Relayed(); relayed {
+		return "relay"
+	}
+	return e.Addr.String()
+}
+
+// underlay is the address of an endpoint; invalid: it is a way through relays.
+func underlay(e encap.Endpoint) netip.AddrPort {
+	if _, relayed := e.Relayed(); relayed {
+		return netip.AddrPort{}
+	}
+	return e.Addr
+}
+
+// viaText names relays, in the order in which packets pass them.
+func (r *Router) viaText(relays []trust.Fingerprint) string {
+	return strings.Join(r.namesOf(relays), ", ")
+}
+
+func (r *Router) namesOf(relays []trust.Fingerprint) []string {
+	names := make([]string, 0, len(relays))
+	for _, id := range relays {
+		if p := r.peers[id]; p != nil {
+			names = append(names, p.config.Name)
+		} else {
+			names = append(names, id.Short())
+		}
+	}
+	return names
+}
