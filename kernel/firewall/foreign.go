@@ -43,11 +43,12 @@ func (r *reconcile) foreign() {
 	}
 }
 
-// foreignChains lists all chains that may have rules of ours: the base chains at the forward hook, and Docker's for others.
+// foreignChains lists all chains that may have rules of ours: the base chains of others at the forward hook, and Docker's for others.
 func (r *reconcile) foreignChains() ([]chain, error) {
 	var list []chain
+	own := ownTable(r.want.Device)
 	for _, c := range r.chains {
-		if !routed(c.Table.Family) || !forwards(c) && c.Name != dockerUser {
+		if c.Table.Name == own.Name && c.Table.Family == own.Family || !routed(c.Table.Family) || !forwards(c) && c.Name != dockerUser {
 			continue
 		}
 		rules, err := r.session.rules(c, r.want.Device)

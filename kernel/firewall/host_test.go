@@ -54,6 +54,7 @@ func wanted() State {
 		Device:  "weft0",
 		Network: prefixes("10.244.0.0/16", "fd10:244::/48"),
 		Own:     prefixes("10.244.1.0/24", "fd10:244:0:1::/64"),
+		Clamp:   ClampOn,
 	}
 }
 

@@ -69,14 +69,14 @@ func (r *reconcile) whole(table *nftables.Table, wanted []string) bool {
 			present = append(present, c)
 		}
 	}
-	if len(present) != len(ownChains(table)) {
+	if len(present) != len(r.want.ownChains()) {
 		return false
 	}
 	byChain := map[string][]string{}
 	for i, rule := range r.want.ownRules() {
 		byChain[rule.chain] = append(byChain[rule.chain], wanted[i])
 	}
-	for _, c := range ownChains(table) {
+	for _, c := range r.want.ownChains() {
 		i := slices.IndexFunc(present, func(p *nftables.Chain) bool { return sameChain(p, c) })
 		if i < 0 {
 			return false
@@ -105,7 +105,7 @@ func (r *reconcile) rebuild(table *nftables.Table, wanted []string) {
 	nft.DelTable(table)
 	nft.AddTable(table)
 	chains := map[string]*nftables.Chain{}
-	for _, c := range ownChains(table) {
+	for _, c := range r.want.ownChains() {
 		chains[c.Name] = nft.AddChain(c)
 	}
 	for i, rule := range r.want.ownRules() {

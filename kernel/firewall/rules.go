@@ -23,6 +23,7 @@ type Rules struct {
 	now    func() time.Time
 	seen   sight
 	legacy legacySight
+	clamp  clampProbe
 }
 
 // sight is what the last Set saw.
@@ -76,12 +77,15 @@ func (r *Rules) set(want State) (kernel.Changes, error) {
 	if err != nil {
 		return nil, err
 	}
+	var f faults
+	f.add(r.settleClamp(s, &want))
 	if r.seen.known && r.seen.of(generation, want) {
-		return nil, r.seen.err
+		f.add(r.seen.err)
+		return nil, f.err()
 	}
 	run := &reconcile{session: s, want: want, log: r.log}
-	err = r.note(generation, run, run.run())
-	return run.changes, err
+	f.add(r.note(generation, run, run.run()))
+	return run.changes, f.err()
 }
 
 // note remembers what a run saw that began at a generation and ended with err, and returns what is to be said of it.

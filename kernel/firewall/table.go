@@ -32,14 +32,19 @@ const (
 // connection decides.
 const priority nftables.ChainPriority = 99
 
-// ownChains are the chains of a table, in an order in which they can be made and led to.
-func ownChains(t *nftables.Table) []*nftables.Chain {
+// ownChains are the chains of our table, in an order in which they can be made and led to.
+func (s State) ownChains() []*nftables.Chain {
+	t := ownTable(s.Device)
 	hook, at, accept := *nftables.ChainHookPostrouting, priority, nftables.ChainPolicyAccept
-	return []*nftables.Chain{
+	list := []*nftables.Chain{
 		{Name: chainEntering, Table: t},
 		{Name: chainLeaving, Table: t},
 		{Name: chainPostrouting, Table: t, Type: nftables.ChainTypeNAT, Hooknum: &hook, Priority: &at, Policy: &accept},
 	}
+	if s.Clamp != ClampOff {
+		list = append(list, forwardChain(t))
+	}
+	return list
 }
 
 // kubeMark is what kube-proxy puts on packets that it will masquerade itself (KUBE-MARK-MASQ; masqueradeBit 14).
@@ -52,9 +57,14 @@ var multicast = []netip.Prefix{
 	netip.MustParsePrefix("ff00::/8"),
 }
 
-// ownRules are the rules of our table. They see the first packet of a connection only; the kernel treats the rest alike.
+// ownRules are the rules of our table. Those that translate see the first packet of a connection only; the kernel treats the
+// rest alike.
 func (s State) ownRules() []rule {
-	return append(append(s.sorting(), s.entering()...), s.leaving()...)
+	list := append(append(s.sorting(), s.entering()...), s.leaving()...)
+	if s.Clamp != ClampOff {
+		list = append(list, clamping(s.Device))
+	}
+	return list
 }
 
 // sorting lets pass what is never rewritten, and hands the rest to one of the two other chains.
