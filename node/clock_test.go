@@ -60,7 +60,7 @@ var wallClock = map[string]string{
 func TestTheWallClockEntersOnlyWhereItDoesNoHarm(t *testing.T) {
 	loses := []string{"Unix", "UnixMilli", "UnixMicro", "UnixNano", "UTC", "Local", "In"}
 	found := map[string]bool{}
-	rooms := []string{"encap", "mesh", "router", "trust",
+	rooms := []string{"encap", "linkstate", "mesh", "router", "trust",
 		"node", "node/config", "node/dialback", "node/handover", "node/rundir", "node/secrets", "node/service", "node/setup", "node/statedir"}
 	for _, room := range rooms {
 		for file, called := range calls(t, room) {

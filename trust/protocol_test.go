@@ -32,7 +32,7 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 func TestTheProtocolHasTheLabelsOfTheCode(t *testing.T) {
 	documented := vectors.ReadDocument(t, protocolFile).Labels()
 	var code []string
-	for _, room := range []string{"../trust", "../encap", "../mesh", "../router", "../node"} {
+	for _, room := range []string{"../trust", "../encap", "../mesh", "../router", "../linkstate", "../node"} {
 		code = append(code, labelsIn(t, room)...)
 	}
 	for _, label := range code {
