@@ -141,7 +141,7 @@ func (o *owner) forgotten(raw []byte) error {
 	known := o.set.Get(t.id)
 	switch {
 	case t.id == o.me.id:
-		o.hearBurial(t, signer.Name)
+		o.hearBurial(t, signer.Name, now)
 		return nil
 	case o.present(t.id), known != nil && known.Version > t.version:
 		return nil
@@ -174,11 +174,16 @@ func (o *owner) bury(t tombstone, by string, now time.Time) {
 	}
 }
 
-// hearBurial takes that others were told to forget this node: it raises its version past what they forgot.
-func (o *owner) hearBurial(t tombstone, by string) {
-	if o.self.buried(t.version) {
+// hearBurial takes that others were told to forget this node: it raises its version past what they forgot. That is said once a
+// minute at most, whatever a member does.
+func (o *owner) hearBurial(t tombstone, by string, now time.Time) {
+	if !o.self.buried(t.version) {
+		return
+	}
+	o.changed = true
+	if now.Sub(o.burialSaid) >= time.Minute {
 		o.log.Warn("mesh.self.forgotten", "by", by, "version", t.version)
-		o.changed = true
+		o.burialSaid = now
 	}
 }
 

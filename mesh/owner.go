@@ -49,6 +49,7 @@ type owner struct {
 	admissions admissions
 	dropped    dropped
 	tombstones tombstones
+	burialSaid time.Time // when it was last said that others were told to forget us
 	together   time.Time // since when others are there; zero: we are alone
 
 	refusedClaims atomic.Uint64 // that were heard; others than the owner read it
