@@ -142,10 +142,10 @@ func (o *owner) startCalls(now time.Time) {
 func (o *owner) called(t *target, out outcome) {
 	now := time.Now()
 	o.caller.done(t, now)
-	o.seedsChanged = true
 	if t.key.seed == "" {
 		return
 	}
+	o.seedsChanged = true
 	t.who, t.peer, t.self = out.remote.ID, out.remote.Name, errors.Is(out.err, errOurselves)
 	switch {
 	case t.self:
