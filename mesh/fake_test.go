@@ -296,10 +296,12 @@ func (h *fakeHost) start() {
 	h.net.mu.Unlock()
 }
 
-// crash takes the node off the network without a word.
+// crash takes the node off the network without a word. It returns when nothing is under way any more that it has sent.
 func (h *fakeHost) crash() {
 	h.net.remove(h)
 	h.stop()
+	time.Sleep(h.net.delay)
+	synctest.Wait()
 }
 
 func (h *fakeHost) stop() {

@@ -203,8 +203,7 @@ func TestAnAutomaticSubnetThatWasAwayForALeaseIsClaimedAnew(t *testing.T) {
 		b.start()
 		within(t, 10*time.Second, "both own", allOwn(a, b))
 		before := b.mesh.View().Self
-		b.stop()
-		n.remove(b)
+		b.crash()
 		for i, away := range []time.Duration{testLease / 2, 2 * testLease} {
 			time.Sleep(away)
 			b.start()
@@ -213,8 +212,7 @@ func TestAnAutomaticSubnetThatWasAwayForALeaseIsClaimedAnew(t *testing.T) {
 			if anew := after.Since.After(before.Since); anew != (i == 1) || !slices.Equal(after.Subnets, before.Subnets) {
 				t.Errorf("after %v: %v since %v, was %v since %v", away, after.Subnets, after.Since, before.Subnets, before.Since)
 			}
-			b.stop()
-			n.remove(b)
+			b.crash()
 		}
 	})
 }

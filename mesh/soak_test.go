@@ -138,6 +138,8 @@ func TestSoakAllThatRestartAtOnceConvergeWithoutAStorm(t *testing.T) {
 					h.cfg.StateDir = t.TempDir()
 				}
 			}
+			time.Sleep(s.net.delay) // until what they have sent is gone
+			synctest.Wait()
 			bytes, streams := s.net.bytes.Load(), s.net.streams.Load()
 			for _, h := range s.hosts {
 				h.start()
