@@ -140,14 +140,14 @@ func TestLostSourceAddressDoesNotStopSending(t *testing.T) {
 	gather(t, b, 5)
 }
 
-func TestECNArrives(t *testing.T) {
+func TestECNAndDSCPArrive(t *testing.T) {
 	a, b := listen6(t), listen6(t)
 	for _, addr := range []string{"127.0.0.1", "::1"} {
 		for ecn := range uint8(4) {
 			a.Send([]Train{{To: at(addr, b.Port()), Bufs: [][]byte{{1}}, ECN: ecn, DSCP: 48}})
 			batch, err := b.Receive()
-			if err != nil || batch[0].ECN != ecn {
-				t.Errorf("%s: sent %d, got %d, %v", addr, ecn, batch[0].ECN, err)
+			if err != nil || batch[0].ECN != ecn || batch[0].DSCP != 48 {
+				t.Errorf("%s: sent %d, got %d and DSCP %d, %v", addr, ecn, batch[0].ECN, batch[0].DSCP, err)
 			}
 		}
 	}

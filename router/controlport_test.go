@@ -139,6 +139,16 @@ func TestAFrameWithAPacketBehindControlFramesIsHandedToItsLane(t *testing.T) {
 	}
 }
 
+func TestADatagramThatPretendsToComeThroughARelayEndsAtTheControlPort(t *testing.T) {
+	x, c := byControl(t, 1)
+	frame, err := x.a.known(x.b).session.Current().SealControl(nil, encap.Gossip, nil)
+	check(t, err)
+	c.inbound([]encap.Datagram{{From: x.b.known(x.a).relayedAt, Data: frame}})
+	if d := x.b.drops(); d[RelayForged] != 1 || len(d) != 1 || len(x.b.router.control) != 0 {
+		t.Errorf("dropped %v", d)
+	}
+}
+
 // Frames of a flood gather for a while; those of a node at work do not wait.
 func TestFramesGatherOnlyUnderAFlood(t *testing.T) {
 	x, c := byControl(t, 1)

@@ -114,3 +114,33 @@ func TestWhatComesThroughARelayMovesNoPath(t *testing.T) {
 		})
 	})
 }
+
+func TestANodeThatRestartsIsFoundAgainThroughARelayByFramesToIt(t *testing.T) {
+	modes(t, func(t *testing.T, mode change) {
+		bubble(t, lan, func(t *testing.T, w *world) {
+			a, b, c := w.parted(mode)
+			a.route(c, b)
+			c.route(a, b)
+			a.call(c)
+			within(t, time.Second, "a and c have a path", func() bool { return a.up(c) && c.up(a) })
+			c.crash()
+			c.start()
+			c.set(a, b, c)
+			within(t, 5*time.Second, "b and c meet", func() bool { return c.up(b) && b.up(c) && b.carries(c) })
+			c.route(a, b)
+			if c.up(a) {
+				t.Fatal("c has met a already")
+			}
+			took := within(t, time.Second, "c has met a again", func() bool {
+				a.inject(udp(pod(1), pod(3), "lost"))
+				return c.up(a)
+			})
+			if took > answerPause+50*time.Millisecond { // c may have called a in vain just before
+				t.Errorf("that took %v", took)
+			}
+			if !a.carries(c) {
+				t.Errorf("a packet is lost: dropped %v, %v, %v", a.drops(), b.drops(), c.drops())
+			}
+		})
+	})
+}

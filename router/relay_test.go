@@ -319,6 +319,24 @@ func TestEachLaneIsCarriedOnInALane(t *testing.T) {
 	}
 }
 
+func TestARelayFrameThatComesToTheWrongConnectionIsCarriedOverToItsLane(t *testing.T) {
+	x := newChain(t, byHand{lanes: 2}, 1, tun.Joins{})
+	relay := x.sides[1]
+	for _, l := range relay.router.lanes {
+		l.poller = newTestPoller(t)
+	}
+	x.first().lane(1).outbound([]packet.Superpacket{{Data: x.packet("packet")}})
+	d := x.first().sink(1).sent()[0].datagram(relay.from(x.first()))
+	d.ECN, d.DSCP = 1, 46
+	relay.lane(0).inbound([]encap.Datagram{d})
+	if sent := relay.sink(0).sent(); len(sent) != 0 || !relay.lane(1).takeMail() {
+		t.Errorf("%d trains sent, or lane 1 has no mail", len(sent))
+	}
+	if sent := relay.sink(1).sent(); len(sent) != 1 || sent[0].ecn != 1 || sent[0].dscp != 46 {
+		t.Errorf("lane 1 sends %+v, dropped %v", sent, relay.drops())
+	}
+}
+
 func TestWhatOneSourceMayRelayIsMeasuredBySource(t *testing.T) {
 	limit := Relaying{Frames: 100, Bytes: -1}
 	var c, other carriage

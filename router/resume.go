@@ -83,11 +83,14 @@ func (r *Router) questioned(p *peer, now time.Time) bool {
 
 // sender guesses whose a frame of an unknown index is, and where to call that peer; nil: nobody's who may be called.
 //
-// Only frames of lane 0 come from the port that a peer listens at. One that is known at just that port is the sender, and no
-// other is called, whether that one may be or not. Otherwise it is one that is known at the address and may be called, rather one
+// What came through relays names its source. Of the rest, only frames of lane 0 come from the port that a peer listens at. One
+// that is known at just that port is the sender, and no other is called, whether that one may be or not. Otherwise it is one that is known at the address and may be called, rather one
 // without a path than one with: at the endpoint that we know, since the sender chooses the port; but if nobody else is known at
 // the address, a frame of lane 0 tells how the peer's port is translated.
 func (r *Router) sender(from encap.Endpoint, lane uint8) (found *peer, at encap.Endpoint) {
+	if number, ok := from.Relayed(); ok {
+		return r.table.Load().numbers[number], from
+	}
 	now, near := r.now(), 0
 	for _, p := range r.peers {
 		if lane == 0 && p.isKnownAt(from.Addr) {
