@@ -174,6 +174,9 @@ func (l *lane) sent() uint64 {
 	return 0
 }
 
+// Parts reports whether the peer puts frames together of their parts, and answers probes of sizes.
+func (k *Keypair) Parts() bool { return k.agreement.Capabilities&CapParts != 0 }
+
 // Relays reports whether the peer knows relay frames.
 func (k *Keypair) Relays() bool { return k.agreement.Capabilities&CapRelay != 0 }
 

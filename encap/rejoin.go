@@ -66,6 +66,9 @@ func (r *Rejoiner) Add(p Parts, number int, piece []byte, ecn uint8, now int64) 
 	return f.frame, f.ecn
 }
 
+// Waiting is how many frames are not whole yet.
+func (r *Rejoiner) Waiting() int { return len(r.waiting) }
+
 // find is the frame that a part belongs to: mostly the newest.
 func (r *Rejoiner) find(p Parts) *rejoined {
 	for _, f := range slices.Backward(r.waiting) {

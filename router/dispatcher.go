@@ -61,14 +61,30 @@ func (d *dispatcher) control(from encap.Endpoint, h encap.Header, b []byte) {
 		d.in.drop(ControlFull, 1)
 		return
 	}
-	if !d.hand(d.r.control, message{typ: h.Type, from: from, binding: binding}, b) {
+	if len(b) > maxControlFrame && !d.admitsLong(binding) || !d.hand(d.r.control, message{typ: h.Type, from: from, binding: binding}, b) {
 		binding.waiting.Add(-1)
 	}
 }
 
+// maxLongFrames is how many control frames may wait that are longer than maxControlFrame: probes of sizes. They take 4 MiB at most.
+const maxLongFrames = 64
+
+// admitsLong reports whether a frame of a session may be longer than maxControlFrame now. false: it was dropped.
+func (d *dispatcher) admitsLong(of *binding) bool {
+	switch {
+	case !of.keys.Parts():
+		d.in.drop(BadFrame, 1)
+		return false
+	case d.r.probing.Load() >= maxLongFrames: // each loop may be one beyond it
+		d.in.drop(ControlFull, 1)
+		return false
+	}
+	return true
+}
+
 // hand gives control a copy of a frame. false: it was dropped.
 func (d *dispatcher) hand(to chan<- message, m message, b []byte) bool {
-	if len(b) > maxControlFrame {
+	if len(b) > maxControlFrame && m.binding == nil {
 		d.in.drop(BadFrame, 1)
 		return false
 	}
@@ -77,11 +93,20 @@ func (d *dispatcher) hand(to chan<- message, m message, b []byte) bool {
 		return false
 	}
 	m.frame = bytes.Clone(b)
+	d.r.noteLong(b, 1)
 	select {
 	case to <- m:
 		return true
 	default:
+		d.r.noteLong(b, -1)
 		d.in.drop(ControlFull, 1)
 		return false
+	}
+}
+
+// noteLong counts a frame that waits, or does not any more, if it is long.
+func (r *Router) noteLong(b []byte, n int32) {
+	if len(b) > maxControlFrame {
+		r.probing.Add(n)
 	}
 }

@@ -27,6 +27,7 @@ const (
 	UnknownIndex                   // no session of that index
 	WrongLane                      // a lane the session does not have
 	WrongEndpoint                  // a clear data frame from elsewhere than the session's endpoint
+	PartMissing                    // a frame of which not all parts came in time
 	ClearRefused                   // a clear frame in a sealed session
 	AuthFailed                     // the tag does not verify
 	Replayed                       // counter seen before, or older than the window
@@ -59,7 +60,7 @@ var reasonNames = [reasons]string{
 	PeerDown: "peer-down", QueueFull: "queue-full", QueueStale: "queue-stale", KeyExhausted: "key-exhausted", TooBig: "too-big", Unreachable: "underlay-unreachable",
 	SendFailed: "send-failed", BadFrame: "bad-frame", UnknownVersion: "unknown-version", UnknownType: "unknown-type",
 	UnknownIndex: "unknown-index", WrongLane: "wrong-lane", WrongEndpoint: "wrong-endpoint",
-	ClearRefused: "clear-refused", AuthFailed: "auth-failed", Replayed: "replayed", CongestionLost: "congestion-lost",
+	PartMissing: "part-missing", ClearRefused: "clear-refused", AuthFailed: "auth-failed", Replayed: "replayed", CongestionLost: "congestion-lost",
 	UnknownFlags: "unknown-flags", BadChecksum: "bad-checksum",
 	InnerMalformed: "inner-malformed", SpoofedSource: "spoofed-source", NotLocal: "not-local",
 	DeviceRefused: "device-refused", ControlFull: "control-full", HandshakeRefused: "handshake-refused", UnknownPeer: "unknown-peer",
@@ -100,6 +101,7 @@ type counters struct {
 	dropped        [reasons]atomic.Uint64
 	packets, bytes atomic.Uint64 // delivered
 	superpackets   atomic.Uint64
+	split          atomic.Uint64 // packets whose frames went or came in parts
 	calls          atomic.Uint64 // batches taken
 	_              [64]byte      // keeps two loops' counters off one cache line
 }
@@ -121,10 +123,14 @@ type Traffic struct {
 // Counters are the router's totals since it started.
 type Counters struct {
 	Out, In    Traffic
+	Split      Split
 	Dropped    map[Reason]uint64 // only reasons that occurred
 	Handshakes Handshakes
 	Relayed    Traffic // frames of others that were sent on, with their fronts; no Batches
 }
+
+// Split counts packets whose frames went or came in parts.
+type Split struct{ Out, In uint64 }
 
 // Counters returns the totals. It may be called from any goroutine.
 func (r *Router) Counters() Counters {
@@ -133,6 +139,8 @@ func (r *Router) Counters() Counters {
 	for _, l := range r.lanes {
 		c.Out.add(l.out.traffic())
 		c.In.add(l.in.traffic())
+		c.Split.Out += l.out.split.Load()
+		c.Split.In += l.in.split.Load()
 		c.Relayed.add(Traffic{Packets: l.relayed.frames.Load(), Bytes: l.relayed.bytes.Load()})
 		c.count(&l.out)
 		c.count(&l.in)

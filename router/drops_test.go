@@ -176,6 +176,12 @@ func frameDrops() []drop {
 		{name: "wrong-endpoint", reason: WrongEndpoint, mode: clear4, provoke: func(s *scene) {
 			s.c.sendRaw(s.b, 0, append(s.header(encap.FlagClear, 0), s.good()...))
 		}},
+		{name: "part-missing", reason: PartMissing, provoke: func(s *scene) {
+			index := s.a.internal(s.b).session.Current().RemoteIndex
+			s.send(cut(s.t, make([]byte, 100), index)[0])
+			time.Sleep(time.Second)
+			s.send(s.seal(s.good()))
+		}},
 		{name: "unknown-flags", reason: UnknownFlags, mode: clear4, provoke: func(s *scene) {
 			s.send(append(s.header(encap.FlagClear|1, 0), s.good()...))
 		}},

@@ -19,6 +19,7 @@ const (
 	PathDirect                         // they go straight again; Reason says why
 	DeviceLost                         // the device is gone or broken; Attach a new one
 	HandshakesLimited                  // initiations have to prove their sender's address; Reason says why, or is empty when they need not any more
+	PathResized                        // what the path to the peer carries changed
 	Misdated                           // gossip of the peer without a session was of another day; Reason says of which
 )
 

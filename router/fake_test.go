@@ -44,6 +44,7 @@ type side struct {
 	boot   trust.BootNonce
 	config PeerConfig // as the others know it
 	timing Timing
+	probes bool // of the MTU
 	router *Router
 	epoch  uint64
 	cancel context.CancelFunc
@@ -193,7 +194,7 @@ func (s *side) run(dev tun.Device, port encap.Port, edit ...func(*Config)) {
 	cfg := Config{
 		Admission: trust.NewAdmission(s.authorities),
 		Local:     s.local, Boot: s.boot, Device: dev, Port: port, Stamp: encap.Stamps(s.epoch), Log: testLogger(s.t),
-		Timing: s.timing, Events: s.onEvent, Gossip: s.onGossip, Dial: s.onDial, Secret: s.onSecret, Splice: s.onSplice,
+		Timing: s.timing, MTUProbes: s.probes, Events: s.onEvent, Gossip: s.onGossip, Dial: s.onDial, Secret: s.onSecret, Splice: s.onSplice,
 	}
 	for _, e := range edit {
 		e(&cfg)

@@ -31,6 +31,7 @@ func (l *probeLog) roundTrip(id uint64, now time.Time) (time.Duration, bool) {
 // handleControl takes a frame of a known session.
 func (r *Router) handleControl(m message) {
 	m.binding.waiting.Add(-1)
+	r.noteLong(m.frame, -1)
 	kind, body, err := m.binding.keys.OpenControl(m.frame)
 	if err != nil {
 		r.ctl.drop(refusal(err), 1)
@@ -70,6 +71,10 @@ func (r *Router) handleControl(m message) {
 		r.takeGossip(p, body)
 	case encap.DialRequest, encap.DialResponse:
 		r.takeDial(p, kind, m.from, body)
+	case encap.SizeProbe:
+		r.answerSize(p, m.from, body)
+	case encap.SizeReply:
+		r.takeSize(p, body)
 	case encap.SecretQuestion, encap.SecretReply:
 		r.takeSecret(p, kind, body)
 	case encap.SpliceCall:

@@ -19,6 +19,8 @@ type peer struct {
 	stray   atomic.Pointer[encap.Endpoint] // where the peer was heard too, which the path does not follow; or nil
 	heard   atomic.Int64                   // when the last authenticated frame came from where the direct link leads, in nanoseconds of Router.clock
 	relayed atomic.Int64                   // when the last one came through relays, likewise
+	fit     atomic.Pointer[fit]            // nil: not known yet
+	long    atomic.Int64                   // when the last long frame went, likewise
 	carried atomic.Int64                   // when the last data frame went or came, likewise
 	tx, rx  struct{ packets, bytes atomic.Uint64 }
 	backlog backlog
@@ -34,6 +36,7 @@ type peer struct {
 	rtt    time.Duration  // of the direct link, smoothed; 0: none yet
 	meter  lossMeter      // of its losses
 	relay  relayPath      // the path through relays
+	sizing sizing         // what its paths carry
 	probes probeLog       // probes sent and not yet answered
 	skew   time.Duration  // how far its clock is ahead of ours, by its latest probe
 	seenAs netip.AddrPort // where the peer says that it sees us

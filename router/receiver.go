@@ -20,6 +20,8 @@ type receiver struct {
 	hopOf   *binding // of the last relay frame; nil: look it up
 	forward forwarder
 	pair    pair
+
+	rejoiner encap.Rejoiner // what it gives out lies there as in the batch
 }
 
 // source is the session of the frames that are being taken, as long as they come from one endpoint under one index.
@@ -47,6 +49,9 @@ func (v *receiver) init(l *lane) {
 func (v *receiver) begin(table *snapshot, dev *attachment, now int64) {
 	v.dispatcher.begin(table, now)
 	v.packets = false
+	if lost := v.rejoiner.Release(now); lost > 0 {
+		v.l.in.drop(PartMissing, lost)
+	}
 	v.pair.n, v.hopOf = 0, nil
 	if v.dev != dev {
 		v.dev = dev
@@ -83,6 +88,8 @@ func (v *receiver) frame(from encap.Endpoint, b []byte, ecn uint8) {
 	switch h.Type {
 	case encap.Data:
 		v.data(from, h, b, ecn)
+	case encap.Part:
+		v.part(from, h, b, ecn)
 	case encap.Relay:
 		v.relay(from, h, b, ecn)
 	default:

@@ -32,6 +32,8 @@ type Config struct {
 	// Partial leaves the checksums of inner packets partial where the device gives them so: nobody computes what the
 	// outer checksum, or the seal, protects. Peers may do so in any case.
 	Partial bool
+	// MTUProbes looks for what paths carry; else they are taken to carry what the links at both ends do.
+	MTUProbes bool
 	// Spin is how often a lane that found nothing looks again before it waits, at most. 0 suits a machine with one CPU.
 	Spin int
 
@@ -72,15 +74,17 @@ type Router struct {
 	started time.Time
 	gossip  *encap.GossipSealer
 
-	table   atomic.Pointer[snapshot]
-	moved   atomic.Bool // Announce was called; control has not done it yet
-	pausing atomic.Bool // Pause was called
-	hold    hold
-	strays  atomic.Int64 // clock before which control hears of no further frame of an unknown index
-	indexes indexMap
-	lanes   []*lane
-	conns   []encap.Conn // of the lanes; control frames leave by the first where there is no control port
-	dev     atomic.Pointer[attachment]
+	table    atomic.Pointer[snapshot]
+	moved    atomic.Bool // Announce was called; control has not done it yet
+	pausing  atomic.Bool // Pause was called
+	hold     hold
+	probing  atomic.Int32 // probes of sizes that wait for control
+	oversize atomic.Bool  // a lane told of a frame that the kernel refused as too long, and control has not looked yet
+	strays   atomic.Int64 // clock before which control hears of no further frame of an unknown index
+	indexes  indexMap
+	lanes    []*lane
+	conns    []encap.Conn // of the lanes; control frames leave by the first where there is no control port
+	dev      atomic.Pointer[attachment]
 
 	relaying atomic.Pointer[Relaying]
 	ctl      counters     // drops that control counts
@@ -108,9 +112,10 @@ type Router struct {
 	links    links                       // likewise
 	moves    moves
 
-	purge time.Time    // when keys under secrets that are not held are closed; zero: there are none. Likewise
-	frame []byte       // scratch of the control goroutine
-	asked askedIndexes // of the last initiation to each
+	purge     time.Time    // when keys under secrets that are not held are closed; zero: there are none. Likewise
+	probesMTU bool         // Config.MTUProbes, as it is now
+	frame     []byte       // scratch of the control goroutine
+	asked     askedIndexes // of the last initiation to each
 
 	shared map[trust.Number]bool // numbers of several peers, that were told of; owned by the control goroutine
 }
@@ -123,8 +128,9 @@ func New(cfg Config) *Router {
 		asked: askedIndexes{by: map[uint32]*peer{}},
 		calls: make(chan func(), 64), control: make(chan message, 512),
 		handshakes: make(chan message, maxAnswers), hearsay: make(chan message, 256),
-		frame:  make([]byte, 0, maxControlFrame),
-		gossip: encap.NewGossipSealer(cfg.Local, cfg.Boot, cfg.Stamp),
+		probesMTU: cfg.MTUProbes,
+		frame:     make([]byte, 0, maxControlFrame),
+		gossip:    encap.NewGossipSealer(cfg.Local, cfg.Boot, cfg.Stamp),
 	}
 	r.number, r.shared = r.self.Number(), map[trust.Number]bool{}
 	r.curve = newCurve()

@@ -19,6 +19,9 @@ type sender struct {
 	wire    uint8 // lane that the waiting trains travel in
 	partial bool  // checksums of the packet that is being sent may stay partial
 	segment packet.Segmenter
+	now     int64  // clock of the packet that is being sent
+	partID  uint32 // of the next frame that goes in parts
+	surplus int    // of the frames that wait: parts that are not the only one of their packet
 }
 
 const (
@@ -29,7 +32,7 @@ const (
 
 // init makes a sender whose slab is that long: more than a sealed superpacket of 64 KiB needs.
 func (s *sender) init(l *lane, slab int) {
-	s.l = l
+	s.l, s.partID = l, randomID()
 	s.slab = make([]byte, slab)
 	s.bufs = make([][]byte, 0, maxBufs)
 	s.trains = make([]encap.Train, 0, maxTrains)
@@ -71,6 +74,7 @@ func (s *sender) route(table *snapshot, p *packet.Superpacket, now int64) {
 
 // send sends one superpacket to a peer.
 func (s *sender) send(v via, p *packet.Superpacket, now int64) {
+	s.now = now
 	v.peer.carried.Store(now)
 	s.partial = s.l.r.cfg.Partial
 	if v.path.route != nil && !s.relays(v, p, now) {
@@ -124,8 +128,14 @@ func (s *sender) single(v via, p *packet.Superpacket) {
 		s.l.out.drop(Malformed, 1)
 		return
 	}
+	size := v.frameLen(len(p.Data))
+	v.noteLong(size, s.now)
+	if v.tooLong(size) {
+		s.split(v, flags, ecnOf(p.Data), p.Data)
+		return
+	}
 	s.reserve(len(p.Data)+frameSlack+v.front(), 2)
-	s.begin(v, ecnOf(p.Data), v.frameLen(len(p.Data)), 1)
+	s.begin(v, ecnOf(p.Data), size, 1)
 	if err := s.frame(v.keys, flags, nil, p.Data); err != nil {
 		s.abandon()
 		s.l.out.drop(refusal(err), 1)
@@ -162,8 +172,14 @@ func (s *sender) super(v via, p *packet.Superpacket) {
 		return
 	}
 	s.l.out.superpackets.Add(1)
+	size := v.frameLen(min(header+p.SegmentSize, s.segment.Length()))
+	v.noteLong(size, s.now)
+	if v.tooLong(size) {
+		s.splitSegments(v, p)
+		return
+	}
 	s.reserve(need, 2*count)
-	s.begin(v, ecnOf(p.Data), v.frameLen(min(header+p.SegmentSize, s.segment.Length())), count)
+	s.begin(v, ecnOf(p.Data), size, count)
 	sum, err := s.segments(v.keys, p.Data)
 	if err != nil {
 		s.abandon()
@@ -258,8 +274,11 @@ func (s *sender) flush() {
 	l.out.drop(TooBig, result.TooBig)
 	l.out.drop(Unreachable, result.Unreachable)
 	l.out.drop(SendFailed, result.Failed)
-	l.out.packets.Add(uint64(result.Sent))
+	l.out.packets.Add(uint64(result.Sent - min(s.surplus, result.Sent)))
+	if result.TooBig > 0 {
+		l.r.refusedSize(s.trains)
+	}
 	l.turns.sent(&result)
 	clear(s.trains)
-	s.trains, s.bufs, s.used, s.last = s.trains[:0], s.bufs[:0], 0, train{}
+	s.trains, s.bufs, s.used, s.last, s.surplus = s.trains[:0], s.bufs[:0], 0, train{}, 0
 }

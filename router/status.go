@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/pmtu"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -30,6 +31,9 @@ type PeerStatus struct {
 	MTU      int       // of its underlay, as it says; 0: no session yet
 	KeysBorn time.Time // when the present keys were made; zero: none
 	Prefixes []netip.Prefix
+	PathMTU  int           // longest IP packet that the path carries; 0: it was never up
+	InnerMTU int           // longest inner packet that goes in one frame then
+	MTUKnown pmtu.Known    // how PathMTU is known
 	Build    string        // which weft it is, as it says; empty: an older one, or no session yet
 	Skew     time.Duration // how far its clock is ahead of ours; within half a round trip
 	SkewSaid bool          // Skew is known: older builds do not say
@@ -66,8 +70,8 @@ func (p *peer) status(r *Router) PeerStatus {
 	s := PeerStatus{
 		ID: p.id, Name: p.config.Name, Up: p.isUp(), Away: p.away, Reason: p.reason, Since: p.since, RTT: p.roundTrip(),
 		Last: p.last, Heard: p.lastHeard(r), SeenAs: p.seenAs, Prefixes: p.config.Prefixes, Tried: slices.Clone(p.tried),
-		History: p.session.History(),
-		Skew:    p.skew, SkewSaid: p.skewKnown,
+		History: p.session.History(), PathMTU: p.sizing.told.MTU, InnerMTU: p.sizing.inner, MTUKnown: p.sizing.told.Known,
+		Skew: p.skew, SkewSaid: p.skewKnown,
 		Tx:      Traffic{Packets: p.tx.packets.Load(), Bytes: p.tx.bytes.Load()},
 		Relayed: Traffic{Packets: p.carry.relayed.Load(), Bytes: p.carry.relayedBytes.Load()},
 		Rx:      Traffic{Packets: p.rx.packets.Load(), Bytes: p.rx.bytes.Load()},

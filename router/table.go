@@ -22,6 +22,7 @@ type PeerConfig struct {
 	Prefixes  []netip.Prefix   // what the peer owns; no two peers of a table own the same prefix
 	Standby   []netip.Prefix   // what packets from it may come from as well, though packets to there go to another
 	Endpoints []netip.AddrPort // where to call it, best first
+	LinkMTU   int              // longest IP packet that our link to it and its own take; 0: what the settings say
 
 	Capabilities uint64 // as its claim says
 }

@@ -14,11 +14,12 @@ type port = encap.Port
 // tap is a port that can be listened to, held up and broken.
 type tap struct {
 	port
-	mu     sync.Mutex          // guards what follows
-	sent   [][]byte            // all frames so far, if keep
-	keep   bool                // sent is wanted
-	take   func(f []byte) bool // true: the frame is not sent
-	broken *encap.SendResult   // what to answer instead of sending; nil: send
+	mu      sync.Mutex          // guards what follows
+	sent    [][]byte            // all frames so far, if keep
+	keep    bool                // sent is wanted
+	take    func(f []byte) bool // true: the frame is not sent
+	longest int                 // 0: any; a longer frame is refused as too big
+	broken  *encap.SendResult   // what to answer instead of sending; nil: send
 }
 
 // Lanes implements encap.Port.
@@ -37,9 +38,13 @@ func (p *tap) Send(trains []encap.Train) encap.SendResult {
 		return *p.broken
 	}
 	var rest []encap.Train
-	held := 0
+	held, refused := 0, 0
 	for _, t := range trains {
 		frames := framesOf(t)
+		if p.longest > 0 && len(frames[0]) > p.longest {
+			refused += len(frames)
+			continue
+		}
 		if p.keep {
 			p.sent = append(p.sent, frames...)
 		}
@@ -54,6 +59,7 @@ func (p *tap) Send(trains []encap.Train) encap.SendResult {
 	}
 	r := p.lane().Send(rest)
 	r.Sent += held
+	r.TooBig += refused
 	return r
 }
 

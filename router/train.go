@@ -7,7 +7,8 @@ type via struct {
 	peer *peer
 	path *path
 	keys *encap.Keypair
-	hop  hop // of a path through relays
+	fit  *fit // nil: frames go in one piece
+	hop  hop  // of a path through relays
 }
 
 // wayTo is the way to a peer.
@@ -15,7 +16,7 @@ func wayTo(p *peer) via { return wayBy(p, p.path.Load()) }
 
 // wayBy is the way to a peer by a path.
 func wayBy(p *peer, by *path) via {
-	v := via{peer: p, path: by, keys: p.session.Current()}
+	v := via{peer: p, path: by, keys: p.session.Current(), fit: p.fit.Load()}
 	if by != nil && by.route != nil {
 		v.hop = hopTo(by.route.first)
 	}
