@@ -2,6 +2,7 @@ package linkstate
 
 import (
 	"slices"
+	"time"
 
 	"github.com/weftnet/weft/trust"
 )
@@ -45,8 +46,8 @@ func (e *Engine) knowMembers(members []trust.PublicKeys) (changed bool) {
 
 // replaceOrigins makes an origin of each member that has a number of its own, and drops others.
 func (e *Engine) replaceOrigins(holders map[trust.Number][]trust.PublicKeys) {
-	for n, o := range e.origins {
-		if keys := holders[n]; n != e.number && (len(keys) != 1 || keys[0] != o.keys) {
+	for _, o := range e.between(0, ^trust.Number(0)) { // in order: what comes after depends on it
+		if keys := holders[o.number]; o.number != e.number && (len(keys) != 1 || keys[0] != o.keys) {
 			e.removeOrigin(o)
 		}
 	}
@@ -89,14 +90,26 @@ func (e *Engine) Member(n trust.Number) (id trust.Fingerprint, ok bool) {
 	return o.id, true
 }
 
+// remember notes that a node sent a page of one that is no member yet: it may become one. There may be as many as somebody likes, so
+// what was noted is forgotten when it is too much; digests bring those pages, later.
+func (e *Engine) remember(stranger trust.Number, from trust.Fingerprint) {
+	if len(e.strangers) >= maxStrangers {
+		clear(e.strangers)
+	}
+	e.strangers[stranger] = from
+}
+
 // fetchStrangers asks for the pages of members that were refused before they were members.
-func (e *Engine) fetchStrangers() (wants map[trust.Fingerprint][]want) {
-	wants = map[trust.Fingerprint][]want{}
-	for n, from := range e.strangers {
+func (e *Engine) fetchStrangers(now time.Time) {
+	var known []trust.Number
+	for n := range e.strangers {
 		if e.origins[n] != nil {
-			wants[from] = append(wants[from], want{origin: n})
-			delete(e.strangers, n)
+			known = append(known, n)
 		}
 	}
-	return wants
+	slices.Sort(known)
+	for _, n := range known {
+		e.request(e.strangers[n], []want{{origin: n}}, now)
+		delete(e.strangers, n)
+	}
 }

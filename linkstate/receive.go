@@ -57,9 +57,7 @@ func (e *Engine) receivePage(from trust.Fingerprint, b []byte, now time.Time) er
 	o := e.origins[p.origin]
 	if o == nil {
 		e.stats.Foreign++
-		if len(e.strangers) < maxStrangers {
-			e.strangers[p.origin] = from
-		}
+		e.remember(p.origin, from)
 		return fmt.Errorf("linkstate: %w: page of %v", ErrSigner, p.origin)
 	}
 	if !p.fresh(now) || outdated(p.version, o.versions(nil)) {

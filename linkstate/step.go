@@ -11,9 +11,7 @@ import (
 // thrown away.
 func (e *Engine) Step(now time.Time) (send []Message, next time.Time) {
 	e.expire(now)
-	for from, wants := range e.fetchStrangers() {
-		e.request(from, wants, now)
-	}
+	e.fetchStrangers(now)
 	e.write(now)
 	e.exchange(now)
 	send = e.out.post(now, e.isUp)
