@@ -38,7 +38,7 @@ func (n *Node) report() api.Node {
 		Drops: map[string]uint64{}, Socket: n.socketReport(), Conflicts: conflicts(s), Streams: n.streamReport(),
 		Handshakes: api.Handshakes{Answered: counters.Handshakes.Answered, Cookies: counters.Handshakes.Cookies},
 		Members:    memberReport(s.view), Claims: len(s.view.Claims), Gossip: n.gossipReport(), Config: s.configReport(),
-		Sent: traffic(counters.Out), Received: traffic(counters.In), SubnetNote: selfNote(s.view.SelfState),
+		Sent: traffic(counters.Out), Received: traffic(counters.In), Relayed: traffic(counters.Relayed), SubnetNote: selfNote(s.view.SelfState),
 		Device: n.deviceReport(s.tun, s.choice), FastPath: fast, Secrets: n.secrets.Held(), KeySince: shown(n.keySince), Trust: n.trustReport(),
 	}
 	if n.config().Subnet.Auto {

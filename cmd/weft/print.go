@@ -29,6 +29,9 @@ func printStatus(w io.Writer, s *api.Status) error {
 		row("advertised", "%s: %s", a.Endpoint, a.Why)
 	}
 	row("traffic", "%d packets out, %d in; dropped %s", n.Sent.Packets, n.Received.Packets, drops(n.Drops))
+	if n.Relayed.Packets > 0 {
+		row("relayed", "%d frames of other nodes (%s)", n.Relayed.Packets, size(int(n.Relayed.Bytes)))
+	}
 	if n.Socket.Overflow > 0 {
 		row("lost", "%d datagrams: the receive buffer of %s was full", n.Socket.Overflow, size(n.Socket.ReceiveBuffer))
 	}

@@ -51,7 +51,8 @@ type Node struct {
 	Seeds      []Seed            `json:"seeds"`
 	Sent       Traffic           `json:"sent"`
 	Received   Traffic           `json:"received"`
-	Drops      map[string]uint64 `json:"drops"` // packets by reason
+	Relayed    Traffic           `json:"relayed"` // frames of others that were sent on
+	Drops      map[string]uint64 `json:"drops"`   // packets by reason
 	Streams    Streams           `json:"streams"`
 	Handshakes Handshakes        `json:"handshakes"`
 	Members    Members           `json:"members"`

@@ -27,6 +27,7 @@ func sample(peers int) *api.Status {
 		Degraded: []api.Note{{What: "driver"}, {What: "gso"}},
 		Drops:    map[string]uint64{"no-route": 3, "auth-failed": 4},
 		Sent:     api.Traffic{Packets: 10, Bytes: 1000}, Received: api.Traffic{Packets: 20, Bytes: 2000},
+		Relayed:    api.Traffic{Packets: 5, Bytes: 500},
 		Handshakes: api.Handshakes{Answered: 6, Cookies: 8}, Gossip: api.Gossip{Refused: 9},
 		Subnets: []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")},
 		Routes:  []api.Behind{{Role: api.RoleActive}, {Role: api.RoleStandby}, {Role: api.RoleStandby}},
