@@ -89,6 +89,7 @@ func (n *Node) reconcile() {
 	n.protected.learn(peers, view.Claims)
 	n.noteRefusedTrains(peers)
 	n.noteSkew(peers)
+	n.noteTranslated(peers)
 	n.doubtTheDead(view, up)
 	plan := n.plan(view, up)
 	n.noteTakeovers(plan)

@@ -105,9 +105,8 @@ func (n *Node) deviceOptions() tun.Options {
 // advertised lists where peers shall call this node, and why; withheld are addresses that they are not told, for packets would
 // travel in clear.
 func (n *Node) advertised() (list []api.Advertised, withheld []netip.Addr) {
-	port := n.port.Port()
-	add := func(a netip.Addr, why string) {
-		at := netip.AddrPortFrom(a.Unmap(), port)
+	addAt := func(at netip.AddrPort, why string) {
+		a := at.Addr()
 		known := slices.ContainsFunc(list, func(x api.Advertised) bool { return x.Endpoint == at })
 		switch {
 		case !a.IsValid() || known || n.config().InNetwork(a):
@@ -117,6 +116,7 @@ func (n *Node) advertised() (list []api.Advertised, withheld []netip.Addr) {
 			list = append(list, api.Advertised{Endpoint: at, Why: why})
 		}
 	}
+	add := func(a netip.Addr, why string) { addAt(netip.AddrPortFrom(a.Unmap(), n.port.Port()), why) }
 	for _, a := range n.config().Advertise {
 		add(a, "configured (advertise)")
 	}
@@ -129,6 +129,9 @@ func (n *Node) advertised() (list []api.Advertised, withheld []netip.Addr) {
 	}
 	for _, e := range n.egressBothFamilies() {
 		add(e.Source, e.Why)
+	}
+	for _, at := range n.public {
+		addAt(at, "peers see this node there")
 	}
 	return list, withheld
 }

@@ -34,7 +34,7 @@ func (n *Node) report() api.Node {
 	r := api.Node{
 		Name: n.config().Name, ID: n.identity.Fingerprint().String(), Version: version.Get().Version, PID: os.Getpid(),
 		Started: shown(n.started), Network: n.config().Network, SubnetMode: "static", Encryption: config.OnOff(n.config().Encryption),
-		Listen: n.config().Listen, Advertised: some(s.called), Refused: some(n.refused.notes()), Seeds: seeds(s.view),
+		Listen: n.config().Listen, Advertised: some(s.called), Translated: some(s.seen), Refused: some(n.refused.notes()), Seeds: seeds(s.view),
 		Drops: map[string]uint64{}, Socket: n.socketReport(), Conflicts: conflicts(s), Streams: n.streamReport(),
 		Handshakes: api.Handshakes{Answered: counters.Handshakes.Answered, Cookies: counters.Handshakes.Cookies},
 		Members:    memberReport(s.view), Claims: len(s.view.Claims), Gossip: n.gossipReport(), Config: s.configReport(),

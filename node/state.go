@@ -23,6 +23,7 @@ type state struct {
 	past     tun.Counters // of the devices before tun
 	refused  []api.Note   // peers to which the kernel refuses trains
 	called   []api.Advertised
+	seen     []api.Seen          // by peers, where it is not
 	problems map[string]api.Note // by their subject
 	config   api.ConfigState
 }
@@ -87,6 +88,21 @@ func (s *state) advertised(list []api.Advertised) bool {
 	changed := !slices.Equal(s.called, list)
 	s.called = list
 	return changed
+}
+
+// advertises is where the node tells its peers to call it.
+func (s *state) advertises() []api.Advertised {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.called
+}
+
+// translated takes where peers see the node, and returns what that was before.
+func (s *state) translated(list []api.Seen) (before []api.Seen) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, s.seen = s.seen, list
+	return before
 }
 
 // problem notes what is wrong with a subject, or with an empty reason that it is well again. It returns whether that is

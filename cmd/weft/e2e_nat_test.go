@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,37 +32,62 @@ func natNode(t *testing.T, c *cluster.Cluster, name string, o lab.NATOptions) (*
 	return n, nat
 }
 
-// A TCP stream each way goes on while the NAT forgets its mappings and while it gets another address.
+// A TCP stream each way, and datagrams that only the public node sends, go on while the NAT forgets its mappings and while it gets
+// another address: the node behind it is heard from its new endpoint by the next frame that it sends, its probes at the latest.
 func TestANodeBehindANATJoinsAndStreamsSurviveItsRebinds(t *testing.T) {
-	for name, kind := range map[string]lab.NATKind{"endpoint-independent": lab.NATEndpointIndependent, "symmetric": lab.NATSymmetric} {
+	for name, c := range map[string]struct {
+		kind  lab.NATKind
+		flags []string
+	}{
+		"endpoint-independent": {lab.NATEndpointIndependent, nil},
+		"symmetric, in clear":  {lab.NATSymmetric, []string{"--encryption", "off"}},
+	} {
 		t.Run(name, func(t *testing.T) {
-			c := newCluster(t, 1)
-			_, nat := natNode(t, c, "home", lab.NATOptions{Kind: kind})
+			c, kind := newCluster(t, 1, c.flags...), c.kind
+			home, nat := natNode(t, c, "home", lab.NATOptions{Kind: kind})
 			startAll(t, c)
 			all := pods(t, c)
 			pingAll(t, all)
 			tcp := []*labtest.Sequence{
 				labtest.StartSequence(t, all[0], all[1], all[1].Addr4()), labtest.StartSequence(t, all[1], all[0], all[0].Addr4()),
 			}
-			for what, change := range map[string]func() error{"rebind": nat.Rebind, "another address": func() error { return nat.ChangeAddress() }} {
-				addrs := status(t, c.Nodes[1]).Node.Addresses
-				flow := startStream(t, c.Nodes[0], c.Nodes[1], addrs[0])
-				began := time.Now()
+			oneWay := streamPaced(t, all[0], all[1])
+			for _, change := range []func() error{nat.Rebind, func() error { return nat.ChangeAddress() }} {
+				was := peerOf(t, c.Nodes[0], home.Name()).Endpoint
+				mark := oneWay.Mark()
 				if err := change(); err != nil {
 					t.Fatal(err)
 				}
-				flow.flows(t)
-				t.Logf("%s: gap of %v", what, flow.gap(began).Round(time.Millisecond))
+				await(t, func() (bool, string) {
+					p := peerOf(t, c.Nodes[0], home.Name())
+					return p.Endpoint != was && p.State == api.StateUp, "still at " + p.Endpoint
+				})
+				oneWay.Await(t, oneWay.Mark(), patience)
+				longest, lost := oneWay.Between(mark, oneWay.Mark())
+				t.Logf("gap of %v, %d datagrams lost", longest.Round(time.Millisecond), lost)
 			}
 			for _, s := range tcp {
 				if err := s.End(within(t, patience)); err != nil {
 					t.Errorf("TCP did not survive: %v", err)
 				}
 			}
-			p := peerOf(t, c.Nodes[0], "home")
-			t.Logf("%+v", p)
 		})
 	}
+}
+
+// With no traffic at all the node behind the NAT keeps its mapping, or shows its new one, by itself.
+func TestAnIdleNodeBehindANATIsReachedAfterARebind(t *testing.T) {
+	c := newCluster(t, 1)
+	_, nat := natNode(t, c, "home", lab.NATOptions{})
+	startAll(t, c)
+	all := pods(t, c)
+	pingAll(t, all)
+	if err := nat.Rebind(); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	awaitPing(t, all[0], all[1].Addr4())
+	t.Logf("reached after %v", time.Since(began).Round(time.Millisecond))
 }
 
 // Two nodes that cannot call each other at all, by UDP or TCP, hear of each other from a third, and have it join their gossip
@@ -132,4 +159,25 @@ func awaitLog(t *testing.T, n *cluster.Node, line string) {
 		}
 		return strings.Contains(text, line), fmt.Sprintf("%s does not log %q", n.Name(), line)
 	})
+}
+
+// A cloud gives a host a public address that the host does not know. Once two peers see it there it claims that.
+func TestANodeWithAPublicAddressThatItDoesNotKnowClaimsItOncePeersAgree(t *testing.T) {
+	c := newCluster(t, 2)
+	cloud, nat := natNode(t, c, "cloud", lab.NATOptions{Kind: lab.NATOneToOne})
+	startAll(t, c)
+	at := netip.AddrPortFrom(nat.Public(cloud.Host), 9338)
+	err := cloud.AwaitStatus(within(t, patience), func(s *api.Status) (bool, string) {
+		claimed := slices.ContainsFunc(s.Node.Advertised, func(a api.Advertised) bool { return a.Endpoint == at })
+		return claimed && slices.Equal(s.Node.Translated, []api.Seen{{Endpoint: at, Peers: 2}}),
+			fmt.Sprintf("seen %v, advertised %v", s.Node.Translated, s.Node.Advertised)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	awaitLog(t, cloud, "node.address.translated seen="+at.String())
+	text, err := cloud.Weft(within(t, patience), "status", "--socket", cloud.Socket())
+	if want := at.String() + " by 2 peers: translated on the way (NAT)"; err != nil || !strings.Contains(text, want) {
+		t.Errorf("weft status lacks %q: %v\n%s", want, err, text)
+	}
 }

@@ -28,6 +28,9 @@ func printStatus(w io.Writer, s *api.Status) error {
 	for _, a := range n.Advertised {
 		row("advertised", "%s: %s", a.Endpoint, a.Why)
 	}
+	for _, s := range n.Translated {
+		row("seen as", "%s by %s: translated on the way (NAT)", s.Endpoint, counted(uint64(s.Peers), "peer"))
+	}
 	row("traffic", "%d packets out, %d in; dropped %s", n.Sent.Packets, n.Received.Packets, drops(n.Drops))
 	if n.Relayed.Packets > 0 {
 		row("relayed", "%d frames of other nodes (%s)", n.Relayed.Packets, size(int(n.Relayed.Bytes)))

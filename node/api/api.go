@@ -44,6 +44,7 @@ type Node struct {
 	Listen     string            `json:"listen"`
 	Routes     []Behind          `json:"routes"` // the networks behind the node
 	Advertised []Advertised      `json:"advertised"`
+	Translated []Seen            `json:"translated"` // where peers see the node, if not at an address of its own; most peers first
 	Socket     Socket            `json:"socket"`
 	Degraded   []Note            `json:"degraded"` // what is not as good as it could be
 	Conflicts  []Note            `json:"conflicts"`
@@ -130,6 +131,12 @@ type Feature struct {
 	Name   string `json:"name"`
 	State  string `json:"state"`
 	Reason string `json:"reason,omitempty"`
+}
+
+// Seen is an endpoint at which peers see the node.
+type Seen struct {
+	Endpoint netip.AddrPort `json:"endpoint"`
+	Peers    int            `json:"peers"` // how many say so
 }
 
 // Advertised is an address that the node tells its peers to call it at.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -187,6 +188,12 @@ var broken = map[string]struct {
 	"peer down": {true, func(f *Facts) { f.Peers[0].State, f.Peers[0].Reason = api.StateDown, "no answer" }, "peers", Warn, "1 of 2 peers are not reached: vm-2: no answer",
 		"weft doctor --peer"},
 	"older peer": {true, func(f *Facts) { f.Peers[0].Version = "" }, "versions", Warn, "vm-2 (older than this one)", "upgrade"},
+	"NAT with a port for each": {true, func(f *Facts) {
+		f.Daemon.Advertised = []api.Advertised{{Endpoint: netip.MustParseAddrPort("192.168.1.10:9338")}}
+		for _, at := range []string{"192.0.2.1:4001", "192.0.2.1:4002"} {
+			f.Daemon.Translated = append(f.Daemon.Translated, api.Seen{Endpoint: netip.MustParseAddrPort(at), Peers: 1})
+		}
+	}, "nat.mapping", Warn, "peers see us as 192.0.2.1:4001, 192.0.2.1:4002, we advertise 192.168.1.10:9338", "relays"},
 	"other peer": {true, func(f *Facts) { f.Peers[0].Version = "v1.3.0" }, "versions", Warn, "vm-2 (v1.3.0)", "upgrade"},
 	"no secret": {false, func(f *Facts) { f.Unusable = unusable(&config.Config{SecretFile: "/nowhere/secret"}) },
 		"secret", Fail, "secret_file: /nowhere/secret: no such file or directory: weft does not start with it", "weft up --check"},
@@ -305,5 +312,15 @@ func TestTheReportsJSONIsStable(t *testing.T) {
 		`{"name":"c","finding":"fail","detail":"d","remedy":"e; f","command":"e"}]}`
 	if err != nil || string(text) != want {
 		t.Errorf("%s, %v; want %s", text, err, want)
+	}
+}
+
+func TestAPublicAddressInFrontOfANodeIsNoFault(t *testing.T) {
+	f := served()
+	f.Daemon.Translated = []api.Seen{{Endpoint: netip.MustParseAddrPort("192.0.2.1:9338"), Peers: 2}}
+	r := Examine(f)
+	i := slices.IndexFunc(r.Checks, func(c Check) bool { return c.Name == "nat.mapping" })
+	if i < 0 || r.Checks[i].Finding != OK || !strings.Contains(r.Checks[i].Detail, "peers see us as 192.0.2.1:9338") {
+		t.Errorf("%+v", r.Checks)
 	}
 }
