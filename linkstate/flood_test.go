@@ -22,17 +22,32 @@ func originOf(t testing.TB, body []byte) (p *page, ok bool) {
 	return p, true
 }
 
-// settledMesh is a full mesh in which everything was said.
+// settledMesh starts nodes within two seconds of each other, all of which reach each other, and lets them say everything.
 func settledMesh(t testing.TB, n int) *world {
+	const within = 2 * time.Second
 	w := newWorld(t, n, 1)
-	w.mesh(10 * time.Millisecond)
-	w.run(15 * time.Second)
-	for i, node := range w.nodes {
-		if got := node.engine.pages(); got != n {
-			t.Fatalf("node %d has pages of %d nodes, want %d", i, got, n)
+	for i := range w.nodes {
+		for j := range i {
+			w.links[[2]int{j, i}] = &testLink{50 * time.Millisecond, 0, true}
 		}
+		w.at(w.now.Add(time.Duration(w.rand.Int64N(int64(within)))), func() { w.measure(i) })
 	}
+	took, ok := w.runUntil(30*time.Second, func() bool {
+		return !slices.ContainsFunc(w.nodes, func(node *testNode) bool { return !node.knowsAll() })
+	})
+	s := w.nodes[0].engine.Stats()
+	t.Logf("all know all %v after the first started; a node sent %d messages, %d bytes", took, s.Sent, s.SentBytes)
+	if !ok || took > within+spacing {
+		t.Errorf("all know all after %v: %v", took, ok)
+	}
+	w.run(15 * time.Second)
 	return w
+}
+
+// knowsAll reports whether the node knows that all nodes reach each other.
+func (n *testNode) knowsAll() bool {
+	vertices := n.engine.top.vertices
+	return !slices.ContainsFunc(vertices, func(v vertex) bool { return len(v.edges) != len(vertices)-1 })
 }
 
 // The tests of a hundred nodes use one cluster, one after the other.
