@@ -39,7 +39,7 @@ func TestHeaderErrorsAreToldApart(t *testing.T) {
 	}{
 		{nil, ErrShort}, {good[:7], ErrShort}, {change(0, 0x24), ErrVersion}, {change(0, 0x04), ErrVersion},
 		{change(0, 0x10), ErrType}, {change(0, 0x13), nil}, {change(0, 0x17), nil},
-		{change(0, 0x18), ErrType}, {change(3, 1), ErrReserved}, {good, nil},
+		{change(0, 0x18), nil}, {change(0, 0x19), ErrType}, {change(3, 1), ErrReserved}, {good, nil},
 	} {
 		if _, err := ParseHeader(c.frame); !errors.Is(err, c.want) {
 			t.Errorf("%x: %v, want %v", c.frame, err, c.want)
