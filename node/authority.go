@@ -202,7 +202,7 @@ func (n *Node) noteCertificate() {
 	left := c.NotAfter.Sub(now)
 	switch {
 	case err != nil:
-		if n.state.problem("certificate", fmt.Sprintf("no other node takes this one: %v: %s", err, n.certificateRemedy())) {
+		if n.state.problem("certificate", fmt.Sprintf("no other node takes this one: %v: %s", err, n.certificateRemedy(err))) {
 			n.log.Error("node.certificate.refused", "reason", err.Error(), "file", n.config().Certificate)
 		}
 	case left < expiresVerySoon:
@@ -214,9 +214,17 @@ func (n *Node) noteCertificate() {
 	}
 }
 
-// certificateRemedy is what makes the others take this node again. Where its key was revoked, no other certificate does.
-func (n *Node) certificateRemedy() string {
+// certificateRemedy is what makes the others take this node again, which they do not for why. Where its key was revoked, no other
+// certificate does.
+func (n *Node) certificateRemedy(why error) string {
 	refused := new(trust.NotAdmittedError)
+	switch {
+	case !errors.As(why, &refused):
+	case refused.Reason == trust.ReasonEarly:
+		return "set the clock that is wrong"
+	case refused.Reason == trust.ReasonExpired:
+		return "sign a new one and run 'weft reload', or set the clock if it is wrong"
+	}
 	if errors.As(n.admission.Standing(n.identity.Fingerprint(), nil, time.Now()), &refused) && refused.Reason == trust.ReasonRevoked {
 		return "if this node shall take part again, run 'weft key replace', sign a certificate for the new key, and restart"
 	}

@@ -51,6 +51,7 @@ var wallClock = map[string]string{
 	"node/authority.go":      "shown to people",
 	"trust/admission.go":     "shown to people; what is compared is in certificates",
 	"trust/certificate.go":   "begin and end of a certificate: a clock that is wrong refuses, and says so; it admits only what the authority signed",
+	"trust/rotation.go":      "begin and end of a permit: a clock that is wrong refuses, and says so; it permits only what the authority signed",
 	"trust/revocation.go":    "time of a revocation, shown to people: it counts whatever the clock",
 	"node/statedir/epoch.go": "epoch: never less than the one that is stored; name of a file that is set aside",
 	"router/liveness.go":     "difference of two nodes' clocks, shown to people",

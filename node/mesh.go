@@ -43,7 +43,7 @@ func (n *Node) refuseRevoked() error {
 		return nil
 	}
 	why := strings.Replace(refused.Error(), "has revoked its", "has revoked this node's", 1)
-	remedy := strings.Replace(n.certificateRemedy(), "run 'weft reload'", "start again", 1)
+	remedy := strings.Replace(n.certificateRemedy(refused), "run 'weft reload'", "start again", 1)
 	return n.config().Placed(config.KeyErrorf("authority", "no other node takes this one, %s: %s", why, remedy))
 }
 

@@ -145,11 +145,12 @@ func (a *Admission) Standing(id Fingerprint, c *Certificate, now time.Time) erro
 	return c.CheckTime(now)
 }
 
-// CheckTime says whether the certificate counts at this moment. The error is a *NotAdmittedError.
+// CheckTime says whether the certificate counts at this moment. The error is a *NotAdmittedError. Its text does not change while the
+// reason lasts, so that it can be said once.
 func (c *Certificate) CheckTime(now time.Time) error {
 	switch {
 	case now.Add(ClockTolerance).Before(c.NotBefore):
-		return notAdmitted(ReasonEarly, "its certificate counts from %s, and by this host's clock it is %s", stamp(c.NotBefore), stamp(now))
+		return notAdmitted(ReasonEarly, "its certificate counts from %s, and by this host's clock that is yet to come", stamp(c.NotBefore))
 	case !now.Before(c.NotAfter):
 		return notAdmitted(ReasonExpired, "its certificate expired %s", stamp(c.NotAfter))
 	}

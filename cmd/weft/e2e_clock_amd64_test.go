@@ -187,3 +187,33 @@ func TestAClockThatIsSetByAnHourDisturbsNothing(t *testing.T) {
 		}
 	}
 }
+
+// Where certificates have times, a clock that is wrong by hours or days is a reason to have no session, as long as it is: the node
+// cannot tell whether it or the other one is wrong.
+func TestAClockThatIsWrongByHoursOpensNoSessionThatCertificatesDoNotAllow(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t, 2)
+	startAll(t, o.Cluster)
+	a, b := o.Nodes[0], o.Nodes[1]
+	for _, wrong := range []struct {
+		by      time.Duration
+		of, own string
+	}{
+		{-3 * time.Hour, "its certificate counts from", ": set the clock that is wrong"},
+		{100 * 24 * time.Hour, "its certificate expired", ", or set the clock if it is wrong"},
+	} {
+		mark := markLog(t, a)
+		stepClock(t, a, wrong.by)
+		awaitRefused(t, a, b.Name(), wrong.of)
+		awaitDegraded(t, a, "certificate", wrong.of, wrong.own)
+		silent(t, a, b)
+		silent(t, b, a)
+		if n := count(mark.lines(t), "node.certificate.refused"); n != 1 {
+			t.Errorf("%v: said %d times:\n%s", wrong.by, n, strings.Join(mark.lines(t), "\n"))
+		}
+		stepClock(t, a, 0)
+		awaitAll(t, o.Cluster)
+		awaitPing(t, a, status(t, b).Node.Addresses[0])
+	}
+	awaitNotDegraded(t, a, "certificate")
+}
