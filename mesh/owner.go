@@ -49,6 +49,7 @@ type owner struct {
 	admissions admissions
 	dropped    dropped
 	tombstones tombstones
+	succeeded  string    // what we say when another node has taken our place
 	burialSaid time.Time // when it was last said that others were told to forget us
 	together   time.Time // since when others are there; zero: we are alone
 
@@ -215,6 +216,9 @@ func (o *owner) view() View {
 
 func (o *owner) selfState() SelfState {
 	s := o.self.state(o.standing)
+	if o.succeeded != "" {
+		return SelfState{SelfConflict, o.succeeded}
+	}
 	if s.Reason == "" {
 		s.Reason = o.cloneSeen
 	}

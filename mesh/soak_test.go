@@ -149,8 +149,8 @@ func TestSoakAllThatRestartAtOnceConvergeWithoutAStorm(t *testing.T) {
 			each := float64(len(s.hosts))
 			perNode, opened := float64(s.net.bytes.Load()-bytes)/each, float64(s.net.streams.Load()-streams)/each
 			t.Logf("state kept: %v; in all %.0f kB and %.1f streams for each node", keep, perNode/1000, opened)
-			if limit := 20 * each; opened > limit {
-				t.Errorf("%.1f streams for each node, want %v at most", opened, limit)
+			if most := 25 * each * 1000; opened > 25 || perNode > most {
+				t.Errorf("%.1f streams and %.0f bytes for each node, want 25 and %.0f at most", opened, perNode, most)
 			}
 		}
 		if s.deaths() > 0 {

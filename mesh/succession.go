@@ -148,6 +148,22 @@ func (s store) succeeded(id, me trust.Fingerprint) bool {
 	return false
 }
 
+// noteHeir says when another node has taken the place of this one: an earlier key of its was put back. nil: none has.
+func (o *owner) noteHeir(heir *Claim) {
+	before := o.succeeded
+	o.succeeded = ""
+	if heir != nil {
+		o.succeeded = fmt.Sprintf("no other node takes this one: its key was replaced, %s (%s) has taken its place (run 'weft key replace' and restart)", heir.Name, heir.id.Short())
+	}
+	if o.succeeded == before {
+		return
+	}
+	o.changed = true
+	if heir != nil {
+		o.log.Error("mesh.self.replaced", "by", heir.Name, "id", heir.id.Short())
+	}
+}
+
 // gone reports whether a node is an identity that was replaced, and nobody uses it: nobody waits for it any more.
 func (o *owner) gone(id trust.Fingerprint) bool {
 	if c := o.set.Get(id); c != nil && c.Kind == KindReleased {

@@ -161,6 +161,9 @@ func TestWhoHasAReplacedKeyTakesNothingBackWhileTheSuccessorIsDown(t *testing.T)
 		})
 		time.Sleep(time.Minute)
 		synctest.Wait()
+		if s := thief.mesh.View().SelfState; s.Phase != SelfConflict || !strings.Contains(s.Reason, "its key was replaced, node-2 (") {
+			t.Errorf("it is told %+v", s)
+		}
 		for _, h := range []*fakeHost{a, third, late} {
 			if got := h.assign(nil)[subnetOf(2)]; got != b.fp() {
 				t.Errorf("at %v it goes to %s", h.addr, got.Short())

@@ -14,7 +14,7 @@ func (o *owner) syncClaims(now time.Time) {
 	}
 	if o.sync.IsZero() {
 		o.syncWait = 5 * o.cfg.Timing.Gossip
-		o.sync = now.Add(o.syncWait)
+		o.sync = now.Add(o.caller.jitter(o.syncWait, 0.5))
 	}
 	if now.Before(o.sync) {
 		return
