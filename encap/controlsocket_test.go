@@ -47,7 +47,7 @@ func TestFramesWithPacketsComeToTheLanesAndAllOthersToControl(t *testing.T) {
 					frame := frameOf(typ)
 					a.Send([]Train{single(at(addr, b.Port()), frame)})
 					var d Datagram
-					if typ == Data || typ == Relay || typ == 8 {
+					if typ == Data || typ == Relay || typ == Part {
 						d = b.next(t, 1%lanes)
 					} else {
 						d = b.nextControl(t)

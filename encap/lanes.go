@@ -16,13 +16,10 @@ const (
 )
 
 // laneTypes are the types of frames that come to the lanes, whether this build knows them or not: those that carry packets.
-var laneTypes = []Type{Data, Relay, partType}
+var laneTypes = []Type{Data, Relay, Part}
 
 // InLanes reports whether frames of the type come to the lanes of a port that has a control socket.
 func (t Type) InLanes() bool { return slices.Contains(laneTypes, t) }
-
-// partType is of frames that are parts of another.
-const partType Type = 8
 
 // steer makes the group of sockets that share the port hand out what comes (SO_ATTACH_REUSEPORT_CBPF, Linux 4.5): frames that
 // carry packets by their sender's lane, modulo the number of lanes, which are the first sockets of the group; the others to the

@@ -76,6 +76,7 @@ const longestSleep = time.Second
 func (r *Router) step() time.Duration {
 	now := r.now()
 	wait := min(r.stepHold(now), r.stepSecrets(now), r.stepLimiter(now), r.stepLinkState(now))
+	r.touchRerouted()
 	p := r.schedule.first()
 	for ; p != nil && !p.slot.due.After(now); p = r.schedule.first() {
 		r.schedule.set(p, now.Add(r.stepPeer(p, now)))

@@ -88,6 +88,7 @@ func (r *Router) loseDirect(p *peer, reason string, now time.Time) {
 // dropDirect takes the direct link down; its first call follows after delay.
 func (r *Router) dropDirect(p *peer, reason string, delay time.Duration, now time.Time) {
 	p.link.fall(now, delay)
+	r.touch(p)
 	p.fault, p.rtt, p.meter = reason, 0, lossMeter{}
 	if old := p.direct.Load(); old != nil && old.up {
 		p.last = old.endpoint.Addr

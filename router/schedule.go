@@ -10,7 +10,10 @@ import (
 //
 // What changes link, session, backlog or timing of a peer touches the peer. What lanes change without a word (when a peer was heard,
 // that its path carries traffic) is noticed after longestSleep at most.
-type schedule struct{ heap slots }
+type schedule struct {
+	heap       slots
+	generation uint64 // of the link state that touchRerouted has seen
+}
 
 // slot is a peer's place in the schedule.
 type slot struct {
@@ -78,5 +81,19 @@ func (h *slots) Pop() any {
 func (r *Router) touch(p *peer) {
 	if r.peers[p.id] == p {
 		r.schedule.set(p, time.Time{})
+	}
+}
+
+// touchRerouted makes the peers be stepped that are not reached straight, if ways through relays may have changed: they choose at once.
+func (r *Router) touchRerouted() {
+	now := r.links.engine.Generation()
+	if now == r.schedule.generation {
+		return
+	}
+	r.schedule.generation = now
+	for _, p := range r.peers {
+		if !p.isUp() || p.isRelayed() {
+			r.touch(p)
+		}
 	}
 }
