@@ -121,3 +121,38 @@ func TestVectorsOfMessages(t *testing.T) {
 	vectors.Equal(t, "announce", v.Announce, slices.Concat([]byte{2}, fingerprint[:], digest[:], fingerprint[:], v.Boot))
 	vectors.Equal(t, "state", v.State, slices.Concat([]byte{1, 4}, binary.BigEndian.AppendUint32(nil, uint32(len(body))), body))
 }
+
+// awayVector is what gossip carries about nodes that are away or were replaced.
+type awayVector struct {
+	Seed        vectors.Hex `json:"seed"` // of who signs
+	Forgotten   vectors.Hex `json:"forgotten"`
+	Version     uint64      `json:"version"`
+	At          uint64      `json:"at"`
+	Tombstone   vectors.Hex `json:"tombstone"`
+	Age         uint64      `json:"age"` // in seconds
+	Sighting    vectors.Hex `json:"sighting"`
+	Heir        vectors.Hex `json:"heir"`
+	Predecessor vectors.Hex `json:"predecessor"`
+}
+
+func TestVectorsOfNodesThatAreAwayOrReplaced(t *testing.T) {
+	id := vectorIdentity(t)
+	forgotten, heir := trust.Fingerprint(vectors.Count(0x60, 32)), trust.Fingerprint(vectors.Count(0x80, 32))
+	now := time.Unix(100, 0)
+	v := vectors.Check(t, "away", awayVector{
+		Seed: vectorSeed, Forgotten: forgotten[:], Version: 7, At: 1_700_000_000_123,
+		Tombstone: message(messageForget, signTombstone(id, forgotten, 7, 1_700_000_000_123).raw),
+		Age:       90, Sighting: message(messageSighting, sighting{forgotten, now.Add(-90 * time.Second)}.append(nil, now)),
+		Heir: heir[:], Predecessor: bequeath(id, heir).raw,
+	})
+	dh, sign := again(v.Seed)
+	public := slices.Concat(dh, sign.Public().(ed25519.PublicKey))
+	fingerprint := sha256.Sum256(public)
+	body := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(slices.Clone(v.Forgotten), v.Version), v.At)
+	body = append(body, fingerprint[:]...)
+	stone := append(body, ed25519.Sign(sign, append([]byte("weft 1 forget\x00"), body...))...)
+	vectors.Equal(t, "tombstone", v.Tombstone, append([]byte{7}, stone...))
+	vectors.Equal(t, "sighting", v.Sighting, binary.BigEndian.AppendUint32(append([]byte{8}, v.Forgotten...), uint32(v.Age)))
+	word := ed25519.Sign(sign, slices.Concat([]byte("weft 1 succession\x00"), fingerprint[:], v.Heir))
+	vectors.Equal(t, "predecessor", v.Predecessor, append(public, word...))
+}
