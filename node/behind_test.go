@@ -17,6 +17,9 @@ var (
 	siteHost = netip.MustParseAddr("172.20.0.7")
 )
 
+// unrelayed makes a node one that is nobody's relay.
+func unrelayed(c *config.Config) { c.Relay = config.RelayRefuse }
+
 // gateway makes a node lead to 172.20.0.0/24.
 func gateway(c *config.Config) { c.Routes = []netip.Prefix{siteLAN} }
 
@@ -61,9 +64,10 @@ func (m *machine) fromSite(gw *machine) bool {
 }
 
 // twoGateways starts node 1, which uses the site, and nodes 2 and 3, which lead to it; 2 claimed first.
-func twoGateways(t *testing.T, s *site) (user, first, second *machine) {
+func twoGateways(t *testing.T, s *site, changes ...func(*config.Config)) (user, first, second *machine) {
 	t.Helper()
-	user, first, second = s.machine(1), s.machine(2, gateway), s.machine(3, gateway)
+	leads := append(slices.Clone(changes), gateway)
+	user, first, second = s.machine(1, changes...), s.machine(2, leads...), s.machine(3, leads...)
 	user.start()
 	first.start()
 	awaitActive(t, 2*time.Second, user, first)
@@ -147,7 +151,7 @@ func TestAGatewayThatStopsIsReplacedAtOnce(t *testing.T) {
 
 func TestAGatewayThatComesAndGoesMovesTheRouteOnce(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		user, first, second := twoGateways(t, s)
+		user, first, second := twoGateways(t, s, unrelayed)
 		s.net.Cut(user.host, first.host)
 		awaitActive(t, 20*time.Second, user, second)
 		for range 5 {
@@ -166,8 +170,8 @@ func TestAGatewayThatComesAndGoesMovesTheRouteOnce(t *testing.T) {
 // One node does not reach the first gateway, another does: each uses the one that it reaches, and takes packets from both.
 func TestNodesThatReachDifferentGatewaysEachUseTheirs(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
-		user, first, second := twoGateways(t, s)
-		other := s.machine(4)
+		user, first, second := twoGateways(t, s, unrelayed)
+		other := s.machine(4, unrelayed)
 		other.start()
 		awaitActive(t, 3*time.Second, other, first)
 		s.net.Cut(user.host, first.host)

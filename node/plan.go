@@ -8,10 +8,8 @@ import (
 
 	"github.com/gaissmai/bart"
 
-	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/mesh"
-	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/router"
 	"github.com/weftnet/weft/trust"
 )
@@ -57,7 +55,7 @@ func (n *Node) plan(view mesh.View, up map[trust.Fingerprint]router.PeerStatus) 
 		if m.Claim == nil || m.ID == n.identity.Fingerprint() {
 			continue
 		}
-		n.planPeer(p, m, up)
+		n.planPeer(p, m, view.Members, up)
 	}
 	p.kernel.Routes = slices.SortedFunc(maps.Values(p.routes), func(a, b kernel.Route) int { return a.Prefix.Compare(b.Prefix) })
 	return p
@@ -70,7 +68,7 @@ func (n *Node) noteOwners(next *plan) {
 	}
 }
 
-func (n *Node) planPeer(p *plan, m mesh.Member, up map[trust.Fingerprint]router.PeerStatus) {
+func (n *Node) planPeer(p *plan, m mesh.Member, members []mesh.Member, up map[trust.Fingerprint]router.PeerStatus) {
 	holds := p.held[m.ID]
 	prefixes := holds.carried()
 	p.table.Peers = append(p.table.Peers, router.PeerConfig{
@@ -82,7 +80,7 @@ func (n *Node) planPeer(p *plan, m mesh.Member, up map[trust.Fingerprint]router.
 		return
 	}
 	p.reached++
-	mtu := n.pathMTU(status.Endpoint.Addr(), m.Claim.UnderlayMTU)
+	mtu := n.pathMTU(&status, m.Claim, members)
 	for _, prefix := range prefixes {
 		if n.leads(prefix) { // by a way of this host's own
 			continue
@@ -101,25 +99,6 @@ func endpointsOf(m mesh.Member) []netip.AddrPort {
 	}
 	return list
 }
-
-// pathMTU is the MTU of the overlay towards a peer, from the underlay's at both ends.
-func (n *Node) pathMTU(to netip.Addr, theirs int) int {
-	underlay := int(n.egress(to).MTU)
-	if theirs >= leastUnderlayMTU {
-		underlay = min(underlay, theirs)
-	}
-	cfg := n.config()
-	mtu := underlay - encap.Overhead(cfg.Encryption, to.Is4())
-	if cfg.MTU > 0 {
-		mtu = min(mtu, cfg.MTU)
-	}
-	return min(max(mtu, leastPathMTU), config.MaxMTU)
-}
-
-const (
-	leastUnderlayMTU = 1280 // what a peer says that is less is not believed: IPv6 links have at least that
-	leastPathMTU     = 576  // what every IPv4 host takes (RFC 791)
-)
 
 // overlayAddresses are the node's own addresses: the first host address of each subnet.
 func overlayAddresses(subnets []netip.Prefix) []netip.Addr {

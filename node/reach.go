@@ -13,7 +13,7 @@ import (
 	"github.com/weftnet/weft/trust"
 )
 
-// reachability finds out, for peers that UDP does not reach, whether TCP does: that tells a blocked port from a dead
+// reachability finds out, for peers that UDP does not reach straight, whether TCP does: that tells a blocked port from a dead
 // host.
 type reachability struct {
 	n       *Node
@@ -36,7 +36,7 @@ func newReachability(n *Node) *reachability {
 	return &reachability{n: n, results: map[trust.Fingerprint]tcpResult{}}
 }
 
-// run tries the peers that are down every checkPeriod, until ctx ends.
+// run tries the peers that are not reached straight every checkPeriod, until ctx ends.
 func (c *reachability) run(ctx context.Context) error {
 	tick := time.NewTicker(checkPatience)
 	defer tick.Stop()
@@ -56,7 +56,7 @@ func (c *reachability) round(ctx context.Context) {
 		return
 	}
 	for _, p := range peers {
-		if p.Up || time.Since(p.Since) < checkPatience {
+		if p.Up && !p.IsRelayed() || time.Since(latest(p.Since, p.Pathed)) < checkPatience {
 			c.forget(p)
 			continue
 		}
@@ -100,11 +100,15 @@ func (c *reachability) check(ctx context.Context, p router.PeerStatus) {
 	c.results[p.ID] = tcpResult{time.Now(), err}
 }
 
-// explain lists what was tried to reach a peer that is down.
-func (c *reachability) explain(p router.PeerStatus) []string {
-	if p.Up {
-		return nil
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
 	}
+	return b
+}
+
+// explain lists what was tried to reach a peer straight that is down, or reached through relays.
+func (c *reachability) explain(p router.PeerStatus) []string {
 	lines := make([]string, 0, len(p.Tried)+1)
 	for _, a := range p.Tried {
 		lines = append(lines, fmt.Sprintf("UDP to %s: %d calls in %s, no answer", a.Endpoint, a.Calls, time.Since(a.First).Truncate(time.Second)))

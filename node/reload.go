@@ -143,6 +143,9 @@ func (n *Node) apply(next *config.Config) error {
 	if old.Rekey != next.Rekey {
 		n.router.SetRekey(next.Rekey)
 	}
+	if old.Relay != next.Relay {
+		n.router.SetRelaying(relaying(next))
+	}
 	n.changed()
 	return n.mesh.Set(meshSettings(next)) // last: it asks us what is forbidden now; it was checked above
 }

@@ -99,6 +99,7 @@ var reloadable = map[string]struct {
 	"clear_on_public": {nil, []string{"true"}, nil}, // see TestAReloadThatForbidsPublicAddressesTakesTheirPathsDown
 
 	"lease":       {}, // see TestAShorterLeaseCountsAfterAReload
+	"relay":       {}, // see TestWhereTheDirectPathIsCutPacketsGoThroughAnotherNode
 	"rekey":       {nil, []string{"5s"}, func(a, _ *machine) bool { return a.peer("node-2").Rekeys > 0 }},
 	"secret_file": {}, // see TestAnotherSecretIsInForceAtOnceAndNamedByItsID
 	"metrics":     {}, // takes a real socket: see the end-to-end tests

@@ -36,6 +36,7 @@ func (n *Node) report() api.Node {
 		Started: shown(n.started), Network: n.config().Network, SubnetMode: "static", Encryption: config.OnOff(n.config().Encryption),
 		Listen: n.config().Listen, Advertised: some(s.called), Translated: some(s.seen), Refused: some(n.refused.notes()), Seeds: seeds(s.view),
 		Drops: map[string]uint64{}, Socket: n.socketReport(), Conflicts: conflicts(s), Streams: n.streamReport(),
+		Paths:      api.Paths(counters.Moves),
 		Handshakes: api.Handshakes{Answered: counters.Handshakes.Answered, Cookies: counters.Handshakes.Cookies},
 		Members:    memberReport(s.view), Claims: len(s.view.Claims), Gossip: n.gossipReport(), Config: s.configReport(),
 		Sent: traffic(counters.Out), Received: traffic(counters.In), Relayed: traffic(counters.Relayed), SubnetNote: selfNote(s.view.SelfState),
@@ -164,15 +165,15 @@ func (n *Node) Peers() ([]api.Peer, error) {
 		if m.ID == n.identity.Fingerprint() {
 			continue
 		}
-		list = append(list, n.peerReport(m, byID[m.ID]))
+		list = append(list, n.peerReport(m, byID[m.ID], view.Members))
 	}
 	slices.SortFunc(list, func(a, b api.Peer) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	return list, nil
 }
 
-func (n *Node) peerReport(m mesh.Member, p router.PeerStatus) api.Peer {
+func (n *Node) peerReport(m mesh.Member, p router.PeerStatus, members []mesh.Member) api.Peer {
 	r := api.Peer{
-		Name: m.Name, ID: m.ID.String(), State: api.StateUp, Since: shown(p.Since), Path: "udp", Endpoint: addrText(p.Endpoint),
+		Name: m.Name, ID: m.ID.String(), State: api.StateUp, Since: shown(p.Since), Path: p.Path(), Endpoint: addrText(p.Endpoint),
 		SeesUs: addrText(p.SeenAs), RTT: p.RTT.Microseconds(), Sealed: p.Sealed, Cipher: p.Cipher, Member: m.Alive,
 		Subnets: some(p.Prefixes), Addrs: overlayAddresses(subnetsOf(m, p.Prefixes)), Sent: traffic(p.Tx), Received: traffic(p.Rx),
 	}
@@ -196,10 +197,10 @@ func (n *Node) peerReport(m mesh.Member, p router.PeerStatus) api.Peer {
 		r.State = api.StateDown
 	}
 	if p.Up {
-		r.MTU = n.pathMTU(p.Endpoint.Addr(), m.Claim.UnderlayMTU)
+		n.pathReport(&r, &p, m.Claim, members)
 		return r
 	}
-	r.Path, r.Endpoint = "none", ""
+	r.Path, r.Endpoint = api.PathNone, ""
 	r.Reason = cmp.Or(r.Reason, p.Reason)
 	r.Tried = n.checks.explain(p)
 	return r

@@ -126,6 +126,7 @@ type Counters struct {
 	Split      Split
 	Dropped    map[Reason]uint64 // only reasons that occurred
 	Handshakes Handshakes
+	Moves      Moves
 	Relayed    Traffic // frames of others that were sent on, with their fronts; no Batches
 }
 
@@ -134,7 +135,7 @@ type Split struct{ Out, In uint64 }
 
 // Counters returns the totals. It may be called from any goroutine.
 func (r *Router) Counters() Counters {
-	c := Counters{Dropped: map[Reason]uint64{}, Handshakes: r.handshakeCounts()}
+	c := Counters{Dropped: map[Reason]uint64{}, Handshakes: r.handshakeCounts(), Moves: r.moves.counts()}
 	c.count(&r.ctl)
 	for _, l := range r.lanes {
 		c.Out.add(l.out.traffic())

@@ -3,7 +3,6 @@ package router
 import (
 	"math/rand/v2"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/weftnet/weft/encap"
@@ -29,12 +28,6 @@ func newLinks(cfg *Config) links {
 	return links{engine: linkstate.New(linkstate.Config{
 		Identity: cfg.Local.Identity, Stamp: func() uint64 { return epoch }, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	})}
-}
-
-// moves counts how often paths moved, of all peers.
-type moves struct {
-	relayed atomic.Uint64 // to a route through relays
-	direct  atomic.Uint64 // back to the direct link
 }
 
 // setMembers tells the engine who takes part: the members whose claims say that their build knows link state.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/weftnet/weft/encap"
@@ -321,3 +322,13 @@ func (r *Router) namesOf(relays []trust.Fingerprint) []string {
 	}
 	return names
 }
+
+// Moves counts how often paths of peers that were up moved.
+type Moves struct {
+	ToRelay  uint64 // to a route through relays, or to another one
+	ToDirect uint64 // back to the direct link
+}
+
+type moves struct{ relayed, direct atomic.Uint64 }
+
+func (m *moves) counts() Moves { return Moves{ToRelay: m.relayed.Load(), ToDirect: m.direct.Load()} }

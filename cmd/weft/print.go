@@ -136,6 +136,14 @@ func seedText(s api.Seed) string {
 	return fmt.Sprintf("%s; tried %d times in %s, again in %s", s.State, s.Tries, span(time.Since(s.Since)), span(time.Until(s.Next)))
 }
 
+// pathText is how a peer is reached: "udp", "relay via NAME", "none".
+func pathText(p *api.Peer) string {
+	if p.Via == "" {
+		return p.Path
+	}
+	return p.Path + " via " + p.Via
+}
+
 func printPeers(w io.Writer, peers []api.Peer) error {
 	if len(peers) == 0 {
 		_, err := fmt.Fprintln(w, "no peers yet")
@@ -144,7 +152,7 @@ func printPeers(w io.Writer, peers []api.Peer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "PEER\tSTATE\tSINCE\tPATH\tENDPOINT\tRTT\tMTU\tADDRESSES\tSENT\tRECEIVED\tSEES US AS")
 	for _, p := range peers {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, p.State, span(time.Since(p.Since)), dash(p.Path),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, p.State, span(time.Since(p.Since)), dash(pathText(&p)),
 			dash(p.Endpoint), rtt(p.RTT), number(p.MTU), dash(list(p.Addrs)), bytesText(p.Sent.Bytes), bytesText(p.Received.Bytes), dash(p.SeesUs))
 	}
 	if err := t.Flush(); err != nil {

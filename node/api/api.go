@@ -56,6 +56,7 @@ type Node struct {
 	Drops      map[string]uint64 `json:"drops"`   // packets by reason
 	Streams    Streams           `json:"streams"`
 	Handshakes Handshakes        `json:"handshakes"`
+	Paths      Paths             `json:"paths"`
 	Members    Members           `json:"members"`
 	Claims     int               `json:"claims"` // known, the node's own among them
 	Gossip     Gossip            `json:"gossip"`
@@ -103,6 +104,12 @@ type Streams struct {
 type Handshakes struct {
 	Answered uint64 `json:"answered"`
 	Cookies  uint64 `json:"cookies"` // asked for a proof of the sender's address, under load
+}
+
+// Paths counts how often packets to a peer that was reached went another way.
+type Paths struct {
+	ToRelay  uint64 `json:"to_relay"`  // moves to relays, or to others
+	ToDirect uint64 `json:"to_direct"` // moves back
 }
 
 // Members counts the other nodes.
@@ -171,6 +178,13 @@ type Traffic struct {
 	Bytes   uint64 `json:"bytes"`
 }
 
+// How packets reach a peer.
+const (
+	PathUDP   = "udp"   // straight
+	PathRelay = "relay" // through other nodes
+	PathNone  = "none"  // not at all
+)
+
 // Peer states.
 const (
 	StateUp      = "up"      // packets flow
@@ -187,8 +201,8 @@ type Peer struct {
 	State    string         `json:"state"`
 	Reason   string         `json:"reason,omitempty"` // why it is not up
 	Since    time.Time      `json:"since,omitzero"`
-	Path     string         `json:"path"` // udp, relay or none
-	Via      string         `json:"via"`  // name of the relay
+	Path     string         `json:"path"` // PathUDP, PathRelay or PathNone
+	Via      string         `json:"via"`  // names of the relays
 	Endpoint string         `json:"endpoint"`
 	SeesUs   string         `json:"sees_us"` // our endpoint as the peer sees it
 	RTT      int64          `json:"rtt_us"`
@@ -209,7 +223,11 @@ type Peer struct {
 
 	Version string   `json:"version,omitempty"`       // of its weft; none: an older build, or no session yet
 	Skew    *int64   `json:"clock_skew_ms,omitempty"` // its clock less ours; none: not known
-	Tried   []string `json:"tried,omitempty"`         // what was tried without success
+	Tried   []string `json:"tried,omitempty"`         // what was tried without success, to reach it straight
+
+	Relays    []string  `json:"relays,omitempty"` // names of the relays, in the order in which packets pass them
+	Why       string    `json:"why,omitempty"`    // why packets take this path
+	PathSince time.Time `json:"path_since,omitzero"`
 }
 
 // Route is one prefix of the overlay and who owns it.

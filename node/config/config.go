@@ -106,6 +106,7 @@ type Config struct {
 	Encryption  bool
 	Cipher      encap.Cipher  // of packets; 0: what this CPU does best, and the peer's
 	Rekey       time.Duration // age at which keys are replaced
+	Relay       Relay
 	Lease       time.Duration // how long the claim of a node that is away is kept
 	SecretFile  string
 	Authority   string // file with the public key of the authority; empty: none
@@ -143,7 +144,7 @@ func Default() Config {
 	}
 	return Config{
 		Name: name, Network: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")}, Subnet: Subnet{Auto: true},
-		SubnetSize: [2]int{24, 64}, Listen: fmt.Sprintf(":%d", DefaultPort), Encryption: true, Rekey: defaultRekey, Lease: mesh.DefaultLease,
+		SubnetSize: [2]int{24, 64}, Listen: fmt.Sprintf(":%d", DefaultPort), Encryption: true, Rekey: defaultRekey, Relay: RelayAllow, Lease: mesh.DefaultLease,
 		SecretFile: DefaultSecretFile, Device: DefaultDevice, Driver: tun.DriverAuto, StateDir: DefaultStateDir,
 		RunDir: DefaultRunDir, Metrics: DefaultMetrics, LogLevel: slog.LevelInfo, LogFormat: "text", Offload: defaultOffload(),
 		Forwarding: true, Firewall: true,

@@ -71,6 +71,7 @@ var badConfigurations = map[string]struct {
 	"lease too long":          {"lease: 8761h\n", []string{"line 1", "lease", "8761h"}},
 	"lease without a unit":    {"lease: 24\n", []string{"line 1", "lease", "24", "such as 24h"}},
 	"rekey without a unit":    {"rekey: 120\n", []string{"line 1", "rekey", "120", "such as 2m"}},
+	"bad relay":               {"relay: maybe\n", []string{"line 1", "relay", "maybe", "allow, refuse or prefer"}},
 	"bad mtu":                 {"mtu: 100\n", []string{"100", "1280"}},
 	"bad device":              {"device: a/b\n", []string{"a/b"}},
 	"long device":             {"device: abcdefghijklmnop\n", []string{"15"}},

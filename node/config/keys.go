@@ -70,6 +70,7 @@ var keys = []*Key{
 	single("cipher", "of packets: auto (what the CPUs of both ends do best), aes-256-gcm or chacha20-poly1305", setCipher, func(c *Config) string { return cipherText(c.Cipher) }).propose("auto", "aes-256-gcm", "chacha20-poly1305"),
 	live(single("rekey", "age at which a session's keys are replaced: 5s to 1h", setRekey, func(c *Config) string { return durationText(c.Rekey) })),
 	live(single("lease", "how long the claim of a node that is away is kept, and the node is called: 1m to 8760h", setLease, func(c *Config) string { return durationText(c.Lease) })),
+	live(single("relay", "packets between nodes that do not reach each other: allow (pass them on), refuse, or prefer (send by relays, too)", setRelay, func(c *Config) string { return string(c.Relay) })).propose(Texts(relays)...),
 	live(flag("clear_on_public", "with encryption off: packets may travel in clear to and from public addresses, too", func(c *Config) *bool { return &c.ClearOnPublic })),
 	live(text("secret_file", "file with the cluster secret", func(c *Config) *string { return &c.SecretFile })),
 	optional("authority", "file with the public key of the authority whose certificates alone are taken (default: none)", func(c *Config) *string { return &c.Authority }),

@@ -66,6 +66,8 @@ func drawValues(t *rapid.T, key string) []string {
 		return one("auto", "aes-256-gcm", "chacha20-poly1305")
 	case "lease":
 		return one("1m", "24h", "90m", "8760h", "1m0.5s")
+	case "relay":
+		return one("allow", "refuse", "prefer")
 	case "rekey":
 		return one("5s", "90s", "2m", "1h", "7.5s")
 	case "mtu":

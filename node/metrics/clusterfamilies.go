@@ -16,6 +16,9 @@ var clusterFamilies = []*Family{
 	gauge("weft_sessions", "Peers with keys in force.", one(sessions)),
 	gauge("weft_refused_nodes", "Nodes that were refused for another secret or setting within the last 10 minutes; 32 at most.",
 		one(func(s *api.Status) int { return len(s.Node.Refused) })),
+	gauge("weft_paths", "Other nodes, by how packets reach them: straight (udp), through others (relay), not at all (none).", collectPaths, "path"),
+	counter("weft_path_moves_total", "Times that packets to a peer which was reached went another way: through other nodes, or through others than before (relay), and back (udp).",
+		collectMoves, "to"),
 	counter("weft_streams_total", "TCP connections to the port, by what became of them.", collectStreams, "outcome"),
 	counter("weft_initiations_total", "Handshakes that others began, by what became of them: a response (answered), under load a request to prove the address (cookie). Those that got nothing are in weft_drops_total.",
 		collectHandshakes, "outcome"),
@@ -30,6 +33,21 @@ func collectMembers(s *api.Status, e emit) {
 	e(float64(m.Alive), "alive")
 	e(float64(m.Left), "left")
 	e(float64(m.Known-m.Alive-m.Left), "dead")
+}
+
+func collectPaths(s *api.Status, e emit) {
+	count := map[string]int{}
+	for i := range s.Peers {
+		count[s.Peers[i].Path]++
+	}
+	for _, path := range []string{api.PathUDP, api.PathRelay, api.PathNone} {
+		e(float64(count[path]), path)
+	}
+}
+
+func collectMoves(s *api.Status, e emit) {
+	e(float64(s.Node.Paths.ToRelay), api.PathRelay)
+	e(float64(s.Node.Paths.ToDirect), api.PathUDP)
 }
 
 func collectSeeds(s *api.Status, e emit) {

@@ -58,8 +58,8 @@ func peerWays(counts func(*api.Peer) (out, in uint64)) func(*api.Peer, emit) {
 
 func collectPath(p *api.Peer, e emit) {
 	up := p.State == api.StateUp
-	e(truth(up && p.Path == "udp"), "udp")
-	e(truth(up && p.Path == "relay"), "relay")
+	e(truth(up && p.Path == api.PathUDP), "udp")
+	e(truth(up && p.Path == api.PathRelay), "relay")
 	e(truth(!up), "down")
 }
 
