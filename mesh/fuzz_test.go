@@ -114,6 +114,9 @@ func FuzzSignedClaim(f *testing.F) {
 	f.Add(body)
 	f.Add(append(bytes.Clone(body), 0xff))
 	id := testIdentity("a")
+	heir := testContent()
+	heir.Predecessors = []Predecessor{bequeath(testIdentity("c"), id.Fingerprint())}
+	f.Add(mustSign(f, "a", heir).raw[signatureLen:])
 	other := testContent()
 	other.Subnets, other.Routes, other.Cut = []netip.Prefix{subnetOf(2)}, nil, nil
 	b := mustSign(f, "b", other)
@@ -121,6 +124,9 @@ func FuzzSignedClaim(f *testing.F) {
 		c, err := DecodeClaim(append(id.Sign(signedBytes(body)), body...))
 		if err != nil {
 			return
+		}
+		for _, p := range c.Predecessors[min(1, len(c.Predecessors)):] {
+			t.Errorf("%s has signed nothing", p.ID().Short())
 		}
 		if c.Keys.Sign != id.Public().Sign {
 			t.Fatal("the claim is of another key than it is signed with")
@@ -185,8 +191,8 @@ func FuzzSeed(f *testing.F) {
 func FuzzStateFiles(f *testing.F) {
 	c := mustSign(f, "a", testContent())
 	peers, err := json.Marshal(peersRecord{Version: fileVersion, Peers: []peerRecord{
-		{ID: c.id.String(), Name: c.Name, Observed: c.Endpoints, Claim: c.raw}, {ID: testIdentity("b").Fingerprint().String()},
-	}})
+		{ID: c.id.String(), Name: c.Name, Observed: c.Endpoints, Claim: c.raw, Seen: lawsNow}, {ID: testIdentity("b").Fingerprint().String(), Heard: true},
+	}, Dropped: []dropRecord{{testIdentity("c").Fingerprint().String(), 7, lawsNow}}})
 	if err != nil {
 		f.Fatal(err)
 	}
