@@ -152,12 +152,23 @@ func exampleCluster(t *testing.T) *cluster.Cluster {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if i == 1 {
+			certifyForDays(t, c, n)
+		}
 		if err := n.Up("--metrics", fmt.Sprintf("10.244.%d.1:9339", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	awaitAll(t, c)
 	return c
+}
+
+// certifyForDays gives a node a certificate that ends within a week.
+func certifyForDays(t *testing.T, c *cluster.Cluster, n *cluster.Node) {
+	t.Helper()
+	o := &operator{Cluster: c, key: filepath.Join(n.Dir(), "authority.key"), public: filepath.Join(n.Dir(), "authority.pub")}
+	o.weft(t, n, "authority", "new", "--key", o.key, "--public", o.public)
+	configure(t, n, "certificate", o.certify(t, n, "--days", "5"))
 }
 
 func TestEveryPanelHasDataAndAlertsComeWithTheirCausesInARealPrometheus(t *testing.T) {
@@ -178,6 +189,7 @@ func TestEveryPanelHasDataAndAlertsComeWithTheirCausesInARealPrometheus(t *testi
 			t.Errorf("%s has %d series in a healthy cluster (%v)", name, n, err)
 		}
 	}
+	due["WeftCertificateEnds"] = alerts["WeftCertificateEnds"]
 	causeAlerts(t, c)
 	p.await(due)
 	p.await(panelQueries(t))
