@@ -61,7 +61,7 @@ func (r *Router) turnsAway(p *peer, from encap.Endpoint) bool {
 
 // leave takes p's direct link down if its endpoint is barred by now.
 func (r *Router) leave(p *peer) {
-	if p.link.up {
+	if p.link.Up() {
 		if why := r.bars(p.at().Addr); why != "" {
 			r.loseDirect(p, why, r.now())
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/router/alive"
 )
 
 // The direct link of a peer: calls and probes of its endpoints. Where the session lives, and the path is relayed, probes under its keys
@@ -25,7 +26,7 @@ const (
 // probeDirect sends a probe on the direct link.
 func (r *Router) probeDirect(p *peer, now time.Time) {
 	id := p.probes.next(now)
-	p.meter.sent(id, now)
+	p.meter.Sent(id, now)
 	r.sendProbe(p, encap.Probe, p.at(), id)
 }
 
@@ -53,7 +54,7 @@ func (r *Router) callPeer(p *peer, now time.Time) {
 		}
 		return
 	}
-	first := p.link.calls == 1
+	first := p.link.Calls() == 1
 	if first && len(candidates) > 1 {
 		candidates = candidates[:1]
 	}
@@ -87,9 +88,9 @@ func (r *Router) loseDirect(p *peer, reason string, now time.Time) {
 
 // dropDirect takes the direct link down; its first call follows after delay.
 func (r *Router) dropDirect(p *peer, reason string, delay time.Duration, now time.Time) {
-	p.link.fall(now, delay)
+	p.link.Fall(now, delay)
 	r.touch(p)
-	p.fault, p.rtt, p.meter = reason, 0, lossMeter{}
+	p.fault, p.rtt, p.meter = reason, 0, alive.LossMeter{}
 	if old := p.direct.Load(); old != nil && old.up {
 		p.last = old.endpoint.Addr
 		p.direct.Store(&direct{endpoint: old.endpoint, lanes: old.lanes})
@@ -118,10 +119,10 @@ func (r *Router) heardFrom(p *peer, from encap.Endpoint, shown proof) {
 func (r *Router) heardDirect(p *peer, from encap.Endpoint, shown proof) {
 	old := p.at()
 	switch {
-	case !p.link.up && p.isUp() && shown == heard:
+	case !p.link.Up() && p.isUp() && shown == heard:
 		r.tryDirect(p, from)
 		return
-	case !p.link.up:
+	case !p.link.Up():
 		r.rise(p, from)
 	case old == from:
 	case old.Addr == from.Addr && (shown == concluded || !old.Local.IsValid()):
@@ -151,9 +152,9 @@ func (r *Router) tryDirect(p *peer, from encap.Endpoint) {
 // rise makes a direct link of an endpoint, from which the peer was heard.
 func (r *Router) rise(p *peer, from encap.Endpoint) {
 	now := r.now()
-	p.link.rise()
+	p.link.Rise()
 	p.tried, p.fault = nil, ""
-	p.meter.began(now)
+	p.meter.Began(now)
 	r.lead(p, from)
 	r.links.dirty, p.relay.stale = true, true
 	if !p.isUp() {

@@ -63,5 +63,5 @@ func (r *Router) takeFarewell(p *peer, kind encap.ControlKind) {
 	}
 	p.pausing = true
 	r.suspend(p)
-	p.watch().hope(r.now())
+	p.watch().Hope(r.now())
 }

@@ -76,7 +76,7 @@ func FuzzControl(f *testing.F) {
 		check(t, err)
 		b.router.handleControl(message{typ: h.Type, from: b.from(a), frame: frame, binding: b.router.indexes.lookup(h.Index)})
 		farewell := encap.ControlKind(kind) == encap.Goodbye
-		if up := b.known(a).link.up; up == farewell {
+		if up := b.known(a).link.Up(); up == farewell {
 			t.Errorf("after a frame of kind %d the path is up: %v", kind, up)
 		}
 	})

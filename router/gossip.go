@@ -36,7 +36,7 @@ func (r *Router) sendGossip(to trust.Fingerprint, at []netip.AddrPort, packet []
 		if path := p.path.Load(); path != nil {
 			body := append(append(make([]byte, 0, len(packet)+len(r.cfg.Boot)), r.cfg.Boot[:]...), packet...)
 			r.sendControl(p, encap.Gossip, body, path.endpoint)
-			p.watch().hope(r.now())
+			p.watch().Hope(r.now())
 			r.touch(p)
 			return
 		}

@@ -70,8 +70,8 @@ func shake(t testing.TB, a, b *side) {
 	handshake(t, a, b)
 	pa, pb := a.known(b), b.known(a)
 	b.router.confirm(b.router.indexes.lookup(pa.session.Current().RemoteIndex))
-	pa.link.rise()
-	pb.link.rise()
+	pa.link.Rise()
+	pb.link.Rise()
 	a.lead(b, encap.Endpoint{Addr: b.endpoint().Addr, Local: a.endpoint().Addr.Addr()})
 	b.lead(a, encap.Endpoint{Addr: a.endpoint().Addr, Local: b.endpoint().Addr.Addr()})
 }

@@ -83,7 +83,7 @@ func (r *Router) directLinks() []linkstate.Link {
 	list := make([]linkstate.Link, 0, len(r.peers))
 	for _, p := range r.peers {
 		if p.isMeasured() {
-			list = append(list, linkstate.Link{Peer: p.id, RTT: p.rtt, Loss: p.meter.surely(), Up: true})
+			list = append(list, linkstate.Link{Peer: p.id, RTT: p.rtt, Loss: p.meter.Surely(), Up: true})
 		}
 	}
 	return list
@@ -98,7 +98,7 @@ func (p *peer) knowsRelays() bool {
 
 // sendLinkState sends a message of the engine by the direct link that it is for.
 func (r *Router) sendLinkState(m linkstate.Message) {
-	if p := r.peers[m.To]; p != nil && p.link.up && p.knowsRelays() {
+	if p := r.peers[m.To]; p != nil && p.link.Up() && p.knowsRelays() {
 		r.sendControl(p, encap.LinkState, m.Body, p.at())
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/router/alive"
 )
 
 // probeLog remembers when the latest probes were sent, for the round trip time.
@@ -124,8 +125,8 @@ func (r *Router) takeRoundTrip(p *peer, id uint64, from encap.Endpoint, rtt time
 		r.takeRelayedReply(p, id, rtt, now)
 		return
 	}
-	p.rtt = smooth(p.rtt, rtt)
-	p.meter.answered(id)
+	p.rtt = alive.Smooth(p.rtt, rtt)
+	p.meter.Answered(id)
 }
 
 // noteSeenAs notes where the peer sees us, by a frame that came from an endpoint; its Local is our address that the peer addressed. Where
@@ -192,11 +193,11 @@ func (r *Router) announce() {
 	}
 	r.schedule.touchAll()
 	for _, p := range r.peers {
-		if p.link.up {
+		if p.link.Up() {
 			r.lead(p, encap.Endpoint{Addr: p.at().Addr})
 			r.probeDirect(p, r.now())
 		} else {
-			p.link.callSoon(r.now())
+			p.link.CallSoon(r.now())
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/linkstate"
+	"github.com/weftnet/weft/router/alive"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -22,12 +23,12 @@ import (
 
 // relayPath is a peer's path through relays: what is in use, and what stands ready.
 type relayPath struct {
-	watch  link                // of the path while it is relayed, from end to end
+	watch  alive.Link          // of the path while it is relayed, from end to end
 	rtt    time.Duration       // of it, smoothed; before the first answer what link state makes of it
 	heard  time.Time           // when a probe was answered that went along the route in use
 	first  uint64              // the first probe that did
 	names  []trust.Fingerprint // of the relays in use; nil: the path is not relayed
-	failed failures
+	failed alive.Failures
 
 	choice linkstate.Choice
 	seen   uint64    // the generation of link state that the choice knows
@@ -40,16 +41,16 @@ type relayPath struct {
 // stepPath lets the watches of a peer act, and then its choice, which goes by what they found.
 func (r *Router) stepPath(p *peer, now time.Time) {
 	carried := r.at(p.carried.Load())
-	switch p.link.step(now, r.at(p.heard.Load()), carried, p.rtt) {
-	case probe:
+	switch p.link.Step(now, r.at(p.heard.Load()), carried, p.rtt) {
+	case alive.Probe:
 		r.probeDirect(p, now)
-	case call:
+	case alive.Call:
 		r.callPeer(p, now)
-	case declare:
+	case alive.Declare:
 		r.declare(p, now)
 	}
 	r.measure(p, now, carried)
-	if p.relay.watch.up {
+	if p.relay.watch.Up() {
 		r.stepRelayed(p, now, carried)
 	}
 	if r.mustChoose(p, now) {
@@ -60,12 +61,12 @@ func (r *Router) stepPath(p *peer, now time.Time) {
 // duePath is how long after now stepPath will have nothing to do.
 func (r *Router) duePath(p *peer, now time.Time) time.Duration {
 	carried := r.at(p.carried.Load())
-	due := p.link.due(now, r.at(p.heard.Load()), carried, p.rtt)
+	due := p.link.Due(now, r.at(p.heard.Load()), carried, p.rtt)
 	if p.isMeasured() {
-		due = sooner(due, p.meter.due(now, carried))
+		due = sooner(due, p.meter.Due(now, carried))
 	}
-	if p.relay.watch.up {
-		due = sooner(due, p.relay.watch.due(now, p.relay.heard, carried, p.relay.rtt))
+	if p.relay.watch.Up() {
+		due = sooner(due, p.relay.watch.Due(now, p.relay.heard, carried, p.relay.rtt))
 	}
 	if !p.relay.again.IsZero() {
 		due = sooner(due, p.relay.again)
@@ -81,7 +82,7 @@ func sooner(a, b time.Time) time.Time {
 }
 
 // watch is what watches the present path.
-func (p *peer) watch() *link {
+func (p *peer) watch() *alive.Link {
 	if p.isRelayed() {
 		return &p.relay.watch
 	}
@@ -113,35 +114,35 @@ type fitness struct {
 // fitness is that of the direct link. A peer that pauses does so on every way.
 func (p *peer) fitness(now time.Time) fitness {
 	return fitness{
-		up:     p.link.up && (p.pausing || !p.link.spare || !p.link.ailing(now, p.rtt)),
-		missed: p.link.burst > 0,
+		up:     p.link.Up() && (p.pausing || !p.link.Spare || !p.link.Ailing(now, p.rtt)),
+		missed: p.link.Missing(),
 	}
 }
 
 // choose asks the choice of p, and makes what it says p's path.
 func (r *Router) choose(p *peer, now time.Time) {
 	w, e := &p.relay, r.links.engine
-	w.failed.expire(now)
+	w.failed.Expire(now)
 	w.seen, w.asked, w.stale, w.told = e.Generation(), now, false, p.fitness(now)
 	best, second, _ := e.Routes(p.id)
 	cost, _ := e.Direct(p.id)
 	d := w.choice.Decide(now, linkstate.Options{
 		DirectUp: w.told.up, DirectMissed: w.told.missed, DirectCost: cost, Best: best, Second: second,
 		Cost:  func(relays []trust.Fingerprint) (time.Duration, bool) { return e.Cost(p.id, relays) },
-		Alive: w.failed.spare, Prefer: r.relaying.Load().Prefer,
+		Alive: w.failed.Spare, Prefer: r.relaying.Load().Prefer,
 	})
-	w.again = w.failed.next(d.Next)
+	w.again = w.failed.Next(d.Next)
 	why := d.Why
-	if !p.link.up && p.fault != "" {
+	if !p.link.Up() && p.fault != "" {
 		why = "the direct path is down: " + p.fault
 	}
 	switch {
-	case d.Relayed && p.isUp() && p.session.Current() != nil && w.failed.spare(d.Route.Relays) && r.goThrough(p, d.Route, why, now):
-	case p.link.up:
+	case d.Relayed && p.isUp() && p.session.Current() != nil && w.failed.Spare(d.Route.Relays) && r.goThrough(p, d.Route, why, now):
+	case p.link.Up():
 		r.goStraight(p, d.Why, now)
 	case p.isUp():
 		r.takeDown(p, r.whyDown(p), now)
-		p.link.callSoon(now)
+		p.link.CallSoon(now)
 	}
 	if p.isUp() {
 		p.why = why
@@ -163,7 +164,7 @@ func (r *Router) makeReady(p *peer, best, second linkstate.Route, now time.Time)
 	had, spares := p.route.Load() != nil, 0
 	var ready *route
 	for _, x := range []linkstate.Route{best, second} {
-		if len(x.Relays) == 0 || !w.failed.spare(x.Relays) || slices.Equal(x.Relays, w.names) {
+		if len(x.Relays) == 0 || !w.failed.Spare(x.Relays) || slices.Equal(x.Relays, w.names) {
 			continue
 		}
 		spares++
@@ -177,9 +178,9 @@ func (r *Router) makeReady(p *peer, best, second linkstate.Route, now time.Time)
 	if !p.isRelayed() {
 		r.reroute(p, ready)
 	}
-	p.link.spare, w.watch.spare = spares > 0 || p.isRelayed(), spares > 0 || w.told.up
+	p.link.Spare, w.watch.Spare = spares > 0 || p.isRelayed(), spares > 0 || w.told.up
 	if !had && ready != nil && !p.isUp() && !p.away {
-		p.link.callSoon(now)
+		p.link.CallSoon(now)
 	}
 }
 
@@ -211,7 +212,7 @@ func (r *Router) goThrough(p *peer, x linkstate.Route, why string, now time.Time
 		return false
 	}
 	w.names, w.heard, w.first, w.rtt = slices.Clone(x.Relays), time.Time{}, p.probes.last+1, x.Cost
-	w.watch.rise()
+	w.watch.Rise()
 	wasUp := p.isUp()
 	r.reroute(p, next)
 	r.follow(p, p.relayedAt)
@@ -223,7 +224,7 @@ func (r *Router) goThrough(p *peer, x linkstate.Route, why string, now time.Time
 	via := r.viaText(w.names)
 	r.log.Warn("router.path.relayed", "peer", p.config.Name, "id", p.id.Short(), "via", via, "reason", why)
 	r.emit(Event{Kind: PathRelayed, Peer: p.id, Name: p.config.Name, Reason: why})
-	if w.watch.doubt(now) == probe {
+	if w.watch.Doubt(now) == alive.Probe {
 		r.sendProbe(p, encap.Probe, p.relayedAt, p.probes.next(now))
 	}
 	return true
@@ -250,7 +251,7 @@ func (r *Router) goStraight(p *peer, why string, now time.Time) {
 // stop ends the use of a route.
 func (w *relayPath) stop() {
 	w.names, w.rtt = nil, 0
-	w.watch.fall(time.Time{}, 0)
+	w.watch.Fall(time.Time{}, 0)
 }
 
 // raised tells that a peer which was down is up.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/router/alive"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -32,24 +33,24 @@ type peer struct {
 
 	slot   slot // when it is stepped next
 	config PeerConfig
-	link   link           // the watch of the direct link
-	rtt    time.Duration  // of the direct link, smoothed; 0: none yet
-	meter  lossMeter      // of its losses
-	relay  relayPath      // the path through relays
-	sizing sizing         // what its paths carry
-	probes probeLog       // probes sent and not yet answered
-	skew   time.Duration  // how far its clock is ahead of ours, by its latest probe
-	seenAs netip.AddrPort // where the peer says that it sees us
-	lanes  uint8          // that frames to it may travel in
-	tried  []Attempt      // endpoints called without success since the direct link was lost
-	reason string         // why the peer is down
-	since  time.Time      // of the present state
-	fault  string         // why the direct link is down; empty while it is up
-	why    string         // why the path is the present one
-	pathed time.Time      // since when it is
-	asking time.Time      // when an endpoint that the peer was heard from was asked last, whether it is reached there
-	last   netip.AddrPort // where it was reached last
-	away   bool           // it said goodbye, and has not been heard since
+	link   alive.Link      // the watch of the direct link
+	rtt    time.Duration   // of the direct link, smoothed; 0: none yet
+	meter  alive.LossMeter // of its losses
+	relay  relayPath       // the path through relays
+	sizing sizing          // what its paths carry
+	probes probeLog        // probes sent and not yet answered
+	skew   time.Duration   // how far its clock is ahead of ours, by its latest probe
+	seenAs netip.AddrPort  // where the peer says that it sees us
+	lanes  uint8           // that frames to it may travel in
+	tried  []Attempt       // endpoints called without success since the direct link was lost
+	reason string          // why the peer is down
+	since  time.Time       // of the present state
+	fault  string          // why the direct link is down; empty while it is up
+	why    string          // why the path is the present one
+	pathed time.Time       // since when it is
+	asking time.Time       // when an endpoint that the peer was heard from was asked last, whether it is reached there
+	last   netip.AddrPort  // where it was reached last
+	away   bool            // it said goodbye, and has not been heard since
 
 	suspended bool      // packets to it wait until it has new keys
 	pausing   bool      // it said that it pauses, and has not been heard since
@@ -161,14 +162,14 @@ func (r *Router) peer(id trust.Fingerprint, cfg PeerConfig) *peer {
 	if p == nil {
 		p = &peer{id: id, number: id.Number(), since: r.now(), reason: "not called yet", lanes: uint8(len(r.lanes))}
 		p.relayedAt = encap.RelayedEndpoint(p.number)
-		p.link, p.relay.watch = newLink(r.timing, r.jitter), newLink(r.timing, r.jitter)
+		p.link, p.relay.watch = alive.NewLink(r.timing.alive(), r.jitter), alive.NewLink(r.timing.alive(), r.jitter)
 		p.session = r.newSession(p, cfg.Keys)
 		r.peers[id] = p
 		r.schedule.add(p)
 	}
 	r.touch(p)
 	if !slices.Equal(p.config.Endpoints, cfg.Endpoints) {
-		p.link.callSoon(r.now())
+		p.link.CallSoon(r.now())
 		p.tried = nil
 	}
 	p.config = cfg
@@ -196,7 +197,7 @@ func (r *Router) forget(id trust.Fingerprint, p *peer) {
 // candidates lists where to call the peer straight: where it was reached last, then what its claim and others say.
 func (p *peer) candidates() []encap.Endpoint {
 	var list []encap.Endpoint
-	if p.link.up {
+	if p.link.Up() {
 		list = append(list, p.at())
 	} else if p.last.IsValid() {
 		list = append(list, encap.Endpoint{Addr: p.last})

@@ -14,7 +14,6 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 		"RelayFrames": RelayFrames, "relayBurst": relayBurst, "resumePause": resumePause, "answerPause": answerPause, "foreignGrace": foreignGrace,
 		"Timing.Busy": timing.Busy, "Timing.Idle": timing.Idle, "Timing.Answer": timing.Answer, "Timing.Burst": timing.Burst,
 		"Timing.Gap": timing.Gap, "Timing.CallMin": timing.CallMin, "Timing.CallMax": timing.CallMax,
-		"Timing.HastyAnswer": timing.HastyAnswer, "Timing.Hasty": timing.Hasty, "failedFor": failedFor, "failedMost": failedMost,
-		"meterBusy": meterBusy, "meterNew": meterNew, "meterIdle": meterIdle, "meterSpan": meterSpan,
+		"Timing.HastyAnswer": timing.HastyAnswer, "Timing.Hasty": timing.Hasty,
 	})
 }

@@ -118,13 +118,13 @@ func (p *peer) mayResume(now time.Time) bool {
 
 // isKnownAt reports whether the peer was reached there last, or is said to listen there.
 func (p *peer) isKnownAt(at netip.AddrPort) bool {
-	return p.link.up && p.at().Addr == at || p.last == at || p.relayedAt.Addr == at || slices.Contains(p.config.Endpoints, at)
+	return p.link.Up() && p.at().Addr == at || p.last == at || p.relayedAt.Addr == at || slices.Contains(p.config.Endpoints, at)
 }
 
 // endpointAt returns the first endpoint of the peer that has the address.
 func (p *peer) endpointAt(addr netip.Addr) (netip.AddrPort, bool) {
 	switch behind := p.relayedAt.Addr; {
-	case p.link.up && p.at().Addr.Addr() == addr:
+	case p.link.Up() && p.at().Addr.Addr() == addr:
 		return p.at().Addr, true
 	case behind.Addr() == addr:
 		return behind, true

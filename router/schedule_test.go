@@ -180,7 +180,7 @@ func crowd(b *testing.B, peers int) *Router {
 	}
 	r.setTable(t)
 	for _, p := range r.peers {
-		p.link.rise()
+		p.link.Rise()
 		p.heard.Store(r.clock())
 		p.probes.rekeyed = r.now().Add(time.Hour) // there are no keys to be replaced
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/pmtu"
+	"github.com/weftnet/weft/router/alive"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -94,7 +95,7 @@ func (p *peer) pathStatus(s *PeerStatus, r *Router) {
 		return
 	}
 	s.Why, s.Pathed = p.why, p.pathed
-	if p.link.up {
+	if p.link.Up() {
 		s.Last = p.at().Addr
 	}
 	if path.route == nil {
@@ -124,7 +125,7 @@ func (s *PeerStatus) Path() string {
 // Doubt makes the router probe a peer at once: something outside hints that it may be gone.
 func (r *Router) Doubt(id trust.Fingerprint) {
 	_ = r.call(func() { // a router that has stopped doubts nobody
-		if p := r.peers[id]; p != nil && p.isUp() && p.watch().doubt(r.now()) == probe {
+		if p := r.peers[id]; p != nil && p.isUp() && p.watch().Doubt(r.now()) == alive.Probe {
 			r.probePath(p, r.now())
 		}
 	})

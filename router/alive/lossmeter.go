@@ -1,16 +1,16 @@
-package router
+package alive
 
 import (
 	"math"
 	"time"
 )
 
-// lossMeter estimates the share of probes of a direct link that get lost, there or back, as a moving average. It is deterministic: time comes
+// LossMeter estimates the share of probes of a direct link that get lost, there or back, as a moving average. It is deterministic: time comes
 // in. The zero value has seen nothing.
 //
 // A link that carries traffic in both directions is hardly probed by its watch, and an idle one every 15 s; so the meter asks for probes of
 // its own, due when none was sent for a while. What the average has seen of an idle link may be an hour old, which is what can be had.
-type lossMeter struct {
+type LossMeter struct {
 	loss    float64 // 0 to 1
 	seen    int     // probes that count in loss; meterSpan at most
 	last    time.Time
@@ -35,17 +35,17 @@ const (
 	meterIdle = time.Minute
 )
 
-// began starts the average anew, for a link that has come up.
-func (m *lossMeter) began(now time.Time) { *m = lossMeter{seen: meterPrior, last: now} }
+// Began starts the average anew, for a link that has come up.
+func (m *LossMeter) Began(now time.Time) { *m = LossMeter{seen: meterPrior, last: now} }
 
-// sent notes a probe.
-func (m *lossMeter) sent(id uint64, now time.Time) {
+// Sent notes a probe.
+func (m *LossMeter) Sent(id uint64, now time.Time) {
 	m.last = now
 	m.waiting = append(m.waiting, waitingProbe{id, now})
 }
 
-// answered notes the answer to a probe.
-func (m *lossMeter) answered(id uint64) {
+// Answered notes the answer to a probe.
+func (m *LossMeter) Answered(id uint64) {
 	for i := range m.waiting {
 		if m.waiting[i].id == id {
 			m.waiting = append(m.waiting[:i], m.waiting[i+1:]...)
@@ -55,8 +55,8 @@ func (m *lossMeter) answered(id uint64) {
 	}
 }
 
-// expire counts the probes as lost whose answer has taken longer than patience.
-func (m *lossMeter) expire(now time.Time, patience time.Duration) {
+// Expire counts the probes as lost whose answer has taken longer than patience.
+func (m *LossMeter) Expire(now time.Time, patience time.Duration) {
 	n := 0
 	for n < len(m.waiting) && now.Sub(m.waiting[n].sent) >= patience {
 		m.count(1)
@@ -66,19 +66,19 @@ func (m *lossMeter) expire(now time.Time, patience time.Duration) {
 }
 
 // count takes one probe into the average: 1 for a lost one, 0 for another.
-func (m *lossMeter) count(lost float64) {
+func (m *LossMeter) count(lost float64) {
 	m.seen = min(m.seen+1, meterSpan)
 	m.loss += (lost - m.loss) / float64(m.seen)
 }
 
-// surely is the share that the link loses at least, as far as so few probes can tell: the average less its standard error. Links that are
+// Surely is the share that the link loses at least, as far as so few probes can tell: the average less its standard error. Links that are
 // alike shall not look different by chance, for paths would be moved for it.
-func (m *lossMeter) surely() float64 {
+func (m *LossMeter) Surely() float64 {
 	return max(0, m.loss-math.Sqrt(m.loss*(1-m.loss)/meterSpan))
 }
 
-// due is when the meter wants a probe, if none is sent before for another reason. carried is when data came or went last.
-func (m *lossMeter) due(now, carried time.Time) time.Time {
+// Due is when the meter wants a probe, if none is sent before for another reason. carried is when data came or went last.
+func (m *LossMeter) Due(now, carried time.Time) time.Time {
 	switch {
 	case !carried.IsZero() && now.Sub(carried) < meterBusy:
 		return m.last.Add(meterBusy)
@@ -88,22 +88,8 @@ func (m *lossMeter) due(now, carried time.Time) time.Time {
 	return m.last.Add(meterIdle)
 }
 
-// isMeasured reports whether link state wants to know how good the direct link to a peer is.
-func (p *peer) isMeasured() bool { return p.link.up && p.knowsRelays() }
-
-// measure lets the meter of a peer's direct link act.
-func (r *Router) measure(p *peer, now, carried time.Time) {
-	if !p.isMeasured() {
-		return
-	}
-	p.meter.expire(now, max(r.timing.Answer, 3*p.rtt))
-	if !now.Before(p.meter.due(now, carried)) {
-		r.probeDirect(p, now)
-	}
-}
-
-// smooth takes a measured round trip into the average of those before; 0: there was none (RFC 6298, alpha = 1/8).
-func smooth(average, measured time.Duration) time.Duration {
+// Smooth takes a measured round trip into the average of those before; 0: there was none (RFC 6298, alpha = 1/8).
+func Smooth(average, measured time.Duration) time.Duration {
 	if average == 0 {
 		return measured
 	}

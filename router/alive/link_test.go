@@ -1,4 +1,4 @@
-package router
+package alive
 
 import (
 	"testing"
@@ -7,7 +7,7 @@ import (
 
 // linkSim drives a link with a virtual clock: answers says whether a probe sent now is answered at once.
 type linkSim struct {
-	link    link
+	link    Link
 	now     time.Time
 	heard   time.Time
 	carried time.Time
@@ -20,8 +20,8 @@ var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func newLinkSim() *linkSim {
 	s := &linkSim{now: epoch, heard: epoch}
-	s.link = newLink(Timing{}.withDefaults(), func(time.Duration) time.Duration { return 0 })
-	s.link.rise()
+	s.link = NewLink(Timing{}.WithDefaults(), func(time.Duration) time.Duration { return 0 })
+	s.link.Rise()
 	return s
 }
 
@@ -31,17 +31,17 @@ func (s *linkSim) run(d time.Duration, answers, busy func() bool) {
 		if busy() {
 			s.carried = s.now
 		}
-		switch s.link.step(s.now, s.heard, s.carried, 0) {
-		case probe:
+		switch s.link.Step(s.now, s.heard, s.carried, 0) {
+		case Probe:
 			s.probes = append(s.probes, s.now)
 			if answers() {
 				s.heard = s.now
 			}
-		case call:
+		case Call:
 			s.calls = append(s.calls, s.now)
-		case declare:
+		case Declare:
 			s.downAt = s.now
-			s.link.fall(s.now, 0)
+			s.link.Fall(s.now, 0)
 		}
 	}
 }
@@ -102,7 +102,7 @@ func TestAnyAuthenticatedFrameCountsAsAnAnswer(t *testing.T) {
 
 func TestAPeerThatIsDownIsCalledForEverWithAGrowingPause(t *testing.T) {
 	s := newLinkSim()
-	s.link.fall(s.now, 0)
+	s.link.Fall(s.now, 0)
 	s.run(10*time.Minute, never, never)
 	if len(s.calls) < 120 {
 		t.Errorf("%d calls in 10 minutes, want at least 120", len(s.calls))
@@ -115,7 +115,7 @@ func TestAPeerThatIsDownIsCalledForEverWithAGrowingPause(t *testing.T) {
 func TestDoubtStartsABurstAtOnce(t *testing.T) {
 	s := newLinkSim()
 	s.run(time.Second, always, never)
-	if s.link.doubt(s.now) != probe {
+	if s.link.Doubt(s.now) != Probe {
 		t.Fatal("doubt did not ask for a probe")
 	}
 	asked := s.now
@@ -128,16 +128,16 @@ func TestDoubtStartsABurstAtOnce(t *testing.T) {
 func TestDueNamesTheMomentOfTheNextAction(t *testing.T) {
 	s := newLinkSim()
 	for range 200 {
-		due := s.link.due(s.now, s.heard, s.carried, 0)
-		if a := s.link.step(due.Add(-time.Nanosecond), s.heard, s.carried, 0); a != nothing {
+		due := s.link.Due(s.now, s.heard, s.carried, 0)
+		if a := s.link.Step(due.Add(-time.Nanosecond), s.heard, s.carried, 0); a != Nothing {
 			t.Fatalf("action %d a nanosecond before it was due", a)
 		}
 		s.now = due
-		switch s.link.step(due, s.heard, s.carried, 0) {
-		case nothing:
+		switch s.link.Step(due, s.heard, s.carried, 0) {
+		case Nothing:
 			t.Fatal("nothing to do at the moment that was due")
-		case declare:
-			s.link.fall(due, 0)
+		case Declare:
+			s.link.Fall(due, 0)
 		}
 	}
 }

@@ -1,0 +1,14 @@
+package alive
+
+import (
+	"testing"
+
+	"github.com/weftnet/weft/trust/vectors"
+)
+
+func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
+	vectors.ReadDocument(t, "../../docs/protocol.md").CheckConstants(t, "alive", map[string]any{
+		"failedFor": failedFor, "failedMost": failedMost,
+		"meterBusy": meterBusy, "meterNew": meterNew, "meterIdle": meterIdle, "meterSpan": meterSpan,
+	})
+}
