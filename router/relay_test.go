@@ -177,6 +177,23 @@ func TestAPacketInClearGoesThroughARelayWithItsChecksumComplete(t *testing.T) {
 	}
 }
 
+func TestAFrameGoesInPartsThroughRelaysThatAreNarrow(t *testing.T) {
+	eachChain(t, tun.Joins{}, func(t *testing.T, x *chain) {
+		const narrow = 700
+		x.first().known(x.last()).fit.Store(&fit{whole: narrow, long: narrow})
+		big := x.packet(string(make([]byte, 1100)))
+		hops, got := x.carry(packet.Superpacket{Data: bytes.Clone(big)})
+		for i, trains := range hops {
+			if len(trains) != 1 || len(trains[0].frames) < 2 || trains[0].size > narrow {
+				t.Errorf("hop %d: %d trains, of frames of %d bytes", i, len(trains), trains[0].size)
+			}
+		}
+		if len(got) != 1 || !bytes.Equal(got[0].Data, big) || len(x.drops()) > 0 {
+			t.Errorf("%d packets arrived, dropped %v", len(got), x.drops())
+		}
+	})
+}
+
 func TestARelayedFrameIsTakenOnceByEachNode(t *testing.T) {
 	x := newChain(t, byHand{}, 1, tun.Joins{})
 	x.first().lane(0).outbound([]packet.Superpacket{{Data: x.packet("once")}})
