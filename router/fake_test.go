@@ -282,6 +282,13 @@ func (s *side) last(kind EventKind) (n int, e event) {
 	return n, e
 }
 
+// movedTo reports whether a path was moved to that endpoint at any time.
+func (s *side) movedTo(at netip.AddrPort) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.events, func(x event) bool { return x.Kind == PathMoved && x.Endpoint == at })
+}
+
 func (s *side) id() trust.Fingerprint { return s.local.Identity.Fingerprint() }
 
 func (s *side) endpoint() encap.Endpoint { return encap.Endpoint{Addr: s.config.Endpoints[0]} }
