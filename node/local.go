@@ -167,6 +167,7 @@ func (n *Node) updateLocal() {
 	for _, a := range list {
 		local.Endpoints = append(local.Endpoints, a.Endpoint)
 	}
+	n.router.SetCandidates(n.ownEndpoints(), local.Endpoints)
 	if n.state.advertised(list) {
 		n.router.Announce()
 	}

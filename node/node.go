@@ -315,6 +315,8 @@ func (n *Node) assemble(epoch uint64) (err error) {
 		Splice: func(from trust.Fingerprint, id uint64) { n.splicing.hear(from, id) },
 		Bars:   n.barsClear,
 
+		Callable: n.mayCall,
+
 		Admission: n.admission,
 		Gossip:    func(from trust.Fingerprint, boot trust.BootNonce, packet []byte) { n.mesh.Ingest(from, boot, packet) },
 	})
@@ -333,7 +335,7 @@ func (n *Node) assemble(epoch uint64) (err error) {
 }
 
 func (n *Node) settings() encap.Settings {
-	can := encap.CapDialBack | encap.CapSecrets | encap.CapPairGossip | encap.CapSplice | encap.CapRelay
+	can := encap.CapDialBack | encap.CapSecrets | encap.CapPairGossip | encap.CapSplice | encap.CapRelay | encap.CapCandidates
 	if n.admission.Strict() {
 		can |= encap.CapStrict
 	}

@@ -78,6 +78,8 @@ func (r *Router) handleControl(m message) {
 		r.takeSize(p, body)
 	case encap.SecretQuestion, encap.SecretReply:
 		r.takeSecret(p, kind, body)
+	case encap.Candidates:
+		r.takeOffer(p, body)
 	case encap.SpliceCall:
 		r.takeSplice(p, body)
 	case encap.LinkState:

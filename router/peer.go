@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/punch"
 	"github.com/weftnet/weft/router/alive"
 	"github.com/weftnet/weft/trust"
 )
@@ -38,6 +39,7 @@ type peer struct {
 	meter  alive.LossMeter // of its losses
 	relay  relayPath       // the path through relays
 	sizing sizing          // what its paths carry
+	punch  *punch.Engine   // its exchange of candidates; nil: none yet
 	probes probeLog        // probes sent and not yet answered
 	skew   time.Duration   // how far its clock is ahead of ours, by its latest probe
 	seenAs netip.AddrPort  // where the peer says that it sees us

@@ -57,6 +57,9 @@ type Config struct {
 	Dial func(DialMessage)
 	// Secret hears the frames of rotations, likewise.
 	Secret func(SecretMessage)
+	// Callable says whether an endpoint may be called that a peer names, by what is known of it from elsewhere. It is called from the
+	// control goroutine. nil: all are.
+	Callable func(netip.AddrPort) bool
 	// Splice hears that a peer asks for a stream to it that answers id, likewise.
 	Splice func(from trust.Fingerprint, id uint64)
 }
@@ -87,8 +90,10 @@ type Router struct {
 	dev      atomic.Pointer[attachment]
 
 	relaying atomic.Pointer[Relaying]
-	ctl      counters     // drops that control counts
-	backlog  atomic.Int64 // bytes that wait for all peers
+
+	endpoints atomic.Pointer[ownEndpoints] // nil: not told yet
+	ctl       counters                     // drops that control counts
+	backlog   atomic.Int64                 // bytes that wait for all peers
 
 	attaching sync.Mutex // orders Attach and the end, and guards past
 	past      uint64     // Unreadable of the devices before dev
@@ -111,6 +116,7 @@ type Router struct {
 	schedule schedule                    // of them, likewise
 	links    links                       // likewise
 	moves    moves
+	own      ownCandidates // likewise
 
 	purge     time.Time    // when keys under secrets that are not held are closed; zero: there are none. Likewise
 	probesMTU bool         // Config.MTUProbes, as it is now

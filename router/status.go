@@ -49,6 +49,8 @@ type PeerStatus struct {
 	Why    string              // why the path is this one, in words; empty while down
 	Pathed time.Time           // since when it is
 
+	NoDirect string // why no direct path is found to a peer that is reached through relays alone; empty: not known, or there is one
+
 	Secret trust.SecretID // that the present keys were made under
 	Offers bool           // its build takes the cluster's next secret through the session
 }
@@ -94,7 +96,7 @@ func (p *peer) pathStatus(s *PeerStatus, r *Router) {
 	if path == nil {
 		return
 	}
-	s.Why, s.Pathed = p.why, p.pathed
+	s.Why, s.Pathed, s.NoDirect = p.why, p.pathed, r.whyRelayed(p)
 	if p.link.Up() {
 		s.Last = p.at().Addr
 	}
