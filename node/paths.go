@@ -68,6 +68,6 @@ func (n *Node) pathReport(r *api.Peer, p *router.PeerStatus, claim *mesh.Claim, 
 	r.MTU = n.pathMTU(p, claim, members)
 	r.Via, r.Relays, r.Why, r.PathSince = strings.Join(p.Via, ", "), p.Via, p.Why, shown(p.Pathed)
 	if p.IsRelayed() {
-		r.Tried = n.checks.explain(*p)
+		r.Tried, r.NoDirect = n.checks.explain(*p), p.NoDirect
 	}
 }

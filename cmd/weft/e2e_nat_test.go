@@ -181,3 +181,35 @@ func TestANodeWithAPublicAddressThatItDoesNotKnowClaimsItOncePeersAgree(t *testi
 		t.Errorf("weft status lacks %q: %v\n%s", want, err, text)
 	}
 }
+
+// Two nodes behind NATs that map a socket alike for all destinations call each other at the same time, with a third one's help, and so
+// open the way; with NATs that do not, they stay relayed, and say why.
+func TestTwoBehindNATsPunchThroughOrStayRelayedAndSayWhy(t *testing.T) {
+	for name, kind := range map[string]lab.NATKind{"endpoint-independent": lab.NATEndpointIndependent, "symmetric": lab.NATSymmetric} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, 1)
+			left, _ := natNode(t, c, "left", lab.NATOptions{Kind: kind})
+			right, _ := natNode(t, c, "right", lab.NATOptions{Kind: kind})
+			startAll(t, c)
+			for n, peer := range map[*cluster.Node]string{left: "right", right: "left"} {
+				err := n.AwaitStatus(within(t, patience), func(s *api.Status) (bool, string) {
+					i := slices.IndexFunc(s.Peers, func(p api.Peer) bool { return p.Name == peer })
+					if i < 0 {
+						return false, peer + " is not known"
+					}
+					p := s.Peers[i]
+					text := fmt.Sprintf("%s is %s by %s via %s at %s: %s; %s", peer, p.State, p.Path, p.Via, p.Endpoint, p.Why, p.NoDirect)
+					if kind == lab.NATSymmetric {
+						return p.Path == "relay" && strings.Contains(p.NoDirect, "both are behind NAT"), text
+					}
+					return p.Path == "udp" && p.State == api.StateUp, text
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Logf("%+v", peerOf(t, n, peer))
+			}
+			pingAll(t, pods(t, c))
+		})
+	}
+}

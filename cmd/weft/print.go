@@ -159,6 +159,9 @@ func printPeers(w io.Writer, peers []api.Peer) error {
 		return err
 	}
 	for _, p := range peers {
+		if p.NoDirect != "" {
+			fmt.Fprintf(w, "\n%s is reached through %s: %s\n", p.Name, p.Via, p.NoDirect)
+		}
 		if p.Reason == "" {
 			continue
 		}

@@ -228,6 +228,7 @@ type Peer struct {
 	Relays    []string  `json:"relays,omitempty"` // names of the relays, in the order in which packets pass them
 	Why       string    `json:"why,omitempty"`    // why packets take this path
 	PathSince time.Time `json:"path_since,omitzero"`
+	NoDirect  string    `json:"no_direct,omitempty"` // why calls at all candidate endpoints found no direct path to a peer that is relayed
 }
 
 // Route is one prefix of the overlay and who owns it.
