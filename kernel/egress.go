@@ -12,6 +12,7 @@ type Egress struct {
 	Source    netip.Addr  // the source address that the kernel takes
 	Interface string      // that they leave by
 	MTU       UnderlayMTU // of the interface, or of the route if that has a smaller one
+	Link      UnderlayMTU // of the interface
 	Why       string      // how Source was found, for status: "source address of the default route, on eth0"
 }
 
@@ -55,7 +56,7 @@ func (h *Host) egressTo(to netip.Addr) (Egress, error) {
 	if found[0].Type == unix.RTN_LOCAL {
 		why = fmt.Sprintf("%v is an address of this host", to)
 	}
-	return Egress{Source: addrFrom(found[0].Src), Interface: l.name, MTU: smaller(l.mtu, found[0].MTU), Why: why}, nil
+	return Egress{Source: addrFrom(found[0].Src), Interface: l.name, MTU: smaller(l.mtu, found[0].MTU), Link: UnderlayMTU(l.mtu), Why: why}, nil
 }
 
 // smaller is the MTU of an interface or of a route, which is 0 if it has none of its own.

@@ -30,7 +30,7 @@ func TestEgressIsTheSourceOfTheDefaultRoute(t *testing.T) {
 	n.ip("addr add 203.0.113.7/24 dev eth1")
 	n.ip("route add default via 192.0.2.1 metric 500")
 	n.ip("route add default via 203.0.113.1 metric 100")
-	want := Egress{Source: addrs("203.0.113.7")[0], Interface: "eth1", MTU: 1400, Why: "source address of the default route, on eth1"}
+	want := Egress{Source: addrs("203.0.113.7")[0], Interface: "eth1", MTU: 1400, Link: 1400, Why: "source address of the default route, on eth1"}
 	if got := n.egress(""); got != want {
 		t.Errorf("Egress = %+v\nwant     %+v", got, want)
 	}
@@ -106,7 +106,7 @@ func TestEgressToADestination(t *testing.T) {
 	n.uplink()
 	n.ip("addr add 192.0.2.99/24 dev eth0")
 	n.ip("route add 198.51.100.0/24 via 192.0.2.1 src 192.0.2.99 mtu 1300")
-	want := Egress{Source: addrs("192.0.2.99")[0], Interface: "eth0", MTU: 1300, Why: "source address of the route to 198.51.100.5, on eth0"}
+	want := Egress{Source: addrs("192.0.2.99")[0], Interface: "eth0", MTU: 1300, Link: 1500, Why: "source address of the route to 198.51.100.5, on eth0"}
 	if got := n.egress("198.51.100.5"); got != want {
 		t.Errorf("Egress = %+v\nwant     %+v", got, want)
 	}

@@ -62,7 +62,7 @@ func (u underlay) byDefaultRoute(to netip.Addr) (Egress, bool) {
 		l := u.links[r.link]
 		if source, ok := u.source(r); ok {
 			why := fmt.Sprintf("source address of the default route, on %s", l.name)
-			return Egress{Source: source, Interface: l.name, MTU: smaller(l.mtu, r.mtu), Why: why}, true
+			return Egress{Source: source, Interface: l.name, MTU: smaller(l.mtu, r.mtu), Link: UnderlayMTU(l.mtu), Why: why}, true
 		}
 	}
 	return Egress{}, false
@@ -76,7 +76,7 @@ func (u underlay) byAddress(to netip.Addr) (Egress, bool) {
 		}
 		l := u.links[a.link]
 		why := fmt.Sprintf("there is no default route; first usable address, on %s", l.name)
-		return Egress{Source: a.prefix.Addr(), Interface: l.name, MTU: UnderlayMTU(l.mtu), Why: why}, true
+		return Egress{Source: a.prefix.Addr(), Interface: l.name, MTU: UnderlayMTU(l.mtu), Link: UnderlayMTU(l.mtu), Why: why}, true
 	}
 	return Egress{}, false
 }

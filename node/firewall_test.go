@@ -77,7 +77,7 @@ func TestTheFirewallIsToldOfTheOverlayOfOurPartOfItAndOfWhatLiesBehindUs(t *test
 		m.start()
 		want := firewall.State{
 			Device: "weft0", Network: m.cfg.Network, Routes: lans,
-			Own: []netip.Prefix{subnetOf(1), subnet6Of(1)},
+			Own: []netip.Prefix{subnetOf(1), subnet6Of(1)}, Clamp: firewall.ClampAuto,
 		}
 		within(t, 5*time.Second, "the rules are asked for", func() bool { return reflect.DeepEqual(m.firewall.state(), want) })
 		switches := m.forwarding.state()

@@ -310,10 +310,11 @@ func (n *Node) assemble(epoch uint64) (err error) {
 		Local: n.local, Boot: n.boot, Device: n.device, Port: n.port, Log: n.log, Events: n.onEvent,
 		Stamp: encap.Stamps(epoch), Partial: n.config().Offload.Partial != encap.KnobOff, Spin: spin, Hold: firstPaths,
 		Timing: router.Timing{Rekey: n.config().Rekey}, Relaying: relaying(n.config()),
-		Dial:   func(m router.DialMessage) { n.dialbacks.Hear(m) },
-		Secret: n.secrets.Hear,
-		Splice: func(from trust.Fingerprint, id uint64) { n.splicing.hear(from, id) },
-		Bars:   n.barsClear,
+		MTUProbes: n.config().MTUProbe,
+		Dial:      func(m router.DialMessage) { n.dialbacks.Hear(m) },
+		Secret:    n.secrets.Hear,
+		Splice:    func(from trust.Fingerprint, id uint64) { n.splicing.hear(from, id) },
+		Bars:      n.barsClear,
 
 		Callable: n.mayCall,
 
@@ -335,7 +336,7 @@ func (n *Node) assemble(epoch uint64) (err error) {
 }
 
 func (n *Node) settings() encap.Settings {
-	can := encap.CapDialBack | encap.CapSecrets | encap.CapPairGossip | encap.CapSplice | encap.CapRelay | encap.CapCandidates
+	can := encap.CapDialBack | encap.CapSecrets | encap.CapPairGossip | encap.CapSplice | encap.CapRelay | encap.CapCandidates | encap.CapParts
 	if n.admission.Strict() {
 		can |= encap.CapStrict
 	}

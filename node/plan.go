@@ -71,11 +71,12 @@ func (n *Node) noteOwners(next *plan) {
 func (n *Node) planPeer(p *plan, m mesh.Member, members []mesh.Member, up map[trust.Fingerprint]router.PeerStatus) {
 	holds := p.held[m.ID]
 	prefixes := holds.carried()
-	p.table.Peers = append(p.table.Peers, router.PeerConfig{
-		Keys: m.Claim.Keys, Name: m.Name, Prefixes: prefixes, Standby: holds.standby, Endpoints: p.outside(n.underlayOnly(endpointsOf(m))),
-		Capabilities: m.Claim.Capabilities,
-	})
+	endpoints := p.outside(n.underlayOnly(endpointsOf(m)))
 	status, ok := up[m.ID]
+	p.table.Peers = append(p.table.Peers, router.PeerConfig{
+		Keys: m.Claim.Keys, Name: m.Name, Prefixes: prefixes, Standby: holds.standby, Endpoints: endpoints,
+		Capabilities: m.Claim.Capabilities, LinkMTU: n.linkMTU(reachedAt(&status, endpoints), &status, m.Claim, members),
+	})
 	if !ok {
 		return
 	}
@@ -85,7 +86,7 @@ func (n *Node) planPeer(p *plan, m mesh.Member, members []mesh.Member, up map[tr
 		if n.leads(prefix) { // by a way of this host's own
 			continue
 		}
-		p.routes[prefix] = kernel.Route{Prefix: prefix, MTU: kernel.OverlayMTU(mtu), Source: sourceFor(prefix, p.kernel.Addresses)}
+		p.routes[prefix] = kernel.Route{Prefix: prefix, MTU: routeMTU(prefix, mtu), Source: sourceFor(prefix, p.kernel.Addresses)}
 	}
 }
 

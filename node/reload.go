@@ -140,6 +140,9 @@ func (n *Node) apply(next *config.Config) error {
 	if old.Metrics != next.Metrics {
 		n.metrics.move()
 	}
+	if old.MTUProbe != next.MTUProbe {
+		n.router.SetMTUProbes(next.MTUProbe)
+	}
 	if old.Rekey != next.Rekey {
 		n.router.SetRekey(next.Rekey)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/weftnet/weft/encap/simnet"
 	"github.com/weftnet/weft/kernel"
+	"github.com/weftnet/weft/kernel/firewall"
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/trust"
@@ -105,6 +106,8 @@ var reloadable = map[string]struct {
 	"metrics":     {}, // takes a real socket: see the end-to-end tests
 	"forwarding":  {nil, []string{"off"}, nil},
 	"firewall":    {nil, []string{"off"}, nil},
+	"mss_clamp":   {nil, []string{"off"}, func(_, b *machine) bool { return b.firewall.state().Clamp == firewall.ClampOff }},
+	"mtu_probe":   {nil, []string{"off"}, func(_, b *machine) bool { return b.peer("node-1").MTUKnown == "link" }},
 	"log.level":   {nil, []string{"debug"}, nil},
 	"log.format":  {nil, []string{"json"}, nil},
 }

@@ -180,7 +180,7 @@ func (r *Router) publishSize(v via, s pmtu.State) {
 	if was.inner == inner && was.told.MTU == s.MTU {
 		return
 	}
-	if was.told.MTU != 0 {
+	if was.told.MTU != 0 && was.told.MTU != s.MTU {
 		r.log.Info("router.path.resized", "peer", p.config.Name, "id", p.id.Short(), "endpoint", v.path.endpoint.Addr, "mtu", s.MTU,
 			"was", was.told.MTU, "known", string(s.Known))
 	}

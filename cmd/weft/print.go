@@ -153,7 +153,7 @@ func printPeers(w io.Writer, peers []api.Peer) error {
 	fmt.Fprintln(t, "PEER\tSTATE\tSINCE\tPATH\tENDPOINT\tRTT\tMTU\tADDRESSES\tSENT\tRECEIVED\tSEES US AS")
 	for _, p := range peers {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, p.State, span(time.Since(p.Since)), dash(pathText(&p)),
-			dash(p.Endpoint), rtt(p.RTT), number(p.MTU), dash(list(p.Addrs)), bytesText(p.Sent.Bytes), bytesText(p.Received.Bytes), dash(p.SeesUs))
+			dash(p.Endpoint), rtt(p.RTT), mtuText(&p), dash(list(p.Addrs)), bytesText(p.Sent.Bytes), bytesText(p.Received.Bytes), dash(p.SeesUs))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -171,6 +171,14 @@ func printPeers(w io.Writer, peers []api.Peer) error {
 		}
 	}
 	return nil
+}
+
+// mtuText is the MTU of the overlay towards a peer, and what it comes from.
+func mtuText(p *api.Peer) string {
+	if p.PathMTU == 0 {
+		return number(p.MTU)
+	}
+	return fmt.Sprintf("%d (%d %s)", p.MTU, p.PathMTU, p.MTUKnown)
 }
 
 func drops(m map[string]uint64) string {

@@ -206,7 +206,9 @@ type Peer struct {
 	Endpoint string         `json:"endpoint"`
 	SeesUs   string         `json:"sees_us"` // our endpoint as the peer sees it
 	RTT      int64          `json:"rtt_us"`
-	MTU      int            `json:"mtu"` // of the overlay towards it
+	MTU      int            `json:"mtu"`                 // of the overlay towards it
+	PathMTU  int            `json:"path_mtu,omitempty"`  // of the underlay towards it; 0: not known
+	MTUKnown string         `json:"mtu_known,omitempty"` // how: link, verified or searching
 	Sealed   bool           `json:"sealed"`
 	Cipher   string         `json:"cipher,omitempty"`
 	Member   bool           `json:"member"` // alive in gossip

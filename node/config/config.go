@@ -118,6 +118,8 @@ type Config struct {
 	Offload     Offload
 	Forwarding  bool // auto; false: off
 	Firewall    bool // auto; false: off
+	MSSClamp    encap.Knob
+	MTUProbe    bool // auto; false: off
 	StateDir    string
 	RunDir      string
 	Metrics     string // address and port; empty: none
@@ -147,7 +149,7 @@ func Default() Config {
 		SubnetSize: [2]int{24, 64}, Listen: fmt.Sprintf(":%d", DefaultPort), Encryption: true, Rekey: defaultRekey, Relay: RelayAllow, Lease: mesh.DefaultLease,
 		SecretFile: DefaultSecretFile, Device: DefaultDevice, Driver: tun.DriverAuto, StateDir: DefaultStateDir,
 		RunDir: DefaultRunDir, Metrics: DefaultMetrics, LogLevel: slog.LevelInfo, LogFormat: "text", Offload: defaultOffload(),
-		Forwarding: true, Firewall: true,
+		Forwarding: true, Firewall: true, MSSClamp: encap.KnobAuto, MTUProbe: true,
 	}
 }
 

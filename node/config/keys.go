@@ -88,6 +88,8 @@ var keys = []*Key{
 	knob("offload.partial", "checksums of inner packets are left partial: auto, on or off", func(c *Config) *encap.Knob { return &c.Offload.Partial }),
 	live(autoOff("forwarding", "the kernel's switches for forwarding: auto, or off", func(c *Config) *bool { return &c.Forwarding })),
 	live(autoOff("firewall", "masquerading, and a way through the firewalls of others: auto, or off", func(c *Config) *bool { return &c.Firewall })),
+	live(knob("mss_clamp", "connections that are forwarded into the overlay are told the segment size that fits: auto, on or off", func(c *Config) *encap.Knob { return &c.MSSClamp })),
+	live(autoOff("mtu_probe", "what the paths to peers carry is found by probes: auto, or off", func(c *Config) *bool { return &c.MTUProbe })),
 	text("state_dir", "directory of keys, claim and known peers", func(c *Config) *string { return &c.StateDir }),
 	text("run_dir", "directory of the control socket", func(c *Config) *string { return &c.RunDir }),
 	live(single("metrics", "address and port of the metrics for Prometheus; empty: none", setMetrics, func(c *Config) string { return c.Metrics })),

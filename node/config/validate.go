@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/tun"
 )
@@ -18,10 +19,17 @@ import (
 // Validate checks what can be checked without the machine; of that, only whether directories are files. Errors wrap ErrConfig and
 // read as one line, which names the key and, where it was given, its place.
 func (c *Config) Validate() error {
-	for _, check := range []func() error{c.checkName, c.checkNetwork, c.checkSubnet, c.checkRoutes, c.checkUnderlay, c.checkClear, c.checkLanes, c.checkMetrics, c.checkPaths} {
+	for _, check := range []func() error{c.checkName, c.checkNetwork, c.checkSubnet, c.checkRoutes, c.checkUnderlay, c.checkClear, c.checkLanes, c.checkClamp, c.checkMetrics, c.checkPaths} {
 		if err := check(); err != nil {
 			return c.Placed(err)
 		}
+	}
+	return nil
+}
+
+func (c *Config) checkClamp() error {
+	if c.MSSClamp == encap.KnobOn && !c.Firewall {
+		return KeyErrorf("mss_clamp", "is on, which takes weft's rules in the packet filter: set 'firewall: auto', or 'mss_clamp: auto'")
 	}
 	return nil
 }
