@@ -17,8 +17,8 @@ const (
 	leastPathMTU     = 576  // what every IPv4 host takes (RFC 791)
 )
 
-// interfaceMTU is the longest IP packet that this host's interface towards an address takes; what the kernel has learnt of the way
-// behind it, by ICMP that anybody may have sent, does not count. The zero address asks for the default route.
+// interfaceMTU is the longest IP packet that this host's interface towards an address takes; what the kernel has learnt of the
+// way behind it, by ICMP that anybody may have sent, does not count. The zero address asks for the default route.
 func (n *Node) interfaceMTU(to netip.Addr) int {
 	e := n.egress(to)
 	if e.Link == 0 {
@@ -27,8 +27,9 @@ func (n *Node) interfaceMTU(to netip.Addr) int {
 	return int(e.Link)
 }
 
-// linkMTU is the longest IP packet that the interfaces at both ends of a path and at its relays take; what lies between may take less. It
-// begins at the address to, and leads to a member that claims claim; the zero status is that of one that is not reached.
+// linkMTU is the longest IP packet that the interfaces at both ends of a path and at its relays take; what lies between may
+// take less. It begins at the address to, and leads to a member that claims claim; the zero status is that of one that is not
+// reached.
 func (n *Node) linkMTU(to netip.Addr, p *router.PeerStatus, claim *mesh.Claim, members []mesh.Member) int {
 	mtu := leastMTU(n.interfaceMTU(to), claim.UnderlayMTU)
 	for _, id := range p.Relays {
@@ -60,9 +61,9 @@ func reachedAt(p *router.PeerStatus, endpoints []netip.AddrPort) netip.Addr {
 	return netip.Addr{}
 }
 
-// pathMTU is the MTU of the overlay towards a peer that is reached, and claims claim: what its path carries, as far as the router
-// knows; and not more than is configured. Before that the interfaces' MTUs decide, and the fronts for relays take some; a hop
-// that may go over IPv6 has its longer header.
+// pathMTU is the MTU of the overlay towards a peer that is reached, and claims claim: what its path carries, as far as the
+// router knows; and not more than is configured. Before that the interfaces' MTUs decide, and the fronts for relays take some;
+// a hop that may go over IPv6 has its longer header.
 func (n *Node) pathMTU(p *router.PeerStatus, claim *mesh.Claim, members []mesh.Member) int {
 	cfg, mtu := n.config(), p.InnerMTU
 	if mtu == 0 {
@@ -79,8 +80,8 @@ func (n *Node) pathMTU(p *router.PeerStatus, claim *mesh.Claim, members []mesh.M
 	return min(max(mtu, leastPathMTU), config.MaxMTU)
 }
 
-// routeMTU is the MTU of a route to a prefix behind a path of that MTU. IPv6 has its least everywhere (RFC 8200, section 5): what is
-// longer than the path takes goes in parts.
+// routeMTU is the MTU of a route to a prefix behind a path of that MTU. IPv6 has its least everywhere (RFC 8200, section 5):
+// what is longer than the path takes goes in parts.
 func routeMTU(prefix netip.Prefix, mtu int) kernel.OverlayMTU {
 	if prefix.Addr().Is6() {
 		mtu = max(mtu, config.MinMTU)

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/cluster"
+	"github.com/weftnet/weft/node/api"
+)
+
+// muteRouter makes a host the router that leads two nodes to each other, and that tells nobody when a packet is too long for
+// it.
+func muteRouter(t *testing.T, c *cluster.Cluster, a, b *cluster.Node) *lab.Host {
+	t.Helper()
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skip("nft is not installed: run scripts/setup.sh")
+	}
+	r, err := c.Host("between")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, script := range map[*lab.Host]string{
+		r: `sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0
+			nft 'add table ip mute; add chain ip mute output { type filter hook output priority 0; }'
+			nft 'add rule ip mute output icmp type destination-unreachable drop'`,
+		a.Host: fmt.Sprintf("ip route replace %s via %s", b.Addr4(), r.Addr4()),
+		b.Host: fmt.Sprintf("ip route replace %s via %s", a.Addr4(), r.Addr4()),
+	} {
+		if out, err := host.Run(within(t, patience), "sh", "-ec", script); err != nil {
+			t.Fatalf("%s: %v: %s", host.Name(), err, out)
+		}
+	}
+	return r
+}
+
+// setMTU changes what a router takes.
+func setMTU(t *testing.T, r *lab.Host, mtu int) {
+	t.Helper()
+	if _, err := r.Run(within(t, patience), "ip", "link", "set", "eth0", "mtu", fmt.Sprint(mtu)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// awaitPathMTU waits until a node has verified what the path to a peer carries, says so, and its route has it; it returns how
+// long that took.
+func awaitPathMTU(t *testing.T, n *cluster.Node, peer string, mtu int) time.Duration {
+	t.Helper()
+	began := time.Now()
+	await(t, func() (bool, string) {
+		for _, p := range status(t, n).Peers {
+			if p.Name != peer {
+				continue
+			}
+			text := fmt.Sprintf("%s takes the path to %s for %d, %s; mtu %d", n.Name(), peer, p.PathMTU, p.MTUKnown, p.MTU)
+			return p.PathMTU == mtu && p.MTUKnown == "verified" && strings.Contains(kernelRoutes(t, n), routeText(p)), text
+		}
+		return false, "no such peer"
+	})
+	return time.Since(began)
+}
+
+// routeText is the route to a peer's first subnet as ip(8) shows it.
+func routeText(p api.Peer) string {
+	return fmt.Sprintf("mtu %d", p.MTU)
+}
+
+// download is a TCP connection through the overlay that never ends: the second host sends as fast as it may.
+type download struct {
+	mu      sync.Mutex // guards what follows
+	last    time.Time  // when something came
+	longest time.Duration
+}
+
+// startDownload begins one between two hosts. It ends with the test.
+func startDownload(t *testing.T, to, from *cluster.Node, addr netip.Addr) *download {
+	t.Helper()
+	var listener net.Listener
+	var conn net.Conn
+	in := func(n *cluster.Node, f func() error) {
+		t.Helper()
+		if err := n.Do(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in(from, func() (err error) {
+		listener, err = new(net.ListenConfig).Listen(t.Context(), "tcp", netip.AddrPortFrom(addr, 0).String())
+		return err
+	})
+	t.Cleanup(func() { listener.Close() })
+	go sendForever(listener)
+	in(to, func() (err error) {
+		conn, err = new(net.Dialer).DialContext(within(t, patience), "tcp", listener.Addr().String())
+		return err
+	})
+	t.Cleanup(func() { conn.Close() })
+	d := &download{last: time.Now()}
+	go d.receive(conn)
+	return d
+}
+
+func sendForever(l net.Listener) {
+	conn, err := l.Accept()
+	if err != nil {
+		return // closed
+	}
+	defer conn.Close()
+	for chunk := make([]byte, 16<<10); err == nil; _, err = conn.Write(chunk) {
+		time.Sleep(time.Millisecond) // some 100 Mbit/s: the point is not how fast
+	}
+}
+
+func (d *download) receive(conn net.Conn) {
+	for buffer := make([]byte, 64<<10); ; {
+		if _, err := conn.Read(buffer); err != nil {
+			return
+		}
+		d.note()
+	}
+}
+
+func (d *download) note() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := time.Now()
+	d.longest = max(d.longest, now.Sub(d.last))
+	d.last = now
+}
+
+// gap is the longest time without any byte since the last call of gap.
+func (d *download) gap() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	longest := max(d.longest, time.Since(d.last))
+	d.longest = 0
+	return longest
+}
+
+// isFlowing reports whether something came just now.
+func (d *download) isFlowing() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return time.Since(d.last) < 100*time.Millisecond
+}
+
+func TestAStreamGoesOnWhenItsPathShrinksWithoutAWord(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 2)
+	a, b := c.Nodes[0], c.Nodes[1]
+	r := muteRouter(t, c, a, b)
+	startAll(t, c)
+	awaitPathMTU(t, b, "vm-1", 1500)
+	addrs, err := b.Addresses(within(t, patience))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := startDownload(t, a, b, addrs[0])
+	d.gap()
+
+	setMTU(t, r, 1400)
+	took := awaitPathMTU(t, b, "vm-1", 1400)
+	await(t, func() (bool, string) { return d.isFlowing(), "the stream stands still" })
+	gap := d.gap()
+	t.Logf("1400 is verified after %v, and the stream stood still for %v", took, gap)
+	if gap > 5*time.Second {
+		t.Errorf("the stream stood still for %v", gap)
+	}
+	if out, err := b.Weft(within(t, patience), "peers", "--socket", b.Socket()); err != nil || !strings.Contains(out, "1340 (1400 verified)") {
+		t.Errorf("weft peers: %v: %s", err, out)
+	}
+
+	setMTU(t, r, 1500)
+	t.Logf("1500 is verified after %v", awaitPathMTU(t, b, "vm-1", 1500))
+	if gap := d.gap(); gap > 5*time.Second {
+		t.Errorf("the stream stood still for %v while the path grew", gap)
+	}
+}
