@@ -27,7 +27,7 @@ func claimAmong(members []mesh.Member, id trust.Fingerprint) *mesh.Claim {
 // pathReport says how a peer that is up is reached.
 func (n *Node) pathReport(r *api.Peer, p *router.PeerStatus, claim *mesh.Claim, members []mesh.Member) {
 	r.MTU, r.PathMTU, r.MTUKnown = n.pathMTU(p, claim, members), p.PathMTU, string(p.MTUKnown)
-	r.Via, r.Relays, r.Why, r.PathSince = strings.Join(p.Via, ", "), p.Via, p.Why, shown(p.Pathed)
+	r.Via, r.Relays, r.Standby, r.Why, r.PathSince = strings.Join(p.Via, ", "), p.Via, p.Spare, p.Why, shown(p.Pathed)
 	if p.IsRelayed() {
 		r.Tried, r.NoDirect = n.checks.explain(*p), p.NoDirect
 	}

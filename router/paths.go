@@ -28,6 +28,7 @@ type relayPath struct {
 	heard  time.Time           // when a probe was answered that went along the route in use
 	first  uint64              // the first probe that did
 	names  []trust.Fingerprint // of the relays in use; nil: the path is not relayed
+	spare  []trust.Fingerprint // relays of the route that stands ready beside the path; nil: none does
 	failed alive.Failures
 
 	choice linkstate.Choice
@@ -161,15 +162,16 @@ func (r *Router) whyDown(p *peer) string {
 // makeReady notes which routes stand ready beside the path in use.
 func (r *Router) makeReady(p *peer, best, second linkstate.Route, now time.Time) {
 	w := &p.relay
-	had, spares := p.route.Load() != nil, 0
+	had := p.route.Load() != nil
 	var ready *route
+	w.spare = nil
 	for _, x := range []linkstate.Route{best, second} {
 		if len(x.Relays) == 0 || !w.failed.Spare(x.Relays) || slices.Equal(x.Relays, w.names) {
 			continue
 		}
-		spares++
-		if ready == nil {
-			ready = r.routeOf(p, x)
+		if ready = r.routeOf(p, x); ready != nil {
+			w.spare = slices.Clone(x.Relays)
+			break
 		}
 	}
 	if ready == nil && len(best.Relays) > 0 { // it failed; but there is no other way to ask
@@ -178,7 +180,7 @@ func (r *Router) makeReady(p *peer, best, second linkstate.Route, now time.Time)
 	if !p.isRelayed() {
 		r.reroute(p, ready)
 	}
-	p.link.Spare, w.watch.Spare = spares > 0 || p.isRelayed(), spares > 0 || w.told.up
+	p.link.Spare, w.watch.Spare = w.spare != nil || p.isRelayed(), w.spare != nil || w.told.up
 	if !had && ready != nil && !p.isUp() && !p.away {
 		p.link.CallSoon(now)
 	}
@@ -312,7 +314,11 @@ func (r *Router) viaText(relays []trust.Fingerprint) string {
 	return strings.Join(r.namesOf(relays), ", ")
 }
 
+// namesOf are the names of relays; nil: there are none.
 func (r *Router) namesOf(relays []trust.Fingerprint) []string {
+	if len(relays) == 0 {
+		return nil
+	}
 	names := make([]string, 0, len(relays))
 	for _, id := range relays {
 		if p := r.peers[id]; p != nil {

@@ -45,6 +45,7 @@ type PeerStatus struct {
 
 	Relays []trust.Fingerprint // that it is reached through, in the order in which packets pass them; none: it is not
 	Via    []string            // their names
+	Spare  []string            // names of relays that stand ready, should the path fail
 	Hop    netip.AddrPort      // where the first of them is reached
 	Why    string              // why the path is this one, in words; empty while down
 	Pathed time.Time           // since when it is
@@ -96,7 +97,7 @@ func (p *peer) pathStatus(s *PeerStatus, r *Router) {
 	if path == nil {
 		return
 	}
-	s.Why, s.Pathed, s.NoDirect = p.why, p.pathed, r.whyRelayed(p)
+	s.Why, s.Pathed, s.NoDirect, s.Spare = p.why, p.pathed, r.whyRelayed(p), r.namesOf(p.relay.spare)
 	if p.link.Up() {
 		s.Last = p.at().Addr
 	}

@@ -99,28 +99,6 @@ func await(t *testing.T, ready func() (bool, string)) {
 	}
 }
 
-func TestACutBetweenTwoNodesHealsAndTheThirdIsNotDisturbed(t *testing.T) {
-	c := newCluster(t, 3)
-	startAll(t, c)
-	all := pods(t, c)
-	pingAll(t, all)
-	if err := c.Cut(c.Nodes[0].Host, c.Nodes[1].Host); err != nil {
-		t.Fatal(err)
-	}
-	awaitPeer(t, c.Nodes[0], "vm-2", api.StateDown)
-	awaitPeer(t, c.Nodes[1], "vm-1", api.StateDown)
-	for _, n := range c.Nodes[:2] {
-		awaitPeer(t, n, "vm-3", api.StateUp)
-	}
-	awaitPing(t, all[0], all[2].Addr4())
-	awaitPing(t, all[2], all[1].Addr6())
-	if err := c.Heal(c.Nodes[0].Host, c.Nodes[1].Host); err != nil {
-		t.Fatal(err)
-	}
-	awaitAll(t, c)
-	pingAll(t, all)
-}
-
 func TestAnIsolatedNodeRejoinsByItself(t *testing.T) {
 	c := newCluster(t, 3)
 	startAll(t, c)
