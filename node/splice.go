@@ -14,6 +14,7 @@ import (
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/router"
 	"github.com/weftnet/weft/trust"
 )
@@ -22,6 +23,7 @@ const (
 	directFirst   = time.Second            // that a node's own addresses are called alone, where they answer at present
 	directBriefly = 100 * time.Millisecond // the same, where they do not
 	maxVias       = 3                      // peers that are asked to join a stream, one after the other
+	viaTime       = 2 * time.Second        // that one of them has
 	maxAnswerAt   = 4                      // addresses of a peer that are called because it asked for a stream
 	spliceWorkers = 4                      // peers that are answered at once
 	spliceQueue   = 16                     // calls of peers that wait
@@ -87,6 +89,9 @@ func (n *Node) peersByRTT() []router.PeerStatus {
 
 // way says how a stream may be joined to one of the node to. It is encap.StreamsConfig.Way.
 func (s *splicing) way(_, to trust.Fingerprint) (encap.SpliceWay, error) {
+	if s.n.config().Relay == config.RelayRefuse {
+		return encap.SpliceWay{}, errors.New("it joins no streams of others (relay: refuse)")
+	}
 	m, ok := s.n.member(to)
 	if !ok {
 		return encap.SpliceWay{}, errors.New("it does not know the node")
@@ -170,7 +175,10 @@ func (s *splicing) dialThrough(ctx context.Context, to trust.Fingerprint) (*enca
 		}
 		tries++
 		var stream *encap.Stream
-		if stream, err = s.n.streams.DialThrough(ctx, at, to); err == nil {
+		asking, cancel := context.WithTimeout(ctx, viaTime)
+		stream, err = s.n.streams.DialThrough(asking, at, to)
+		cancel()
+		if err == nil {
 			s.tell(to, via)
 			return stream, nil
 		}
