@@ -50,6 +50,7 @@ func (n *Node) report() api.Node {
 		r.Subnets, r.Addresses = some(s.plan.kernel.Own), some(s.plan.kernel.Addresses)
 		r.Routes = routeTable{n.identity.Fingerprint(), n.config().Device, s.plan}.behind(n.config().Routes)
 	}
+	r.Split = api.Split(counters.Split)
 	for reason, count := range counters.Dropped {
 		r.Drops[reason.String()] = count
 	}

@@ -54,6 +54,7 @@ type Node struct {
 	Received   Traffic           `json:"received"`
 	Relayed    Traffic           `json:"relayed"` // frames of others that were sent on
 	Drops      map[string]uint64 `json:"drops"`   // packets by reason
+	Split      Split             `json:"split"`   // packets whose frames went or came in parts
 	Streams    Streams           `json:"streams"`
 	Handshakes Handshakes        `json:"handshakes"`
 	Paths      Paths             `json:"paths"`
@@ -98,6 +99,12 @@ type Streams struct {
 	Spliced      uint64 `json:"spliced"`       // joined to a stream of another node, for two that cannot call each other
 	Unspliced    uint64 `json:"unspliced"`     // asked for that in vain
 	SplicedBytes uint64 `json:"spliced_bytes"` // that such streams carried, both ways, once they have ended
+}
+
+// Split counts packets whose frames were too long for the path, as far as it was known, and travelled in parts.
+type Split struct {
+	Out uint64 `json:"out"`
+	In  uint64 `json:"in"`
 }
 
 // Handshakes counts those that others began with the node. What was refused or limited is among Drops.

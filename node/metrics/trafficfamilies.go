@@ -15,6 +15,8 @@ var trafficFamilies = []*Family{
 		one(func(s *api.Status) uint64 { return s.Node.Relayed.Packets })),
 	counter("weft_relayed_bytes_total", "Bytes of these frames, from weft's header on.",
 		one(func(s *api.Status) uint64 { return s.Node.Relayed.Bytes })),
+	counter("weft_split_packets_total", "Packets whose frames were too long for the path, as far as it was known, and travelled in parts.",
+		ways(func(s *api.Status) (out, in uint64) { return s.Node.Split.Out, s.Node.Split.In }), "direction"),
 	counter("weft_drops_total", "Packets and frames that were not delivered, by the reason; every reason is there from the start.",
 		collectDrops, "direction", "reason"),
 	counter("weft_superpackets_total", "Packets as the device handed them over (out) and took them (in): superpackets, and single packets as one of one segment.",
