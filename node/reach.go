@@ -113,6 +113,10 @@ func (c *reachability) explain(p router.PeerStatus) []string {
 	for _, a := range p.Tried {
 		lines = append(lines, fmt.Sprintf("UDP to %s: %d calls in %s, no answer", a.Endpoint, a.Calls, time.Since(a.First).Truncate(time.Second)))
 	}
+	if w := p.OneWay; w.Calls > 0 {
+		lines = append(lines, fmt.Sprintf("its calls arrive from %s, %d since %s, and our answers do not reach it: something lets packets pass in one direction only",
+			w.Endpoint, w.Calls, shown(w.First).Format(time.RFC3339)))
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch r, ok := c.results[p.ID]; {

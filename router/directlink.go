@@ -153,7 +153,7 @@ func (r *Router) tryDirect(p *peer, from encap.Endpoint) {
 func (r *Router) rise(p *peer, from encap.Endpoint) {
 	now := r.now()
 	p.link.Rise()
-	p.tried, p.fault = nil, ""
+	p.tried, p.fault, p.caller, p.told = nil, "", Attempt{}, false
 	p.meter.Began(now)
 	r.lead(p, from)
 	r.links.dirty, p.relay.stale = true, true

@@ -88,6 +88,7 @@ func (r *Router) takeInitiation(from encap.Endpoint, msg *encap.InitiationMessag
 		r.callBack(p, from, err)
 		return
 	}
+	r.noteCaller(p, from, r.now())
 	forgotten := p.session.Forgotten(msg)
 	r.begin(p, job, func(response []byte, err error) {
 		r.answered(p, from, response, err)

@@ -45,6 +45,8 @@ type peer struct {
 	seenAs netip.AddrPort  // where the peer says that it sees us
 	lanes  uint8           // that frames to it may travel in
 	tried  []Attempt       // endpoints called without success since the direct link was lost
+	caller Attempt         // the calls of the peer that came since, from the latest endpoint
+	told   bool            // that they come and our answers are lost
 	reason string          // why the peer is down
 	since  time.Time       // of the present state
 	fault  string          // why the direct link is down; empty while it is up

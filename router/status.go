@@ -40,6 +40,7 @@ type PeerStatus struct {
 	SkewSaid bool          // Skew is known: older builds do not say
 	History  encap.History // of its handshakes
 	Tried    []Attempt
+	OneWay   Attempt // its calls that came while our answers were lost; zero: that is not so
 	Tx, Rx   Traffic
 	Relayed  Traffic // frames of it that this node sent on to others, with their fronts; no Batches
 
@@ -76,6 +77,7 @@ func (p *peer) status(r *Router) PeerStatus {
 		Last: p.last, Heard: p.lastHeard(r), SeenAs: p.seenAs, Prefixes: p.config.Prefixes, Tried: slices.Clone(p.tried),
 		History: p.session.History(), PathMTU: p.sizing.told.MTU, InnerMTU: p.sizing.inner, MTUKnown: p.sizing.told.Known,
 		Skew: p.skew, SkewSaid: p.skewKnown,
+		OneWay:  p.callerOneWay(r.now()),
 		Tx:      Traffic{Packets: p.tx.packets.Load(), Bytes: p.tx.bytes.Load()},
 		Relayed: Traffic{Packets: p.carry.relayed.Load(), Bytes: p.carry.relayedBytes.Load()},
 		Rx:      Traffic{Packets: p.rx.packets.Load(), Bytes: p.rx.bytes.Load()},

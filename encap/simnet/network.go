@@ -51,6 +51,15 @@ func (n *Network) Cut(a, b *Host) { n.setCut(a, b, true) }
 // Heal undoes Cut.
 func (n *Network) Heal(a, b *Host) { n.setCut(a, b, false) }
 
+// CutOneWay makes all be lost that one host sends to another, and not what comes back, as a firewall does that lets packets pass in one
+// direction only. Heal undoes it.
+func (n *Network) CutOneWay(from, to *Host) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cuts[[2]*Host{from, to}] = true
+	n.announce()
+}
+
 func (n *Network) setCut(a, b *Host, cut bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
