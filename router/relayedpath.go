@@ -22,10 +22,9 @@ func (r *Router) stepRelayed(p *peer, now, carried time.Time) {
 			return
 		}
 		r.failRoute(p, now)
-	default:
-		if w.watch.Spare && !p.pausing && w.watch.Ailing(now, w.rtt) {
-			r.failRoute(p, now)
-		}
+	}
+	if w.watch.Spare && !p.pausing && w.watch.Ailing(now, w.rtt) {
+		r.failRoute(p, now)
 	}
 }
 
@@ -46,13 +45,25 @@ func (r *Router) heardRelayed(p *peer, from encap.Endpoint) {
 		return
 	}
 	p.relayed.Store(r.clock())
-	if p.isUp() || p.route.Load() == nil {
+	if p.isUp() {
+		r.wonder(p, r.now())
+		return
+	}
+	if p.route.Load() == nil {
 		return
 	}
 	p.relay.failed = nil
 	if best, _, ok := r.links.engine.Routes(p.id); ok {
 		r.goThrough(p, best, "it answered through relays", r.now())
 		p.relay.stale = true
+	}
+}
+
+// wonder asks a peer at once that is reached straight, and not heard so lately: that it sends through relays hints that its own watch has
+// found the direct link dead. So both ends go the other way together, also where only one of them sends.
+func (r *Router) wonder(p *peer, now time.Time) {
+	if p.link.Up() && now.Sub(r.at(p.heard.Load())) > r.timing.Busy && p.link.Doubt(now) == alive.Probe {
+		r.probeDirect(p, now)
 	}
 }
 

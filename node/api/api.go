@@ -234,9 +234,9 @@ type Peer struct {
 	Skew    *int64   `json:"clock_skew_ms,omitempty"` // its clock less ours; none: not known
 	Tried   []string `json:"tried,omitempty"`         // what was tried without success, to reach it straight
 
-	Relays    []string  `json:"relays,omitempty"` // names of the relays, in the order in which packets pass them
+	Relays    []string  `json:"relays,omitempty"`  // names of the relays, in the order in which packets pass them
 	Standby   []string  `json:"standby,omitempty"` // names of relays that stand ready, should this path fail
-	Why       string    `json:"why,omitempty"`    // why packets take this path
+	Why       string    `json:"why,omitempty"`     // why packets take this path
 	PathSince time.Time `json:"path_since,omitzero"`
 	NoDirect  string    `json:"no_direct,omitempty"` // why calls at all candidate endpoints found no direct path to a peer that is relayed
 }
