@@ -41,3 +41,11 @@ func decode(b []byte, v any) error {
 	}
 	return nil
 }
+
+// decodeFirst is decode for a body that something else follows.
+func decodeFirst(b []byte, v any) error {
+	if _, err := decMode.UnmarshalFirst(b, v); err != nil {
+		return fmt.Errorf("%w: %w", ErrPayload, err)
+	}
+	return nil
+}

@@ -25,6 +25,10 @@ const (
 	SizeProbe ControlKind = 13 // a SizeProbeBody, and zeros up to the size that is in question
 	SizeReply ControlKind = 14 // the SizeProbeBody of the probe that came
 
+	// The two frames of a trace. Only a peer with CapTrace is asked.
+	Trace      ControlKind = 15 // a TraceQuestion, and zeros up to MaxTrace
+	TraceReply ControlKind = 16 // a TraceAnswer
+
 	// The two frames of a rotation of the cluster's secret. Only a peer with CapSecrets is asked.
 	SecretQuestion ControlKind = 9  // a SecretOffer
 	SecretReply    ControlKind = 10 // a SecretAnswer

@@ -177,6 +177,9 @@ func (l *lane) sent() uint64 {
 // Parts reports whether the peer puts frames together of their parts, and answers probes of sizes.
 func (k *Keypair) Parts() bool { return k.agreement.Capabilities&CapParts != 0 }
 
+// Traces reports whether both ends answer traces.
+func (k *Keypair) Traces() bool { return k.agreement.Capabilities&CapTrace != 0 }
+
 // Relays reports whether the peer knows relay frames.
 func (k *Keypair) Relays() bool { return k.agreement.Capabilities&CapRelay != 0 }
 

@@ -21,7 +21,8 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 		"DialRequest": DialRequest, "DialBack": DialBack, "DialResponse": DialResponse,
 		"SizeProbe": SizeProbe, "SizeReply": SizeReply, "PartHead": PartHead, "maxParts": maxParts, "rejoinLife": rejoinLife,
 		"rejoinEach": rejoinEach, "rejoinTotal": rejoinTotal,
-		"SecretQuestion": SecretQuestion, "SecretReply": SecretReply, "LinkState": LinkState, "Candidates": Candidates, "SpliceCall": SpliceCall,
+		"SecretQuestion": SecretQuestion, "SecretReply": SecretReply, "LinkState": LinkState, "Trace": Trace, "TraceReply": TraceReply, "CapTrace": CapTrace,
+		"MaxTrace": MaxTrace, "MaxVerdict": MaxVerdict, "Candidates": Candidates, "SpliceCall": SpliceCall,
 		"SecretAsk": SecretAsk, "SecretAdd": SecretAdd, "SecretFirst": SecretFirst, "SecretRetire": SecretRetire,
 		"SecretDone": SecretDone, "SecretRefused": SecretRefused, "SecretOther": SecretOther,
 		"statusGo": statusGo, "statusSecret": statusSecret, "statusVersion": statusVersion, "statusBusy": statusBusy,
@@ -40,5 +41,5 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 		"gossipDated": uint64(gossipDated), "gossipMisdate": gossipMisdate,
 	})
 	d.CheckKeys(t, Settings{}, initiationPayload{}, Stamp{}, responsePayload{}, ProbeBody{}, DialBody{}, Dialed{}, helloPayload{}, verdict{},
-		SecretOffer{}, SecretAnswer{}, splicePayload{}, SpliceBody{}, Offer{}, Candidate{})
+		SecretOffer{}, SecretAnswer{}, splicePayload{}, SpliceBody{}, Offer{}, Candidate{}, TraceQuestion{}, TraceAnswer{})
 }

@@ -16,6 +16,7 @@ type message struct {
 	from    encap.Endpoint
 	frame   []byte
 	binding *binding // of control frames
+	through *peer    // of those: the relay that they came from; nil: they came straight
 }
 
 func (r *Router) runControl(ctx context.Context, failed <-chan error) error {

@@ -15,6 +15,8 @@ type dispatcher struct {
 	table *snapshot
 	now   int64 // clock
 	dscp  uint8 // of the datagram that is being taken
+
+	through *peer // the relay that the frame came from; nil: it came straight
 }
 
 func (d *dispatcher) init(r *Router, in *counters) { d.r, d.in = r, in }
@@ -61,7 +63,7 @@ func (d *dispatcher) control(from encap.Endpoint, h encap.Header, b []byte) {
 		d.in.drop(ControlFull, 1)
 		return
 	}
-	if len(b) > maxControlFrame && !d.admitsLong(binding) || !d.hand(d.r.control, message{typ: h.Type, from: from, binding: binding}, b) {
+	if len(b) > maxControlFrame && !d.admitsLong(binding) || !d.hand(d.r.control, message{typ: h.Type, from: from, through: d.through, binding: binding}, b) {
 		binding.waiting.Add(-1)
 	}
 }

@@ -51,6 +51,7 @@ const (
 	RelayRefused                   // a relay frame for another, and this node relays for nobody
 	RelayLimited                   // likewise, and its source sends more than this node relays for one
 	RelayNoWay                     // likewise, and the next node on its way is not reached straight
+	TraceLimited                   // a question of a trace, of a peer that asks more than this node answers
 	UnknownPeer                    // a handshake of a member whose claim is not here yet; it is called once it is
 	reasons                        // their number
 )
@@ -71,6 +72,8 @@ var reasonNames = [reasons]string{
 	GossipBarred: "gossip-barred",
 
 	PublicInClear: "public-in-clear",
+
+	TraceLimited: "trace-limited",
 
 	RelayDown: "relay-down", RelayForged: "relay-forged", RelayStranger: "relay-stranger", RelayLooped: "relay-looped",
 	RelayRefused: "relay-refused", RelayLimited: "relay-limited", RelayNoWay: "relay-no-way",

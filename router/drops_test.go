@@ -261,6 +261,13 @@ func controlDrops() []drop {
 			s.b.router.limiter.loaded.Store(math.MaxInt64)
 			s.send(s.initiation(s.a))
 		}},
+		{name: "trace-limited", reason: TraceLimited, provoke: func(s *scene) {
+			check(s.t, s.a.router.call(func() {
+				for range traceBurst + 1 {
+					s.a.router.sendControl(s.a.known(s.b), encap.Trace, encap.TraceQuestion{ID: 1}.Append(nil), s.b.endpoint())
+				}
+			}))
+		}},
 		{name: "unknown-peer", reason: UnknownPeer, provoke: func(s *scene) { s.c.sendRaw(s.b, 0, s.initiation(s.c)) }},
 		inbound(GossipRefused, "", func(*scene) []byte {
 			return append(encap.Header{Type: encap.GossipType}.Append(nil), make([]byte, 100)...)

@@ -76,6 +76,10 @@ func (r *Router) handleControl(m message) {
 		r.answerSize(p, m.from, body)
 	case encap.SizeReply:
 		r.takeSize(p, body)
+	case encap.Trace:
+		r.answerTrace(p, m, body)
+	case encap.TraceReply:
+		r.takeTrace(p, body)
 	case encap.SecretQuestion, encap.SecretReply:
 		r.takeSecret(p, kind, body)
 	case encap.Candidates:

@@ -40,6 +40,7 @@ type peer struct {
 	relay  relayPath       // the path through relays
 	sizing sizing          // what its paths carry
 	punch  *punch.Engine   // its exchange of candidates; nil: none yet
+	traces pace            // of its questions that are answered
 	probes probeLog        // probes sent and not yet answered
 	skew   time.Duration   // how far its clock is ahead of ours, by its latest probe
 	seenAs netip.AddrPort  // where the peer says that it sees us
@@ -168,6 +169,7 @@ func (r *Router) peer(id trust.Fingerprint, cfg PeerConfig) *peer {
 		p.relayedAt = encap.RelayedEndpoint(p.number)
 		p.link, p.relay.watch = alive.NewLink(r.timing.alive(), r.jitter), alive.NewLink(r.timing.alive(), r.jitter)
 		p.session = r.newSession(p, cfg.Keys)
+		p.traces.set(traceRate, traceBurst)
 		r.peers[id] = p
 		r.schedule.add(p)
 	}

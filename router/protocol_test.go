@@ -11,7 +11,7 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 	vectors.ReadDocument(t, "../docs/protocol.md").CheckConstants(t, "router", map[string]any{
 		"maxControlFrame": maxControlFrame, "MaxGossip": MaxGossip, "maxCandidates": maxCandidates, "loadAt": loadAt, "loadTime": loadTime,
 		"freeRate": freeRate, "freeBurst": freeBurst, "sourceRate": sourceRate, "overflowRate": overflowRate, "cookieRate": cookieRate, "takenRate": takenRate,
-		"RelayFrames": RelayFrames, "relayBurst": relayBurst, "resumePause": resumePause, "answerPause": answerPause, "foreignGrace": foreignGrace,
+		"traceRate": traceRate, "traceBurst": traceBurst, "RelayFrames": RelayFrames, "relayBurst": relayBurst, "resumePause": resumePause, "answerPause": answerPause, "foreignGrace": foreignGrace,
 		"Timing.Busy": timing.Busy, "Timing.Idle": timing.Idle, "Timing.Answer": timing.Answer, "Timing.Burst": timing.Burst,
 		"Timing.Gap": timing.Gap, "Timing.CallMin": timing.CallMin, "Timing.CallMax": timing.CallMax,
 		"Timing.HastyAnswer": timing.HastyAnswer, "Timing.Hasty": timing.Hasty,

@@ -220,11 +220,8 @@ func (v *receiver) admitAddrs(from *peer, inner []byte) (Reason, bool) {
 	}
 	f.n = 0
 	src, dst, _ := packet.Addrs(inner)
-	switch {
-	case !v.table.sends(from, src):
-		return SpoofedSource, false
-	case !v.table.local.Contains(dst):
-		return NotLocal, false
+	if reason, ok := v.table.admits(from, src, dst); !ok {
+		return reason, false
 	}
 	f.peer, f.n = from, copy(f.addrs[:], addrs)
 	return 0, true

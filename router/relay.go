@@ -32,7 +32,9 @@ func (v *receiver) relay(from encap.Endpoint, h encap.Header, b []byte, ecn uint
 	case source == nil:
 		v.l.in.drop(reason, 1)
 	case head.Destination == v.l.r.number:
+		v.through = s.peer
 		v.frame(source.relayedAt, inner, ecn)
+		v.through = nil
 	default:
 		v.carry(s.peer, source, &head, b, ecn)
 	}
@@ -75,17 +77,11 @@ func (v *receiver) carry(hop, source *peer, head *encap.RelayHead, b []byte, ecn
 	}
 	to := v.table.numbers[next]
 	way := hopTo(to)
-	switch {
-	case limit.Refuse:
-		v.l.in.drop(RelayRefused, 1)
+	if reason, ok := carries(limit, hop, to, way); !ok {
+		v.l.in.drop(reason, 1)
 		return
-	case to == hop:
-		v.l.in.drop(RelayLooped, 1)
-		return
-	case !way.open():
-		v.l.in.drop(RelayNoWay, 1)
-		return
-	case !source.carry.take(limit, len(b), v.now):
+	}
+	if !source.carry.take(limit, len(b), v.now) {
 		v.l.in.drop(RelayLimited, 1)
 		return
 	}
@@ -99,4 +95,17 @@ func (v *receiver) carry(hop, source *peer, head *encap.RelayHead, b []byte, ecn
 	hop.carried.Store(v.now)
 	to.carried.Store(v.now)
 	v.forward.add(forwarded{hop: way, source: source, lane: head.Lane, ecn: ecn, dscp: v.dscp}, b[at:])
+}
+
+// carries reports whether frames that came from a hop go on to a peer, by way, or the reason for which they are dropped.
+func carries(limit *Relaying, from, to *peer, way hop) (Reason, bool) {
+	switch {
+	case limit.Refuse:
+		return RelayRefused, false
+	case to == from:
+		return RelayLooped, false
+	case !way.open():
+		return RelayNoWay, false
+	}
+	return 0, true
 }

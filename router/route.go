@@ -84,6 +84,11 @@ func inLane(id, n uint8) uint8 {
 	return 0
 }
 
+// numbers are those of the relays, in their order.
+func (w *route) numbers() []trust.Number {
+	return append([]trust.Number{w.first.number}, w.head.Further.Numbers()...)
+}
+
 // wrap puts a front before a control frame, as the route to the node of that number says. false: there is no way now. It may be called
 // from any goroutine.
 func (r *Router) wrap(frame []byte, to trust.Number) (t encap.Train, ok bool) {
@@ -91,7 +96,11 @@ func (r *Router) wrap(frame []byte, to trust.Number) (t encap.Train, ok bool) {
 	if p == nil {
 		return t, false
 	}
-	w := p.route.Load()
+	return wrapBy(p.route.Load(), frame)
+}
+
+// wrapBy puts a front before a control frame, for a route; nil: there is none.
+func wrapBy(w *route, frame []byte) (t encap.Train, ok bool) {
 	if w == nil {
 		return t, false
 	}

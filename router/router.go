@@ -115,6 +115,7 @@ type Router struct {
 	peers    map[trust.Fingerprint]*peer // owned by the control goroutine
 	schedule schedule                    // of them, likewise
 	links    links                       // likewise
+	traces   traces                      // likewise
 	moves    moves
 	own      ownCandidates // likewise
 

@@ -1,8 +1,6 @@
 package router
 
 import (
-	"net/netip"
-
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/packet"
 )
@@ -59,7 +57,7 @@ func (s *sender) route(table *snapshot, p *packet.Superpacket, now int64) {
 		s.l.out.drop(Malformed, 1)
 		return
 	}
-	to, reason, ok := s.owner(table, src, dst)
+	to, reason, ok := table.leads(src, dst)
 	if !ok {
 		s.drop(reason, p)
 		return
@@ -99,19 +97,6 @@ func (s *sender) relays(v via, p *packet.Superpacket, now int64) bool {
 	s.partial = s.partial && v.keys.Sealed
 	return true
 }
-
-func (s *sender) owner(table *snapshot, src, dst netip.Addr) (*peer, Reason, bool) {
-	switch {
-	case dst.IsMulticast() || dst.IsLinkLocalUnicast() || dst == broadcast:
-		return nil, Multicast, false
-	case !table.local.Contains(src):
-		return nil, ForeignSource, false
-	}
-	to := table.owner(dst)
-	return to, NoRoute, to != nil
-}
-
-var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // useLane makes the trains that follow travel in lane w: another one than ours where the peer has fewer.
 func (s *sender) useLane(w uint8) {

@@ -61,6 +61,31 @@ func (s *snapshot) sends(p *peer, addr netip.Addr) bool {
 	return h.owner == p || slices.Contains(h.standby, p)
 }
 
+// leads is the peer that a packet of this node goes to, or the reason for which it is dropped.
+func (s *snapshot) leads(src, dst netip.Addr) (*peer, Reason, bool) {
+	switch {
+	case dst.IsMulticast() || dst.IsLinkLocalUnicast() || dst == broadcast:
+		return nil, Multicast, false
+	case !s.local.Contains(src):
+		return nil, ForeignSource, false
+	}
+	to := s.owner(dst)
+	return to, NoRoute, to != nil
+}
+
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// admits reports whether a packet from a peer may go to the device, or the reason for which it is dropped.
+func (s *snapshot) admits(from *peer, src, dst netip.Addr) (Reason, bool) {
+	switch {
+	case !s.sends(from, src):
+		return SpoofedSource, false
+	case !s.local.Contains(dst):
+		return NotLocal, false
+	}
+	return 0, true
+}
+
 // own makes p the owner of prefixes; nil: this node.
 func (s *snapshot) own(p *peer, prefixes []netip.Prefix) {
 	for _, prefix := range prefixes {
