@@ -186,3 +186,28 @@ func TestAnIdleMeshSendsNoProbesOfSizes(t *testing.T) {
 		}
 	})
 }
+
+func TestAPathThroughRelaysIsProbedFromEndToEnd(t *testing.T) {
+	modes(t, func(t *testing.T, mode change) {
+		bubble(t, lan, func(t *testing.T, w *world) {
+			x := newSquare(w, mode, probing)
+			x.r1.tap.shrink(1400)
+			x.r2.tap.shrink(1400)
+			w.net.Cut(x.a.host, x.b.host)
+			within(t, 20*time.Second, "relayed", func() bool { return x.a.relays(x.b) && x.b.relays(x.a) })
+			time.Sleep(100 * time.Millisecond)
+			if lost, _ := w.stream(x.a, x.b, 5*time.Second); lost > 0 {
+				t.Errorf("%d packets were lost", lost)
+			}
+			mtu, known := x.a.pathMTU(x.b)
+			if mtu > 1400 || mtu < 1380 || known != pmtu.Verified {
+				t.Errorf("the path is taken for %d, %s", mtu, known)
+			}
+			w.net.Heal(x.a.host, x.b.host)
+			within(t, 20*time.Second, "straight again, with the MTU of before", func() bool {
+				mtu, known := x.a.pathMTU(x.b)
+				return !x.a.relays(x.b) && mtu == 1500 && known == pmtu.Verified
+			})
+		})
+	})
+}

@@ -54,6 +54,7 @@ func (p *tap) Send(trains []encap.Train) encap.SendResult {
 			if len(kept) == 0 {
 				continue
 			}
+			t.Bufs = kept
 		}
 		rest = append(rest, t)
 	}
