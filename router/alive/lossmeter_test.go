@@ -1,0 +1,52 @@
+package alive
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// measured is a meter after so many probes of a link that loses a share of them.
+func measured(probes int, share float64, seed uint64) *LossMeter {
+	random, m, now := rand.New(rand.NewPCG(seed, 1)), new(LossMeter), epoch
+	m.Began(now)
+	for id := range uint64(probes) {
+		now = now.Add(time.Second)
+		m.Sent(id, now)
+		if random.Float64() >= share {
+			m.Answered(id)
+		}
+		m.Expire(now.Add(500*time.Millisecond), 500*time.Millisecond)
+	}
+	return m
+}
+
+func TestTheMeterTellsLossFromChance(t *testing.T) {
+	for seed := range uint64(50) {
+		if loss := measured(1000, 0, seed).Surely(); loss != 0 {
+			t.Errorf("no loss: %.3f", loss)
+		}
+		if loss := measured(1, 1, seed).Surely(); loss > 0.03 {
+			t.Errorf("one lost probe: %.3f", loss)
+		}
+		if loss := measured(1000, 0.02, seed).Surely(); loss > 0.03 {
+			t.Errorf("2 %%: %.3f", loss)
+		}
+		if loss := measured(1000, 0.3, seed).Surely(); loss < 0.1 || loss > 0.4 {
+			t.Errorf("30 %%: %.3f", loss)
+		}
+	}
+}
+
+func TestTheMeterAsksForFewProbesOfAnIdleLink(t *testing.T) {
+	for _, test := range []struct {
+		probes  int
+		carried time.Duration // ago
+		want    time.Duration
+	}{{1, time.Hour, meterNew}, {100, time.Hour, meterIdle}, {100, time.Second, meterBusy}} {
+		m := measured(test.probes, 0, 1)
+		if got := m.Due(m.last, m.last.Add(-test.carried)).Sub(m.last); got != test.want {
+			t.Errorf("after %d probes, data %v ago: the next after %v, want %v", test.probes, test.carried, got, test.want)
+		}
+	}
+}
