@@ -10,7 +10,7 @@ import (
 // MaxMessage is the longest body of a message in bytes: that of gossip packets, so that it fits a control frame everywhere.
 const MaxMessage = 1100
 
-// Config is what an Engine needs. All fields are needed.
+// Config is what an Engine needs. All fields are needed but Shared.
 type Config struct {
 	// Identity signs this node's pages.
 	Identity *trust.Identity
@@ -19,6 +19,8 @@ type Config struct {
 	Stamp func() uint64
 	// Rand draws jitter, and peers for digests.
 	Rand *rand.Rand
+	// Shared is what engines of one goroutine have in common, in simulations of many nodes; nil: nothing.
+	Shared *Shared
 }
 
 // Link is what this node measured of its link to a peer. Only peers that understand link state are named

@@ -15,7 +15,7 @@ func originOf(t testing.TB, body []byte) (p *page, ok bool) {
 	if kind(body[0]) != kindPage {
 		return nil, false
 	}
-	p, err := parsePage(body[1:], time.Time{})
+	p, err := parsePage(body[1:], time.Time{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,12 +62,12 @@ func pageMessage(p *page, now time.Time) []byte {
 	return append(body, p.raw...)
 }
 
-// parsePage reads what follows the kind.
-func parsePage(b []byte, now time.Time) (*page, error) {
+// parsePage reads what follows the kind; shared may be nil.
+func parsePage(b []byte, now time.Time, shared *Shared) (*page, error) {
 	if len(b) < ageLen {
 		return nil, fmt.Errorf("linkstate: %w: page of %d bytes", ErrMessage, len(b))
 	}
-	p, err := decodePage(b[ageLen:])
+	p, err := shared.decode(b[ageLen:])
 	if err != nil {
 		return nil, err
 	}

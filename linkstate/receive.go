@@ -49,7 +49,7 @@ func (e *Engine) Receive(from trust.Fingerprint, body []byte, now time.Time) (ch
 
 // receivePage takes a page if it is news, and passes it on.
 func (e *Engine) receivePage(from trust.Fingerprint, b []byte, now time.Time) error {
-	p, err := parsePage(b, now)
+	p, err := parsePage(b, now, e.cfg.Shared)
 	if err != nil {
 		e.stats.Malformed++
 		return err
@@ -88,7 +88,7 @@ func (e *Engine) vouch(o *origin, p *page, from trust.Fingerprint, now time.Time
 		e.stats.Flooded++
 		return fmt.Errorf("linkstate: %w: forged pages from %s", ErrFlood, from.Short())
 	}
-	if !p.verify(o.keys) {
+	if !e.cfg.Shared.verify(p, o.keys) {
 		forged.take(now, forgedRate, forgedBurst)
 		e.stats.Forged++
 		return fmt.Errorf("linkstate: %w: page of %v", ErrSigner, p.origin)
