@@ -112,6 +112,9 @@ func DecodeClaim(raw []byte) (*Claim, error) {
 	return c, nil
 }
 
+// Raw are the claim's bytes as its owner signed them. They must not be changed.
+func (c *Claim) Raw() []byte { return c.raw }
+
 // supersedes reports whether c replaces o, another claim of the same key.
 func (c *Claim) supersedes(o *Claim) bool {
 	if c.Version != o.Version {
