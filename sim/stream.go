@@ -1,0 +1,99 @@
+package sim
+
+import (
+	"math"
+	"time"
+
+	"github.com/weftnet/weft/mesh"
+)
+
+// callSeeds exchanges with a seed until one has answered.
+func (n *Node) callSeeds() {
+	g := &n.gossip
+	if len(g.seeds) == 0 || !g.exchanged.IsZero() {
+		return
+	}
+	n.exchange(n.w.nodes[g.seeds[n.rand.IntN(len(g.seeds))]])
+	n.later(g.pause/2+n.jitter(g.pause), n.callSeeds)
+	g.pause = min(2*g.pause, callMost)
+}
+
+// laterPushPull makes a full exchange with a member that is drawn, from time to time: the more seldom, the more members there are, as
+// memberlist does.
+func (n *Node) laterPushPull() {
+	every := pushPullEvery
+	if size := float64(len(n.sorted) + 1); size > pushPullSmall {
+		every *= time.Duration(math.Ceil(math.Log2(size)-math.Log2(pushPullSmall)) + 1)
+	}
+	n.later(every/2+n.jitter(every), func() {
+		for _, p := range n.someUp(1) {
+			n.exchange(n.w.byID[p.id])
+		}
+		n.laterPushPull()
+	})
+}
+
+// streamRounds is how many round trips come before the first byte of a request: those of TCP, and of the hello.
+const streamRounds = 2
+
+// exchange sends another node all claims and gets all of its own, in a stream.
+func (n *Node) exchange(to *Node) {
+	n.gossip.latest = n.w.now
+	if !n.streams(to) {
+		return
+	}
+	trip := n.w.net.between(n.index, to.index).Delay + n.w.net.between(to.index, n.index).Delay
+	n.later(streamRounds*trip, func() { n.stream(to, trip/2, true) })
+}
+
+// streams reports whether a stream to a node comes about: where it listens, or through peers that both reach.
+func (n *Node) streams(to *Node) bool {
+	if to == n || !to.running {
+		return false
+	}
+	p := n.peers[to.self]
+	return n.w.net.dials(n, to) || p != nil && p.up
+}
+
+// stream sends all claims to a node; it answers with its own.
+func (n *Node) stream(to *Node, delay time.Duration, answer bool) {
+	if !n.streams(to) {
+		return
+	}
+	list := n.gossip.set.Claims()
+	n.countStream(to, list)
+	n.w.at(n.w.now.Add(delay), func() {
+		if to.running && n.w.net.side[n.index] == n.w.net.side[to.index] {
+			to.merge(list)
+			if answer {
+				to.stream(n, delay, false)
+			}
+			to.turn()
+		}
+	})
+}
+
+// countStream notes what a stream carries: claims, and headers of TCP for each 1400 bytes.
+func (n *Node) countStream(to *Node, list []*mesh.Claim) {
+	size := 64
+	for _, c := range list {
+		size += len(c.Raw()) + 4
+	}
+	n.w.journal.sent(n.w.now, n, to, to.addr, "exchange of claims", make([]byte, size))
+	n.traffic.count(Claims, size+size/1400*52)
+}
+
+// merge takes all claims of another node.
+func (n *Node) merge(list []*mesh.Claim) {
+	g := &n.gossip
+	if g.exchanged.IsZero() {
+		g.exchanged = n.w.now
+		n.later(incumbency, n.replan)
+		n.later(keptFor, n.replan)
+	}
+	g.claimant.Exchanged()
+	for _, c := range list {
+		n.takeClaim(c.Raw())
+	}
+	n.claimOurs()
+}
