@@ -40,6 +40,17 @@ var lossMiddles = [MaxLossClass + 1]float64{0, 0.005, 0.02, 0.065, 0.20, 0.65}
 // end is the upper end of the class; the last one has none.
 func (c RTTClass) end() time.Duration { return leastRTT << c }
 
+// Range is what round trips of the class take, from and below; to is 0 for the last, which has no end.
+func (c RTTClass) Range() (from, to time.Duration) {
+	switch {
+	case c == 0:
+		return 0, leastRTT
+	case c >= MaxRTTClass:
+		return (MaxRTTClass - 1).end(), 0
+	}
+	return (c - 1).end(), c.end()
+}
+
 // Middle is the round trip time that the class counts as: the middle of its range, and 1.5 s for the last.
 func (c RTTClass) Middle() time.Duration {
 	if c == 0 {

@@ -26,6 +26,9 @@ func TestClassesOfRoundTrips(t *testing.T) {
 		if c != test.class || c.Middle() != test.middle || c.String() != test.text {
 			t.Errorf("%v is of class %d (%v, %v), want %d (%v, %s)", test.rtt, c, c, c.Middle(), test.class, test.middle, test.text)
 		}
+		if from, to := c.Range(); test.rtt > 0 && (test.rtt < from || to > 0 && test.rtt >= to || (to == 0) != (c == MaxRTTClass)) {
+			t.Errorf("%v is not from %v to below %v", test.rtt, from, to)
+		}
 	}
 }
 

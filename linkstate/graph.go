@@ -30,6 +30,7 @@ type GraphLink struct {
 	Loss  LossClass
 	InUse bool          // the other end says that it is up, too
 	Cost  time.Duration // see Cost; of the worse of both ends, where it is in use
+	Age   time.Duration // since this end signed that it is up
 }
 
 // Graph is what all nodes say. Links to nodes that are no members here are left out.
@@ -55,7 +56,7 @@ func (e *Engine) node(id trust.Fingerprint, now time.Time) Node {
 		n.Relay = newest.policy == AllowRelay
 	}
 	for _, peer := range e.statedBy(o) {
-		n.Links = append(n.Links, e.graphLink(o.number, peer))
+		n.Links = append(n.Links, e.graphLink(o.number, peer, now))
 	}
 	slices.SortFunc(n.Links, func(a, b GraphLink) int { return slices.Compare(a.Peer[:], b.Peer[:]) })
 	return n
@@ -74,9 +75,10 @@ func (e *Engine) statedBy(o *origin) []trust.Number {
 	})
 }
 
-func (e *Engine) graphLink(from, to trust.Number) GraphLink {
-	q, _ := e.origins[from].to(to)
-	l := GraphLink{Peer: e.origins[to].id, RTT: q.rtt, Loss: q.loss}
+func (e *Engine) graphLink(from, to trust.Number, now time.Time) GraphLink {
+	by := e.origins[from].about(to)
+	q, _ := by.to(to)
+	l := GraphLink{Peer: e.origins[to].id, RTT: q.rtt, Loss: q.loss, Age: by.age(now)}
 	if link, up := e.top.edge(e.top.slots[from], e.top.slots[to]); up {
 		l.InUse, l.Cost = true, time.Duration(link.cost)*time.Microsecond
 	}

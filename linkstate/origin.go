@@ -52,18 +52,23 @@ func (o *origin) newest() (newest *page) {
 	return newest
 }
 
-// to is what the node says of its link to another: the newest page whose range has that one counts.
+// to is what the node says of its link to another.
 func (o *origin) to(peer trust.Number) (quality, bool) {
-	var by *page
+	by := o.about(peer)
+	if by == nil {
+		return quality{}, false
+	}
+	return by.to(peer)
+}
+
+// about is the page that counts for a link to another: the newest whose range has that one. nil: there is none.
+func (o *origin) about(peer trust.Number) (by *page) {
 	for _, p := range o.pages {
 		if p.span.contains(peer) && (by == nil || p.stamp > by.stamp) {
 			by = p
 		}
 	}
-	if by == nil {
-		return quality{}, false
-	}
-	return by.to(peer)
+	return by
 }
 
 // has reports whether a page in force says the same as p.

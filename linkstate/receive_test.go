@@ -183,7 +183,7 @@ func TestTheGraphShowsBothEnds(t *testing.T) {
 		if i == 2 {
 			continue
 		}
-		want := GraphLink{w.nodes[1-i].id.Fingerprint(), RTTClass(6 - i), 2, true, Cost(6, 2)}
+		want := GraphLink{w.nodes[1-i].id.Fingerprint(), RTTClass(6 - i), 2, true, Cost(6, 2), n.Age}
 		if len(n.Links) != 1 || n.Links[0] != want || n.Age > 11*time.Second || n.Age < 5*time.Second {
 			t.Errorf("node %d: %+v, want %+v", i, n, want)
 		}

@@ -96,6 +96,12 @@ func (p *peer) knowsRelays() bool {
 	return keys != nil && keys.Relays()
 }
 
+// LinkState is what the nodes of the cluster say of their direct links. The error is ErrStopped.
+func (r *Router) LinkState() (g linkstate.Graph, err error) {
+	err = r.call(func() { g = r.links.engine.Graph(r.now()) })
+	return g, err
+}
+
 // sendLinkState sends a message of the engine by the direct link that it is for.
 func (r *Router) sendLinkState(m linkstate.Message) {
 	if p := r.peers[m.To]; p != nil && p.link.Up() && p.knowsRelays() {
