@@ -81,7 +81,7 @@ func (o *owner) took(c *Claim) {
 func (o *owner) judge(now time.Time) {
 	a := &o.admissions
 	before := a.barred
-	a.barred, a.next, a.heirs = map[trust.Fingerprint]refusal{}, time.Time{}, heirsOf(o.set.Claims())
+	a.barred, a.next, a.heirs = map[trust.Fingerprint]refusal{}, time.Time{}, heirsOf(o.dropped.heirs(), o.set.Claims())
 	o.noteHeir(a.heirs[o.me.id])
 	for _, c := range o.set.Claims() {
 		if c.id == o.me.id {

@@ -21,6 +21,10 @@ const (
 	// tombstoneTolerance is how far a tombstone's time may lie ahead of our clock: hosts' clocks differ by less.
 	tombstoneTolerance = 10 * time.Minute
 	maxTombstones      = 256 // that are passed on
+
+	// burialEvery is how often the word of one member is taken for another node, after maxTombstones at once: each is passed on to
+	// everybody, also for a node that nobody has heard of.
+	burialEvery = time.Second
 )
 
 // tombstone is a member's signed word that a node is to be forgotten: no claim of it up to that version counts. It has effect where
@@ -87,6 +91,23 @@ func (all tombstones) add(t tombstone, lease time.Duration, now time.Time) bool 
 	return true
 }
 
+// burials holds members to the rate of burialEvery: until when what each of them has said is paid for.
+type burials map[trust.Fingerprint]time.Time
+
+// take reports whether one more word of a member is taken.
+func (all burials) take(by trust.Fingerprint, now time.Time) bool {
+	maps.DeleteFunc(all, func(_ trust.Fingerprint, until time.Time) bool { return !until.After(now) })
+	until := all[by]
+	if until.Before(now) {
+		until = now
+	}
+	if until.Sub(now) > (maxTombstones-1)*burialEvery {
+		return false
+	}
+	all[by] = until.Add(burialEvery)
+	return true
+}
+
 // The reasons of Forget.
 var (
 	ErrPresent = errors.New("it is there")       // gossip or a path reaches the node
@@ -148,7 +169,9 @@ func (o *owner) forgotten(raw []byte) error {
 	case known != nil && t.version > known.Version+releaseJump:
 		return fmt.Errorf("mesh: tombstone of %s: version %d, and it has %d", t.id.Short(), t.version, known.Version)
 	}
-	o.bury(t, signer.Name, now)
+	if o.burials.take(t.by, now) {
+		o.bury(t, signer.Name, now)
+	}
 	return nil
 }
 
@@ -177,7 +200,7 @@ func (o *owner) bury(t tombstone, by string, now time.Time) {
 // hearBurial takes that others were told to forget this node: it raises its version past what they forgot. That is said once a
 // minute at most, whatever a member does.
 func (o *owner) hearBurial(t tombstone, by string, now time.Time) {
-	if !o.self.buried(t.version) {
+	if t.version < o.self.floor || !o.burials.take(t.by, now) || !o.self.buried(t.version) {
 		return
 	}
 	o.changed = true

@@ -158,3 +158,47 @@ func TestTombstonesAreBoundedAndTheOldestGoFirst(t *testing.T) {
 		t.Errorf("%d are kept, and all but one are over", len(all))
 	}
 }
+
+func TestAMembersWordIsTakenAtARateAndAnothersAllTheSame(t *testing.T) {
+	all, flooder, other := burials{}, trust.Fingerprint{1}, trust.Fingerprint{2}
+	taken := func(by trust.Fingerprint, at time.Time) (n int) {
+		for range 3 * maxTombstones {
+			if all.take(by, at) {
+				n++
+			}
+		}
+		return n
+	}
+	if n := taken(flooder, lawsNow); n != maxTombstones {
+		t.Errorf("%d at once, want %d", n, maxTombstones)
+	}
+	if n := taken(flooder, lawsNow.Add(10*time.Second)); n != 10 {
+		t.Errorf("%d after 10 s", n)
+	}
+	if !all.take(other, lawsNow) {
+		t.Error("another member has to wait")
+	}
+	if all.take(flooder, lawsNow.Add(time.Hour)); len(all) != 1 {
+		t.Errorf("%d members are remembered after an hour", len(all))
+	}
+}
+
+// A member invents nodes that are to be forgotten. What it says beyond the rate is neither kept nor passed on.
+func TestAFloodOfTombstonesOfInventedNodesIsNotPassedOn(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		a, b, c := trio(t, n)
+		now := uint64(time.Now().UnixMilli())
+		for i := range 3 * maxTombstones {
+			id := trust.Fingerprint{0xee, byte(i >> 8), byte(i)}
+			a.hears(message(messageForget, signTombstone(b.id, id, 1, now).raw))
+		}
+		passed := make(chan int, 1)
+		a.mesh.mail.post(func(o *owner) { passed <- len(o.dropped) })
+		if n := <-passed; n != maxTombstones {
+			t.Errorf("%d of the tombstones count, want %d", n, maxTombstones)
+		}
+		if !allSee(a, b, c)() {
+			t.Error("the members do not see each other any more")
+		}
+	})
+}

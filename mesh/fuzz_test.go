@@ -192,7 +192,7 @@ func FuzzStateFiles(f *testing.F) {
 	c := mustSign(f, "a", testContent())
 	peers, err := json.Marshal(peersRecord{Version: fileVersion, Peers: []peerRecord{
 		{ID: c.id.String(), Name: c.Name, Observed: c.Endpoints, Claim: c.raw, Seen: lawsNow}, {ID: testIdentity("b").Fingerprint().String(), Heard: true},
-	}, Dropped: []dropRecord{{testIdentity("c").Fingerprint().String(), 7, lawsNow}}})
+	}, Dropped: []dropRecord{{testIdentity("c").Fingerprint().String(), 7, lawsNow, nil}, {c.id.String(), 7, lawsNow, c.raw}}})
 	if err != nil {
 		f.Fatal(err)
 	}

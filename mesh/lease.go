@@ -35,13 +35,32 @@ type drop struct {
 // dropped remembers what is dropped, by node. It is pure: the clock comes in.
 type dropped map[trust.Fingerprint]drop
 
-// add notes that no claim of a node up to that version counts. At most maxDropped are kept, the latest.
+// add notes that no claim of a node up to that version counts. At most maxDropped are kept: heirs, and the latest.
 func (d dropped) add(id trust.Fingerprint, version uint64, c *Claim, now time.Time) {
 	if c == nil {
 		c = d[id].claim
 	}
 	d[id] = drop{max(version, d[id].version), now, c}
-	evict(d, maxDropped, func(x, y drop) int { return x.at.Compare(y.at) })
+	evict(d, maxDropped, func(x, y drop) int { return cmp.Or(cmp.Compare(x.heritage(), y.heritage()), x.at.Compare(y.at)) })
+}
+
+// heritage is how many identities the node has taken the place of, as far as is known.
+func (d drop) heritage() int {
+	if d.claim == nil {
+		return 0
+	}
+	return len(d.claim.Predecessors)
+}
+
+// heirs are the claims of nodes that have taken the place of others. What these were does not come back because their heir is
+// forgotten: somebody may have their keys.
+func (d dropped) heirs() (list []*Claim) {
+	for _, x := range d {
+		if x.heritage() > 0 {
+			list = append(list, x.claim)
+		}
+	}
+	return list
 }
 
 // evict takes the least of a map out until it has no more than limit entries.

@@ -234,15 +234,44 @@ func TestDroppedVersionsAreBoundedAndTheOldestGoFirst(t *testing.T) {
 	}
 }
 
+// What a member invents does not push out what is known of heirs, nor is an heir's claim kept under another's name.
+func TestHeirsAreTheLastOfWhatWasDroppedToGo(t *testing.T) {
+	d, old, next := dropped{}, testIdentity("old"), testIdentity("next")
+	heir, err := Sign(next, Claim{
+		Version: 1, Name: "x", Kind: KindStatic, Network: []netip.Prefix{testNetwork}, Predecessors: []Predecessor{bequeath(old, next.Fingerprint())},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.add(heir.id, 1, heir, lawsNow)
+	for i := range 2 * maxDropped {
+		d.add(trust.Fingerprint{byte(i >> 8), byte(i)}, 1, nil, lawsNow.Add(time.Hour))
+	}
+	if len(d) != maxDropped || heirsOf(d.heirs())[old.Fingerprint()] != heir {
+		t.Errorf("%d are kept, the heir is not among them", len(d))
+	}
+	record := dropRecord{ID: heir.id.String(), Heir: heir.raw}
+	if c, err := record.heir(); err != nil || c.id != heir.id {
+		t.Errorf("read back: %v", err)
+	}
+	record.ID = old.Fingerprint().String()
+	if _, err := record.heir(); err == nil {
+		t.Error("taken under another's name")
+	}
+}
+
 func TestAPeersFileWithADamagedDropIsSetAside(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, peersFile), []byte(`{"version":1,"peers":[],"dropped":[{"id":"x","claim_version":1}]}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := New(testConfig(dir, nil)); err != nil {
-		t.Fatal(err)
-	}
-	if aside, err := filepath.Glob(filepath.Join(dir, peersFile+".damaged-*")); err != nil || len(aside) != 1 {
-		t.Errorf("set aside %v, %v", aside, err)
+	fine := trust.Fingerprint{1}.String()
+	for _, drop := range []string{`"id":"x"`, `"id":"` + fine + `","heir":"eA=="`} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, peersFile), []byte(`{"version":1,"peers":[],"dropped":[{"claim_version":1,`+drop+`}]}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := New(testConfig(dir, nil)); err != nil {
+			t.Fatal(err)
+		}
+		if aside, err := filepath.Glob(filepath.Join(dir, peersFile+".damaged-*")); err != nil || len(aside) != 1 {
+			t.Errorf("%s: set aside %v, %v", drop, aside, err)
+		}
 	}
 }

@@ -76,7 +76,7 @@ func (m *Mesh) newOwner() error {
 		set:     NewSet(), self: &selfClaim{cfg: &m.cfg}, members: map[trust.Fingerprint]*member{},
 		caller:  newCaller(m.cfg.Timing, rand.Float64),
 		fetches: fetches{asked: map[Digest]*fetch{}}, admissions: newAdmissions(),
-		dropped: dropped{}, tombstones: tombstones{},
+		dropped: dropped{}, tombstones: tombstones{}, burials: burials{},
 		changed: true,
 	}
 	files := store{m.cfg.StateDir, m.cfg.Logger, time.Now()}

@@ -49,6 +49,7 @@ type owner struct {
 	admissions admissions
 	dropped    dropped
 	tombstones tombstones
+	burials    burials
 	succeeded  string    // what we say when another node has taken our place
 	burialSaid time.Time // when it was last said that others were told to forget us
 	together   time.Time // since when others are there; zero: we are alone

@@ -65,12 +65,14 @@ func rawPredecessors(list []Predecessor) (raw [][]byte) {
 	return raw
 }
 
-// heirsOf says which claim's node has taken the place of which identity.
-func heirsOf(claims []*Claim) map[trust.Fingerprint]*Claim {
+// heirsOf says which claim's node has taken the place of which identity. Of two the one that comes later in the lists is named.
+func heirsOf(lists ...[]*Claim) map[trust.Fingerprint]*Claim {
 	heirs := map[trust.Fingerprint]*Claim{}
-	for _, c := range claims {
-		for _, p := range c.Predecessors {
-			heirs[p.ID()] = c
+	for _, claims := range lists {
+		for _, c := range claims {
+			for _, p := range c.Predecessors {
+				heirs[p.ID()] = c
+			}
 		}
 	}
 	return heirs

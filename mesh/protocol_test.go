@@ -13,6 +13,7 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 		"messageClaim": messageClaim, "messageAnnounce": messageAnnounce, "messageFetch": messageFetch,
 		"messageDeparture": messageDeparture, "messageGreeting": messageGreeting, "messageRevocation": messageRevocation,
 		"messageForget": messageForget, "messageSighting": messageSighting, "tombstoneLen": tombstoneLen, "tombstoneTolerance": tombstoneTolerance,
+		"maxTombstones": maxTombstones, "burialEvery": burialEvery,
 		"sightingLen": sightingLen, "DefaultLease": DefaultLease, "company": company, "reclaimAfter": reclaimAfter,
 		"KindStatic": KindStatic, "KindAuto": KindAuto, "KindK8s": KindK8s, "KindReleased": KindReleased, "releaseJump": releaseJump, "maxPredecessors": maxPredecessors, "predecessorLen": predecessorLen,
 		"DefaultPort": DefaultPort, "maxGossipPacket": maxGossipPacket, "memberlistChecksum": memberlistChecksum,

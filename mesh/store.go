@@ -59,6 +59,22 @@ type dropRecord struct {
 	ID      string    `json:"id"`
 	Version uint64    `json:"claim_version"`
 	At      time.Time `json:"at"`
+	Heir    []byte    `json:"heir,omitempty"` // its claim, as signed, if it has taken the place of others
+}
+
+// heir is the claim of a record; nil: the node has taken nobody's place. An error says that the record is damaged.
+func (d dropRecord) heir() (*Claim, error) {
+	if len(d.Heir) == 0 {
+		return nil, nil
+	}
+	c, err := DecodeClaim(d.Heir)
+	if err != nil {
+		return nil, err
+	}
+	if c.id.String() != d.ID {
+		return nil, fmt.Errorf("claim of %s for %s", c.id.Short(), d.ID)
+	}
+	return c, nil
 }
 
 // ErrNewerState says that a state file was written by a newer weft.
@@ -146,6 +162,9 @@ func (r *peersRecord) check() error {
 	}
 	for _, d := range r.Dropped {
 		if _, err := trust.ParseFingerprint(d.ID); err != nil {
+			return err
+		}
+		if _, err := d.heir(); err != nil {
 			return err
 		}
 	}
@@ -242,7 +261,11 @@ func (o *owner) savePeers(now time.Time) {
 // dropRecords are in order of their ids.
 func (o *owner) dropRecords() (records []dropRecord) {
 	for id, d := range o.dropped {
-		records = append(records, dropRecord{id.String(), d.version, d.at.UTC().Truncate(time.Second)})
+		record := dropRecord{ID: id.String(), Version: d.version, At: d.at.UTC().Truncate(time.Second)}
+		if d.heritage() > 0 {
+			record.Heir = d.claim.raw
+		}
+		records = append(records, record)
 	}
 	slices.SortFunc(records, func(a, b dropRecord) int { return strings.Compare(a.ID, b.ID) })
 	return records
@@ -288,7 +311,8 @@ func (o *owner) restorePeers(record peersRecord) {
 	}
 	for _, d := range record.Dropped {
 		if id, err := trust.ParseFingerprint(d.ID); err == nil {
-			o.dropped.add(id, d.Version, nil, d.At)
+			heir, _ := d.heir() // checked when the file was read
+			o.dropped.add(id, d.Version, heir, d.At)
 		}
 	}
 	for _, r := range record.Peers {

@@ -172,6 +172,47 @@ func TestWhoHasAReplacedKeyTakesNothingBackWhileTheSuccessorIsDown(t *testing.T)
 	})
 }
 
+// Who has the old key of a node, and is a member, has the others forget its heir while that is away, and comes then.
+func TestAReplacedKeyIsWorthNothingWhenItsHeirIsForgotten(t *testing.T) {
+	bubble(t, func(t *testing.T, n *fakeNet) {
+		a, third := n.host(1, nil, stated(t)), n.host(3, []int{1}, stated(t))
+		b := n.host(2, []int{1}, stated(t))
+		for _, h := range []*fakeHost{a, b, third} {
+			h.start()
+		}
+		within(t, 10*time.Second, "all see each other", allSee(a, b, third))
+		old := b.id
+		b.become(t, testIdentity("heir"), b.stop)
+		within(t, 10*time.Second, "the successor is known", allSee(a, b, third))
+		b.crash()
+		within(t, 30*time.Second, "it is dead", func() bool { return !a.alive(b) && !third.alive(b) })
+		if err := third.mesh.Forget(t.Context(), b.fp()); err != nil {
+			t.Fatal(err)
+		}
+		within(t, 10*time.Second, "it is forgotten", func() bool { return !a.knows(b) && !third.knows(b) })
+		thief := n.usurp(4, b, old, []int{1})
+		thief.start()
+		refused := func() bool {
+			return strings.HasPrefix(thief.refusedBy(a), "its key was replaced") && strings.HasPrefix(thief.refusedBy(third), "its key was replaced")
+		}
+		within(t, 20*time.Second, "the thief is refused", refused)
+		time.Sleep(2 * time.Second) // a has written down what it knows
+		a.crash()
+		a.start()
+		within(t, 20*time.Second, "it is by who has been restarted, too", func() bool { return a.alive(third) && refused() })
+		b.start()
+		within(t, 10*time.Second, "the successor is back", func() bool { return a.sees(b) && third.sees(b) })
+		if got := a.assign(nil)[subnetOf(2)]; got != b.fp() {
+			t.Errorf("its subnet goes to %s", got.Short())
+		}
+	})
+}
+
+// stated gives a host a state directory.
+func stated(t *testing.T) func(*Config) {
+	return func(c *Config) { c.StateDir = t.TempDir() }
+}
+
 func TestASuccessionIsProvenByEachKeyThatWasReplaced(t *testing.T) {
 	one, two, three := testIdentity("one"), testIdentity("two"), testIdentity("three")
 	first := bequeath(one, two.Fingerprint())
