@@ -15,10 +15,14 @@ type sourceLimit struct {
 }
 
 // SourceOf is what limits count as one source: an IPv4 address, or the /64 of an IPv6 one, which one sender may have all addresses of.
+// Each node that is heard through relays is one: all of their addresses lie in one /64.
 func SourceOf(a netip.Addr) netip.Prefix {
 	bits := 64
-	if a = a.Unmap(); a.Is4() {
+	switch a = a.Unmap(); {
+	case a.Is4():
 		bits = 32
+	case IsRelayed(a):
+		bits = 128
 	}
 	p, _ := a.WithZone("").Prefix(bits) // fails only for the zero address, whose zero prefix serves as well
 	return p

@@ -242,6 +242,28 @@ func TestOneDialerHasEightStreamsJoinedAtOnce(t *testing.T) {
 	})
 }
 
+// A hub that asks for streams, and keeps what comes of them open, takes no more than its share of those that a node has open.
+func TestStreamsThatOnePeerJoinsCountAsThatPeers(t *testing.T) {
+	few := func(x *three) {
+		x.c.streams = encap.NewStreams(encap.StreamsConfig{
+			Local: x.c.local, Boot: trust.BootNonce{3}, Started: time.Now(), Port: testPort, Dialer: x.c.host, OpenPerSource: 2,
+		})
+	}
+	inThree(t, func(x *three) {
+		asked(x)
+		for range 2 {
+			x.joined()
+		}
+		if s, err := x.b.streams.Dial(x.t.Context(), netip.AddrPortFrom(addrC, testPort)); err == nil {
+			x.t.Cleanup(func() { s.Close() })
+		}
+		synctest.Wait()
+		if c := x.c.streams.Counts(); c.Accepted != 2 || c.Busy != 1 {
+			t.Errorf("a third one, of the peer itself: %+v", c)
+		}
+	}, few)
+}
+
 func TestAJoinedStreamThatNobodyClosesEnds(t *testing.T) {
 	inThree(t, func(x *three) {
 		dialed, _ := x.joined()

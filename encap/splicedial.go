@@ -40,7 +40,7 @@ func (s *Streams) DialThrough(ctx context.Context, addr netip.AddrPort, to trust
 }
 
 // Answer opens the stream that a SpliceCall asked for, to the peer that sent it and accepts streams at addr, and accepts there the
-// stream of whom the peer joins to it, under the limits of accepted streams.
+// stream of whom the peer joins to it, under the limits of accepted streams, as one of the peer's address.
 func (s *Streams) Answer(ctx context.Context, addr netip.AddrPort, peer trust.Fingerprint, id uint64) (*Stream, error) {
 	outer, err := s.dial(ctx, addr, Splice{Answer: id})
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *Streams) Answer(ctx context.Context, addr netip.AddrPort, peer trust.Fi
 		outer.Close()
 		return nil, fmt.Errorf("encap: stream to %s: %w", addr, errAnotherNode)
 	}
-	stream := s.accept(ctx, outer, netip.AddrPort{})
+	stream := s.accept(ctx, outer, netip.AddrPort{}, addr.Addr())
 	if stream == nil { // counted, and outer is closed
 		return nil, fmt.Errorf("encap: stream through %s (%s): %w", outer.remote.Name, addr, errNotJoinedYet)
 	}

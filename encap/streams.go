@@ -200,7 +200,7 @@ func (s *Streams) admit(ctx context.Context, conn net.Conn, handle func(*Stream)
 	}
 	handshakes.Add(1)
 	go func() {
-		stream := s.accept(ctx, conn, from)
+		stream := s.accept(ctx, conn, from, from.Addr())
 		s.limit.leave(from.Addr())
 		handshakes.Done()
 		if stream != nil {
@@ -217,8 +217,9 @@ func (s *Streams) turnAway(conn net.Conn) {
 	conn.Close()
 }
 
-// accept does the acceptor's part of the handshake; nil: there is no stream. Who was refused was so also where ctx has ended since.
-func (s *Streams) accept(ctx context.Context, conn net.Conn, from netip.AddrPort) *Stream {
+// accept does the acceptor's part of the handshake; nil: there is no stream. Who was refused was so also where ctx has ended since. The
+// stream counts as one of source, from which its bytes come, whoever the dialer is.
+func (s *Streams) accept(ctx context.Context, conn net.Conn, from netip.AddrPort, source netip.Addr) *Stream {
 	stop := s.bound(ctx, conn)
 	stream, err := s.receive(ctx, conn, from)
 	outcome := s.outcomeOf(err)
@@ -227,11 +228,11 @@ func (s *Streams) accept(ctx context.Context, conn net.Conn, from netip.AddrPort
 		switch {
 		case !stop(): // ctx has ended, conn is closed
 			outcome = streamFailed
-		case !s.open.enter(from.Addr()):
+		case !s.open.enter(source):
 			outcome = streamBusy
 		default:
 			s.counts[streamAccepted].Add(1)
-			stream.closed = func() { s.open.leave(from.Addr()) }
+			stream.closed = func() { s.open.leave(source) }
 			_ = conn.SetDeadline(time.Time{})
 			return stream
 		}

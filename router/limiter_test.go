@@ -9,6 +9,7 @@ import (
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/encap/simnet"
+	"github.com/weftnet/weft/trust"
 )
 
 const oneWay = 5 * time.Millisecond
@@ -112,6 +113,24 @@ func TestMembersGetCookiesWhateverStrangersTake(t *testing.T) {
 	}
 	if given != 10 {
 		t.Errorf("the member got %d of 10 cookies", given)
+	}
+}
+
+// All addresses of nodes behind relays lie in one /64. One of them that calls without end takes nothing from the others.
+func TestNodesBehindRelaysAreEachHeldToARateOfTheirOwn(t *testing.T) {
+	m, a, b := loadedLimiter(t)
+	behind := func(n trust.Number) caller {
+		return caller{addr: encap.RelayedEndpoint(n).Addr, member: true}
+	}
+	mark, _ := attempt(t, m, a, b, behind(1), 1)
+	for range 3 * sourceRate {
+		m.admit(make([]byte, 200), mark, behind(1), 0, 1)
+	}
+	if got := m.admit(make([]byte, 200), mark, behind(1), 0, 1); got != deny {
+		t.Errorf("who calls without end: %d", got)
+	}
+	if got := m.admit(make([]byte, 200), mark, behind(2), 0, 1); got != giveCookie {
+		t.Errorf("another: %d", got)
 	}
 }
 
