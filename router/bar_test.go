@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weftnet/weft/encap"
 )
 
 const whyBarred = "its address is barred"
@@ -86,6 +88,32 @@ func TestAPathThatIsBarredByNowFallsWithTheNextTable(t *testing.T) {
 		a.set(b)
 		within(t, 10*time.Second, "both up again", func() bool { return allUp(a, b) })
 	})
+}
+
+// Whoever is on the path sends a relay frame on from a place of his own, and keeps the one that was sent. The frame verifies; in a clear
+// session the path must not follow it, or packets would go there in clear.
+func TestARelayFrameFromABarredEndpointMovesNoClearPath(t *testing.T) {
+	public := netip.MustParseAddrPort("9.9.9.9:9338") // nothing leaves this process
+	for _, clear := range []bool{true, false} {
+		x := newCouple(t, byHand{clear: clear}, joinsAll)
+		x.b.router.cfg.Bars = func(a netip.Addr) string {
+			if clear && a == public.Addr() {
+				return whyBarred
+			}
+			return ""
+		}
+		head := encap.RelayHead{Source: x.a.num(), Destination: x.b.num()}
+		front, err := x.a.known(x.b).session.Current().SealRelay(make([]byte, 0, 2000), &head)
+		check(t, err)
+		home, before := x.path(), x.b.drops()
+		x.take(public, append(front, x.seal(0, "relayed")...))
+		if moved := x.path() != home; moved == clear {
+			t.Errorf("clear %v: the path leads to %v", clear, x.path())
+		}
+		if got := grown(before, x.b.drops())[WrongEndpoint]; got == 1 != clear {
+			t.Errorf("clear %v: %d frames refused", clear, got)
+		}
+	}
 }
 
 // restart makes a side run anew with another configuration.

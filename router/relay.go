@@ -21,6 +21,10 @@ func (v *receiver) relay(from encap.Endpoint, h encap.Header, b []byte, ecn uint
 		v.unknown(UnknownIndex, from, h.Lane)
 		return
 	}
+	if !s.keys.Sealed && !s.peer.isAt(from, h.Lane) { // as with data: a path in clear is moved by control alone, which knows what is barred
+		v.l.in.drop(WrongEndpoint, 1)
+		return
+	}
 	head, inner, err := s.keys.OpenRelay(b)
 	if err != nil {
 		v.l.in.drop(refusal(err), 1)

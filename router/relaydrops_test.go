@@ -58,6 +58,9 @@ func relayDrops() []drop {
 			forger := s.w.net.Host(at).ListenUDP(testPort)
 			forger.Lanes()[0].Send([]encap.Train{{To: encap.Endpoint{Addr: netip.AddrPortFrom(addr6(2), testPort)}, Bufs: [][]byte{s.seal(s.good())}}})
 		}},
+		{name: "wrong-endpoint relay frame in a clear session", reason: WrongEndpoint, mode: clear4, provoke: func(s *scene) {
+			s.c.sendRaw(s.b, 0, s.front(encap.RelayHead{Source: s.a.num(), Destination: s.b.num()}))
+		}},
 		{name: "relay-refused", reason: RelayRefused, provoke: func(s *scene) {
 			d := s.fourth()
 			s.b.router.SetRelaying(Relaying{Refuse: true})
