@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -174,6 +175,19 @@ func TestAStreamGoesOnWhenItsPathShrinksWithoutAWord(t *testing.T) {
 	if out, err := b.Weft(within(t, patience), "peers", "--socket", b.Socket()); err != nil || !strings.Contains(out, "1340 (1400 verified)") {
 		t.Errorf("weft peers: %v: %s", err, out)
 	}
+
+	setMTU(t, r, 1250)
+	t.Logf("1250 is verified after %v", awaitPathMTU(t, b, "vm-1", 1250))
+	theirs, err := a.Addresses(within(t, patience))
+	if err != nil {
+		t.Fatal(err)
+	}
+	six := theirs[slices.IndexFunc(theirs, netip.Addr.Is6)].String()
+	await(t, func() (bool, string) { // the way back was idle, and is verified with the first long answers
+		out, err := b.Run(within(t, patience), "ping", "-6", "-n", "-c", "3", "-i", "0.2", "-W", "1", "-M", "do", "-s", "1232", six)
+		return err == nil && strings.Contains(out, " 0% packet loss"), "packets of 1280 bytes do not get through: " + out
+	})
+	d.gap()
 
 	setMTU(t, r, 1500)
 	t.Logf("1500 is verified after %v", awaitPathMTU(t, b, "vm-1", 1500))
