@@ -22,6 +22,7 @@ type limiter struct {
 	known     repeats      // initiations that were let in
 	proved    rates        // of sources that proved their address
 	overflow  pace         // of those of them that proved cannot count
+	behind    pace         // of nodes behind relays, all together
 	members   rates        // of cookies for addresses of members
 	others    rates        // of cookies for the rest, who may be anybody
 	given     pace         // likewise, to all
@@ -44,8 +45,10 @@ const (
 	loadAt    = maxHeard / 4 // initiations that wait
 	loadTime  = time.Second  // for which any of that counts as load, at least
 
-	sourceRate   = 20   // initiations in a second from one IPv4 address, or IPv6 /64; as WireGuard has it
-	overflowRate = 500  // of all proved sources beyond the first maxSources
+	sourceRate   = 20  // initiations in a second from one IPv4 address, or IPv6 /64; as WireGuard has it
+	overflowRate = 500 // of all proved sources beyond the first maxSources
+	behindRate   = 500 // of all nodes behind relays: a relay gets the cookies of all whom it says that it relays for
+	behindBurst  = 32
 	cookieRate   = 2000 // cookie frames in a second, to addresses that are no member's
 	takenRate    = 500  // cookie frames in a second that are looked at
 	takenBurst   = 512
@@ -57,6 +60,7 @@ func (m *limiter) init(local *encap.Local, at func(clock int64) time.Time) {
 	m.cookies, m.at = encap.NewCookies(local), at
 	m.free.set(freeRate, freeBurst)
 	m.overflow.set(overflowRate, 1)
+	m.behind.set(behindRate, behindBurst)
 	m.given.set(cookieRate, cookieBatch)
 	m.taken.set(takenRate, takenBurst)
 	m.proved.each, m.members.each, m.others.each = sourceRate, sourceRate, sourceRate
@@ -135,7 +139,13 @@ func (m *limiter) isLoaded(clock int64) bool { return clock < m.loaded.Load() }
 // mayCall holds sources that proved their address to their rate.
 func (m *limiter) mayCall(from netip.Addr, clock int64) bool {
 	ok, strange := m.proved.take(from, clock)
-	return ok && (!strange || m.overflow.take(clock))
+	switch {
+	case !ok:
+		return false
+	case encap.IsRelayed(from):
+		return m.behind.take(clock)
+	}
+	return !strange || m.overflow.take(clock)
 }
 
 // ask decides whether the sender gets a cookie. What strangers, or forged addresses, take of them takes none from the addresses of

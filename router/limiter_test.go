@@ -134,6 +134,25 @@ func TestNodesBehindRelaysAreEachHeldToARateOfTheirOwn(t *testing.T) {
 	}
 }
 
+// A relay has the cookies of all whom it says that it relays for, and so could use up what each of them may.
+func TestNodesBehindRelaysAreHeldToARateTogether(t *testing.T) {
+	m, _, _ := loadedLimiter(t)
+	let := 0
+	for n := range trust.Number(500) {
+		for range sourceRate {
+			if m.mayCall(encap.RelayedEndpoint(n).Addr.Addr(), int64(n)*int64(2*time.Millisecond)+1) {
+				let++
+			}
+		}
+	}
+	if let < behindRate || let > behindRate+behindBurst {
+		t.Errorf("%d are let in within a second, want %d", let, behindRate)
+	}
+	if !m.mayCall(addr4(9), int64(time.Second)) {
+		t.Error("they take from others")
+	}
+}
+
 func TestSourceThatProvedItsAddressIsLetInAtItsRateWhateverOthersDo(t *testing.T) {
 	m, a, b := loadedLimiter(t)
 	from := at4("192.0.2.1:9338")
