@@ -23,8 +23,10 @@ type gossip struct {
 	exchanged time.Time // first; zero: never
 	latest    time.Time // when this node began an exchange last
 	pause     time.Duration
-	seenAs    []netip.AddrPort // where others see this node, those on which two agree first
-	agreed    int              // of seenAs
+	seenAs    []netip.AddrPort           // where others see this node, those on which two agree first
+	agreed    int                        // of seenAs
+	missing   map[trust.Fingerprint]bool // members whose claim did not come
+	syncWait  time.Duration
 }
 
 // broadcast is a claim that is sent some times more.
@@ -52,7 +54,7 @@ const (
 // beginGossip begins a run: with what the run before knew, or nothing.
 func (n *Node) beginGossip(seeds []int, before *gossip, kept mesh.Assignment) {
 	g := &n.gossip
-	*g = gossip{set: mesh.NewSet(), seeds: seeds, pause: callFirst}
+	*g = gossip{set: mesh.NewSet(), seeds: seeds, pause: callFirst, missing: map[trust.Fingerprint]bool{}}
 	subnet := n.w.cfg.Subnet(n.index)
 	g.claimant = mesh.NewClaimant(mesh.Config{
 		Identity: n.id, Name: n.String(), Network: network, Subnet: subnet, Bootstrap: len(seeds) == 0,
@@ -128,6 +130,7 @@ func (n *Node) takeClaim(raw []byte) {
 	if !g.set.Add(c) {
 		return
 	}
+	delete(g.missing, c.ID())
 	n.know(c)
 	n.spread(c)
 	n.replan()

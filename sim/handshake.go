@@ -44,6 +44,7 @@ func (n *Node) takeInitiation(from encap.Endpoint, frame []byte) {
 	p := n.peers[m.Static.Fingerprint()]
 	if p == nil {
 		n.drop("unknown peer")
+		n.missing(m.Static.Fingerprint())
 		return
 	}
 	n.touch(p)

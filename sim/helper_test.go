@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -77,7 +78,8 @@ func replayCommand(test string, seed uint64) string {
 	if soaking() {
 		soak = soakVariable + "=1 "
 	}
-	return fmt.Sprintf("%s%s=%d go test -count=1 -run '^%s$' ./sim", soak, seedVariable, seed, test)
+	parts := strings.Split(strings.ReplaceAll(test, " ", "_"), "/")
+	return fmt.Sprintf("%s%s=%d go test -count=1 -run '^%s$' ./sim", soak, seedVariable, seed, strings.Join(parts, "$/^"))
 }
 
 // startAll starts the first node, and then the rest, each at a time drawn within spread, with the first as seed. All run when it returns.
@@ -87,16 +89,6 @@ func startAll(w *World, spread time.Duration) {
 		w.After(time.Duration(w.rand.Int64N(int64(spread)+1)), func() { w.Start(i, 0) })
 	}
 	w.Run(spread)
-}
-
-// settled is a World of nodes that all run, and know and reach each other.
-func settled(t *testing.T, cfg Config) *World {
-	t.Helper()
-	w := newWorld(t, cfg)
-	startAll(w, time.Second)
-	mustConverge(t, w, 30*time.Second)
-	w.Run(15 * time.Second)
-	return w
 }
 
 // mustConverge waits until all know and reach each other.

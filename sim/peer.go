@@ -54,7 +54,6 @@ type peer struct {
 	punch      *punch.Engine
 	wake       time.Time
 	touched    bool
-	greeted    time.Time
 }
 
 // relayPath is a peer's path through relays.

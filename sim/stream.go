@@ -43,7 +43,11 @@ func (n *Node) exchange(to *Node) {
 		return
 	}
 	trip := n.w.net.between(n.index, to.index).Delay + n.w.net.between(to.index, n.index).Delay
-	n.later(streamRounds*trip, func() { n.stream(to, trip/2, true) })
+	n.later(streamRounds*trip, func() {
+		if n.streams(to) {
+			n.stream(to, trip/2, func() { to.stream(n, trip/2, func() {}) })
+		}
+	})
 }
 
 // streams reports whether a stream to a node comes about: where it listens, or through peers that both reach.
@@ -55,19 +59,14 @@ func (n *Node) streams(to *Node) bool {
 	return n.w.net.dials(n, to) || p != nil && p.up
 }
 
-// stream sends all claims to a node; it answers with its own.
-func (n *Node) stream(to *Node, delay time.Duration, answer bool) {
-	if !n.streams(to) {
-		return
-	}
+// stream sends all claims to a node by a stream that there is; what follows comes then.
+func (n *Node) stream(to *Node, delay time.Duration, then func()) {
 	list := n.gossip.set.Claims()
 	n.countStream(to, list)
 	n.w.at(n.w.now.Add(delay), func() {
-		if to.running && n.w.net.side[n.index] == n.w.net.side[to.index] {
+		if to.running && n.running && n.w.net.side[n.index] == n.w.net.side[to.index] {
 			to.merge(list)
-			if answer {
-				to.stream(n, delay, false)
-			}
+			then()
 			to.turn()
 		}
 	})

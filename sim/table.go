@@ -39,18 +39,16 @@ func (n *Node) plan() {
 		return
 	}
 	t.stale = false
+	if !g.exchanged.IsZero() && now.Sub(g.exchanged) >= keptFor {
+		g.kept = nil
+	}
 	v := mesh.View{Claims: g.set.Claims(), Rules: mesh.Rules{Network: network}, Kept: g.kept}
 	previous := t.assignment
 	if !t.counts {
 		previous = nil
 	}
 	t.assignment, t.conflicts = v.Assign(previous, n.reach)
-	if since := now.Sub(g.exchanged); !g.exchanged.IsZero() && since >= incumbency {
-		t.counts = true
-		if since >= keptFor {
-			g.kept = nil
-		}
-	}
+	t.counts = !g.exchanged.IsZero() && now.Sub(g.exchanged) >= incumbency
 	t.lengths = t.lengths[:0]
 	for p := range t.assignment {
 		if !slices.Contains(t.lengths, p.Bits()) {
