@@ -21,6 +21,7 @@ func (n *Node) serveControl(ctx context.Context, l net.Listener) error {
 	mux.HandleFunc("GET "+api.PathPeers, reply(n.Peers))
 	mux.HandleFunc("GET "+api.PathRoutes, reply(n.Routes))
 	mux.HandleFunc("GET "+api.PathMap, reply(n.Map))
+	mux.HandleFunc("POST "+api.PathTrace, n.serveTrace)
 	n.inspection(mux)
 	mux.HandleFunc("POST "+api.PathReload, n.serveReload)
 	mux.HandleFunc("POST "+api.PathRevoke, n.serveRevoke)

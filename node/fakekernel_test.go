@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"syscall"
 
 	"github.com/weftnet/weft/encap/simnet"
 	"github.com/weftnet/weft/kernel"
@@ -82,10 +83,20 @@ func (k *fakeKernel) cutOff(lans ...netip.Prefix) {
 	k.notify()
 }
 
-// Egress implements Kernel: packets leave from the first address of the family.
+// Egress implements Kernel: what is asked for leads into the overlay, or nowhere; other packets leave from the first address of the
+// family.
 func (k *fakeKernel) Egress(to netip.Addr) (kernel.Egress, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	holds := func(p netip.Prefix) bool { return p.Contains(to) }
+	switch {
+	case slices.ContainsFunc(k.now.Routes, func(r kernel.Route) bool { return holds(r.Prefix) }):
+		return kernel.Egress{}, fmt.Errorf("kernel: egress to %v: %w (weft0)", to, kernel.ErrOverlay)
+	case slices.Contains(k.now.Addresses, to):
+		return kernel.Egress{Source: to, Interface: "lo", MTU: 65536}, nil
+	case slices.ContainsFunc(k.now.Own, holds), slices.ContainsFunc(k.guarded, holds):
+		return kernel.Egress{}, fmt.Errorf("kernel: egress to %v: %w", to, syscall.EHOSTUNREACH)
+	}
 	for _, a := range k.host.Addrs() {
 		if !to.IsValid() || a.Is4() == to.Is4() {
 			return kernel.Egress{Source: a, Interface: "eth0", MTU: k.mtu, Why: "source address of the default route, on eth0"}, nil

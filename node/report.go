@@ -180,6 +180,9 @@ func (n *Node) peerReport(m mesh.Member, p router.PeerStatus, members []mesh.Mem
 	}
 	r.Version = p.Build
 	keysReport(&r, p)
+	if p.Loss >= 0 {
+		r.Loss = &p.Loss
+	}
 	if p.SkewSaid {
 		ahead := p.Skew.Milliseconds()
 		r.Skew = &ahead

@@ -86,7 +86,8 @@ func listing(t *testing.T, dir string) (text string) {
 // jsonCommands are all commands that print JSON, and the keys that scripts rely on.
 var jsonCommands = map[string][]string{
 	"version": {"version"}, "status": {"node", "peers"}, "peers": {"name", "state", "path", "via", "endpoint", "rtt_us", "mtu", "subnets"},
-	"routes": {"prefix", "kind"}, "reload": {"changed", "needs_restart"}, "doctor": {"checks"},
+	"routes": {"prefix", "kind"}, "map": {"self", "nodes", "links"},
+	"trace": {"source", "destination", "where", "routes", "kernel", "hops", "reached", "end"}, "reload": {"changed", "needs_restart"}, "doctor": {"checks"},
 }
 
 func TestEveryJSONIsWholeAndHasItsKeys(t *testing.T) {
@@ -98,6 +99,9 @@ func TestEveryJSONIsWholeAndHasItsKeys(t *testing.T) {
 		args := []string{labtest.Weft(t), command, "--json"}
 		if command != "version" && command != "doctor" {
 			args = append(args, "--socket", n.Socket())
+		}
+		if command == "trace" {
+			args = append(args, "10.244.250.1")
 		}
 		if command == "doctor" {
 			args = append(args, "--config", n.Config())

@@ -91,7 +91,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newInit(), newJoin(), newUp(), newDown(), newReload(), newStatus(), newPeers(), newRoutes(), newMap(), newSecret(), newKey(), newToken(), newAuthority(),
+	root.AddCommand(newInit(), newJoin(), newUp(), newDown(), newReload(), newStatus(), newPeers(), newRoutes(), newMap(), newTrace(), newSecret(), newKey(), newToken(), newAuthority(),
 		newDoctor(), newReport(), newDemo(), newBench(), newBenchWireGuard(), newVersion(),
 		newCompletion(), newMan())
 	for _, cmd := range root.Commands() {

@@ -150,10 +150,10 @@ func printPeers(w io.Writer, peers []api.Peer) error {
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "PEER\tSTATE\tSINCE\tPATH\tENDPOINT\tRTT\tMTU\tADDRESSES\tSENT\tRECEIVED\tSEES US AS")
+	fmt.Fprintln(t, "PEER\tSTATE\tSINCE\tPATH\tENDPOINT\tRTT\tLOSS\tMTU\tADDRESSES\tSENT\tRECEIVED\tSEES US AS")
 	for _, p := range peers {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, p.State, span(time.Since(p.Since)), dash(pathText(&p)),
-			dash(p.Endpoint), rtt(p.RTT), mtuText(&p), dash(list(p.Addrs)), bytesText(p.Sent.Bytes), bytesText(p.Received.Bytes), dash(p.SeesUs))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, p.State, span(time.Since(p.Since)), dash(pathSinceText(&p)),
+			dash(p.Endpoint), rtt(p.RTT), lossShare(&p), mtuText(&p), dash(list(p.Addrs)), bytesText(p.Sent.Bytes), bytesText(p.Received.Bytes), dash(p.SeesUs))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -171,6 +171,22 @@ func printPeers(w io.Writer, peers []api.Peer) error {
 		}
 	}
 	return nil
+}
+
+// pathSinceText is pathText, and for how long where that is less than the peer is up.
+func pathSinceText(p *api.Peer) string {
+	if p.PathSince.Sub(p.Since) < time.Second {
+		return pathText(p)
+	}
+	return pathText(p) + " for " + span(time.Since(p.PathSince))
+}
+
+// lossShare is the share of probes that a peer's direct link loses.
+func lossShare(p *api.Peer) string {
+	if p.Loss == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.2g%%", 100**p.Loss)
 }
 
 // mtuText is the MTU of the overlay towards a peer, and what it comes from.
