@@ -21,6 +21,9 @@ const (
 	// each calls it, and a few have all that it needs.
 	summaryRate  = 2
 	summaryBurst = 4
+	// summaryEach is that of one peer, which sends one in 10 s at most.
+	summaryEach      = 0.5
+	summaryEachBurst = 2
 
 	answerRate  = 200 // pages a second that a peer gets for the asking
 	answerBurst = 500
@@ -81,7 +84,7 @@ func (e *Engine) receiveSummary(from trust.Fingerprint, b []byte, now time.Time)
 		e.greet = slices.DeleteFunc(e.greet, func(id trust.Fingerprint) bool { return id == from })
 		return nil
 	}
-	if !e.answered.take(now, summaryRate, summaryBurst) {
+	if !e.peer(from).summaries.take(now, summaryEach, summaryEachBurst) || !e.answered.take(now, summaryRate, summaryBurst) {
 		return nil // the next one will do
 	}
 	answers, start := 0, e.cfg.Rand.IntN(len(theirs))
@@ -134,7 +137,7 @@ func (e *Engine) receiveVersions(from trust.Fingerprint, b []byte, now time.Time
 	}
 	var wants []want
 	for _, o := range e.between(first, last) {
-		wants = append(wants, e.missing(o, theirs[o.number], now)...)
+		wants = append(wants, e.missing(o, theirs[o.number])...)
 		for _, p := range o.pages {
 			if p.fresh(now) && !outdated(p.version, theirs[o.number]) {
 				e.answerPage(from, p, now)
@@ -145,14 +148,12 @@ func (e *Engine) receiveVersions(from trust.Fingerprint, b []byte, now time.Time
 	return nil
 }
 
-// missing are those of the versions that would be news.
-func (e *Engine) missing(o *origin, versions []version, now time.Time) (wants []want) {
+// missing are those of the versions that would be news. Nobody has signed a version: one of this node's own pages that is newer than what
+// this node knows of is asked for like any other, and only the page shows that it is so.
+func (e *Engine) missing(o *origin, versions []version) (wants []want) {
 	have := o.versions(nil)
 	for _, v := range versions {
-		switch {
-		case o.number == e.number:
-			e.surpass(v.stamp)
-		case !outdated(v, have):
+		if !outdated(v, have) {
 			wants = append(wants, want{v.origin, v.span})
 		}
 	}

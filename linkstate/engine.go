@@ -40,8 +40,9 @@ type Engine struct {
 
 // peerState is what a peer caused.
 type peerState struct {
-	forged  bucket // pages whose signature did not match
-	answers bucket // messages that it asked for
+	forged    bucket // pages whose signature did not match
+	answers   bucket // messages that it asked for
+	summaries bucket // that it sent, and that differed
 }
 
 const maxStrangers = 256

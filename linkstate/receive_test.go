@@ -103,6 +103,58 @@ func TestAPageOfAStrangerIsFetchedWhenItIsAMember(t *testing.T) {
 	}
 }
 
+// A member says that others have pages of a node which that one never signed. If it believed so, it would sign one with the highest stamp
+// there is, and could sign none after that.
+func TestNobodysWordMovesTheStampsOfANode(t *testing.T) {
+	e, peer, now := pair(t)
+	before := e.stamp
+	for _, stamp := range []uint64{before + 1000, maxStamp - 1, maxStamp} {
+		said := versionsMessage(e.number, e.number, []version{{e.number, span{}, stamp}})
+		if _, err := e.Receive(peer, said, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if e.stamp != before {
+		t.Errorf("the stamp went from %d to %d", before, e.stamp)
+	}
+	send, _ := e.Step(now.Add(time.Second))
+	asks := requestMessage([]want{{origin: e.number}})
+	if !slices.ContainsFunc(send, func(m Message) bool { return slices.Equal(m.Body, asks) }) {
+		t.Error("the page that is said to be there is not asked for")
+	}
+}
+
+// What was signed in an earlier run is asked for where somebody has it, and surpassed.
+func TestANodeWhoseStampsWereLostFindsThemByDigests(t *testing.T) {
+	e, peer, now := pair(t)
+	old := signedPage(0, 1<<40, span{}, 1<<63|5)
+	if _, err := e.Receive(peer, versionsMessage(e.number, e.number, []version{old.version}), now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Receive(peer, pageMessage(old, now), now); err != nil || e.stamp != old.stamp {
+		t.Errorf("stamp %d, want that of the page, %d; %v", e.stamp, old.stamp, err)
+	}
+}
+
+// Summaries that cannot be right cost a peer its own answers, not those of others.
+func TestAPeerThatSendsSummariesWithoutEndKeepsNobodyFromAnswers(t *testing.T) {
+	w := newWorld(t, 3, 1)
+	e, flooder, honest := w.nodes[0].engine, w.nodes[1].id.Fingerprint(), w.nodes[2].id.Fingerprint()
+	answers := func(from trust.Fingerprint) int {
+		before := len(e.out.answers)
+		if _, err := e.Receive(from, summaryMessage([]uint64{1}), w.now); err != nil {
+			t.Fatal(err)
+		}
+		return len(e.out.answers) - before
+	}
+	for range 100 {
+		answers(flooder)
+	}
+	if n := answers(honest); n != 1 {
+		t.Errorf("%d answers to another peer", n)
+	}
+}
+
 func TestANodeWhoseStampsWereLostSurpassesThem(t *testing.T) {
 	e, peer, now := pair(t)
 	now = now.Add(time.Second)
