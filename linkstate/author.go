@@ -17,8 +17,14 @@ const (
 	urgentRate  = 1
 	urgentBurst = 8
 
+	// The following two are for up to refreshSize members. With more they are longer in proportion: the more nodes there are, the more
+	// pages each has, and the more of them each of its peers gets; but what is lost is mended by digests all the same. Beyond
+	// refreshMost members they grow no more.
 	refreshEvery = 10 * time.Minute // a page that does not change is signed anew, within a tenth of that
 	maxAge       = 30 * time.Minute // a page counts no longer: two refreshes were lost, and the digests of that time
+
+	refreshSize = 100
+	refreshMost = 1200
 
 	lastCall = time.Minute // so long before its end a page is not passed on any more
 

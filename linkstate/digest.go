@@ -51,7 +51,7 @@ func (e *Engine) digests(buckets int, now time.Time) []uint64 {
 	for n, o := range e.origins {
 		i := bucketOf(n, buckets)
 		for _, p := range o.pages {
-			if p.fresh(now) {
+			if e.fresh(p, now) {
 				digests[i] ^= p.digest
 			}
 		}
@@ -103,7 +103,7 @@ func (e *Engine) sendVersions(to trust.Fingerprint, bucket, buckets int, now tim
 	first, last := bucketEnds(bucket, buckets)
 	var list []version
 	for _, o := range e.between(first, last) {
-		versions := o.versions(func(p *page) bool { return p.fresh(now) })
+		versions := o.versions(func(p *page) bool { return e.fresh(p, now) })
 		if len(list)+len(versions) > maxVersions {
 			e.answer(to, versionsMessage(first, o.number-1, list), now)
 			first, list = o.number, nil
@@ -139,7 +139,7 @@ func (e *Engine) receiveVersions(from trust.Fingerprint, b []byte, now time.Time
 	for _, o := range e.between(first, last) {
 		wants = append(wants, e.missing(o, theirs[o.number])...)
 		for _, p := range o.pages {
-			if p.fresh(now) && !outdated(p.version, theirs[o.number]) {
+			if e.fresh(p, now) && !outdated(p.version, theirs[o.number]) {
 				e.answerPage(from, p, now)
 			}
 		}
@@ -186,7 +186,7 @@ func (e *Engine) receiveRequest(from trust.Fingerprint, b []byte, now time.Time)
 			continue
 		}
 		for _, p := range o.pages {
-			if p.fresh(now) && p.span.overlaps(w.span) {
+			if e.fresh(p, now) && p.span.overlaps(w.span) {
 				e.answerPage(from, p, now)
 			}
 		}

@@ -3,7 +3,7 @@
 //
 // Words. A link is what two nodes are to each other that reach each other directly; it is in use when both say that it is up. A page
 // is a node's signed statement of some of its links: those to the nodes whose numbers begin with the same few bits. Each page has a
-// stamp, which grows, over restarts too; a page counts until its node signs a newer one of the same range, or until it is 30 min old.
+// stamp, which grows, over restarts too; a page counts until its node signs a newer one of the same range, or until it is 30 min old (in clusters of more than 100 nodes, older).
 // A direct peer is a node to which this node has a link that is up. Flooding is how news gets to all nodes; a digest, exchanged with
 // one direct peer at a time, finds what flooding lost. A relay is a node that passes packets on. A route is the relays in between.
 //

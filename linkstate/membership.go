@@ -44,6 +44,9 @@ func (e *Engine) knowMembers(members []trust.PublicKeys) (changed bool) {
 	return changed
 }
 
+// longAgo is before everything, but not zero.
+var longAgo = time.Time{}.Add(1)
+
 // replaceOrigins makes an origin of each member that has a number of its own, and drops others.
 func (e *Engine) replaceOrigins(holders map[trust.Number][]trust.PublicKeys) {
 	for _, o := range e.between(0, ^trust.Number(0)) { // in order: what comes after depends on it
@@ -60,6 +63,9 @@ func (e *Engine) replaceOrigins(holders map[trust.Number][]trust.PublicKeys) {
 	slices.Sort(added)
 	for _, n := range added {
 		e.addOrigin(e.members[holders[n][0]], holders[n][0])
+	}
+	if !e.nextExpiry.IsZero() {
+		e.nextExpiry = longAgo // pages of few members end sooner than those of many
 	}
 	e.author.changed = true // links to nodes that came or went; pages that say what they should are left alone
 	e.hurry = e.hurry || len(added) > 0

@@ -105,9 +105,6 @@ type page struct {
 	dropped bool      // it is not in the database any more
 }
 
-// fresh reports whether the page is passed on and taken: shortly before its end it is not, so that clocks that differ keep no page alive.
-func (p *page) fresh(now time.Time) bool { return p.age(now) < maxAge-lastCall }
-
 // age is how long ago the page was signed.
 func (p *page) age(now time.Time) time.Duration { return max(0, now.Sub(p.born)) }
 

@@ -60,7 +60,7 @@ func (e *Engine) receivePage(from trust.Fingerprint, b []byte, now time.Time) er
 		e.remember(p.origin, from)
 		return fmt.Errorf("linkstate: %w: page of %v", ErrSigner, p.origin)
 	}
-	if !p.fresh(now) || outdated(p.version, o.versions(nil)) {
+	if !e.fresh(p, now) || outdated(p.version, o.versions(nil)) {
 		e.stats.Known++
 		return nil
 	}
@@ -119,7 +119,7 @@ func (e *Engine) install(o *origin, p *page) {
 	}
 	same := overlapping == 1 && o.has(p)
 	o.put(p)
-	if end := p.born.Add(maxAge); e.nextExpiry.IsZero() || end.Before(e.nextExpiry) {
+	if end := p.born.Add(e.scaled(maxAge)); e.nextExpiry.IsZero() || end.Before(e.nextExpiry) {
 		e.nextExpiry = end
 	}
 	if !same {

@@ -6,7 +6,7 @@ type Stats struct {
 	Signed  uint64 // own pages: changes and refreshes
 	Taken   uint64 // pages of others that were news
 	Known   uint64 // pages that were here already, or newer ones
-	Expired uint64 // pages whose node has not been heard for 30 min
+	Expired uint64 // pages whose node has not been heard for 30 min (maxAge, as scaled)
 
 	Malformed uint64 // messages that cannot be read
 	Foreign   uint64 // pages of nodes that are no members

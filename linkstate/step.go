@@ -36,7 +36,7 @@ func (e *Engine) next(now time.Time) time.Time {
 	sooner(e.nextGreet, len(e.greet) > 0)
 	sooner(now.Add(pace), !e.out.empty())
 	for _, p := range e.origins[e.number].pages {
-		sooner(p.refresh, true)
+		sooner(e.refreshDue(p), true)
 	}
 	if soonest := now.Add(time.Millisecond); next.Before(soonest) {
 		return soonest
@@ -44,7 +44,24 @@ func (e *Engine) next(now time.Time) time.Time {
 	return next
 }
 
-// expire drops pages that were not signed anew for maxAge. This node's own are.
+// scaled is a time that is for refreshSize members, for as many as there are.
+func (e *Engine) scaled(d time.Duration) time.Duration {
+	return d * time.Duration(min(max(len(e.origins), refreshSize), refreshMost)) / refreshSize
+}
+
+// fresh reports whether a page is passed on and taken: shortly before its end it is not, so that clocks that differ keep no page alive.
+func (e *Engine) fresh(p *page, now time.Time) bool { return p.age(now) < e.scaled(maxAge)-lastCall }
+
+// refreshDue is when a page of this node is to be signed anew: sooner than it was meant to, where members have become so few since that
+// others would take it for old.
+func (e *Engine) refreshDue(p *page) time.Time {
+	if soon := p.born.Add(e.scaled(2 * refreshEvery)); soon.Before(p.refresh) {
+		return soon
+	}
+	return p.refresh
+}
+
+// expire drops pages that were not signed anew for maxAge, as scaled. This node's own are.
 func (e *Engine) expire(now time.Time) {
 	if e.nextExpiry.IsZero() || now.Before(e.nextExpiry) {
 		return
@@ -53,7 +70,7 @@ func (e *Engine) expire(now time.Time) {
 	for _, o := range e.origins {
 		for i := 0; i < len(o.pages); {
 			p := o.pages[i]
-			if end := p.born.Add(maxAge); o.number == e.number || now.Before(end) {
+			if end := p.born.Add(e.scaled(maxAge)); o.number == e.number || now.Before(end) {
 				if e.nextExpiry.IsZero() || end.Before(e.nextExpiry) && end.After(now) {
 					e.nextExpiry = end
 				}
@@ -81,7 +98,7 @@ func (e *Engine) write(now time.Time) {
 		e.author.done(signed, now)
 	}
 	for _, p := range append([]*page(nil), own.pages...) {
-		if !p.dropped && !now.Before(p.refresh) {
+		if !p.dropped && !now.Before(e.refreshDue(p)) {
 			e.publishNew(&page{version: p.version, policy: p.policy, links: p.links}, now)
 		}
 	}
@@ -92,7 +109,8 @@ func (e *Engine) publishNew(p *page, now time.Time) {
 	e.stamp = max(e.stamp+1, e.cfg.Stamp())
 	p.stamp = e.stamp
 	p.sign(e.cfg.Identity, now)
-	p.refresh = now.Add(refreshEvery + e.jitter(refreshEvery/10))
+	every := e.scaled(refreshEvery)
+	p.refresh = now.Add(every + e.jitter(every/10))
 	e.origins[e.number].put(p)
 	e.stats.Signed++
 	e.publish(p)
