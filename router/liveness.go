@@ -139,7 +139,7 @@ func (r *Router) takeRoundTrip(p *peer, id uint64, from encap.Endpoint, rtt time
 // these differ, our addresses are translated on the way, and so would be each lane's source port, on its own and perhaps to another
 // address: all frames then travel in lane 0. A frame that came through relays tells nothing.
 func (r *Router) noteSeenAs(p *peer, seenAs netip.AddrPort, from encap.Endpoint) {
-	if !seenAs.IsValid() || from == p.relayedAt {
+	if !seenAs.IsValid() || encap.IsRelayed(from.Addr.Addr()) {
 		return
 	}
 	p.seenAs = seenAs

@@ -140,12 +140,12 @@ func (p *peer) roundTrip() time.Duration {
 // moved reports whether control has to hear of a frame of lane 0 from there: it may change how the peer is reached.
 func (p *peer) moved(direct *direct, from encap.Endpoint) bool {
 	switch {
-	case p.path.Load() == nil || direct == nil:
+	case p.path.Load() == nil:
 		return true
-	case direct.up && direct.endpoint == from:
+	case encap.IsRelayed(from.Addr.Addr()), direct != nil && direct.up && direct.endpoint == from:
 		return false
 	}
-	return from != p.relayedAt && !p.strays(from)
+	return !p.strays(from)
 }
 
 // strays reports whether control has heard the peer from there, and decided that the path stays.

@@ -94,6 +94,30 @@ func TestACookieIsAskedForAndGivenThroughARelay(t *testing.T) {
 	})
 }
 
+// Two nodes that have never reached each other straight do not trouble the control goroutine with each frame, whatever number a relay
+// gives as that of the source.
+func TestFramesThroughRelaysAreNoNewsToControl(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, w *world) {
+		a, b, c := w.parted(func(*side) {})
+		a.route(c, b)
+		c.route(a, b)
+		a.call(c)
+		within(t, time.Second, "a and c have a path", func() bool { return a.up(c) && c.up(a) })
+		p := c.internal(a)
+		if p.direct.Load() != nil {
+			t.Fatal("they have reached each other straight")
+		}
+		for _, from := range []encap.Endpoint{p.relayedAt, encap.RelayedEndpoint(nobody)} {
+			if p.moved(nil, from) {
+				t.Errorf("a frame from %v is news", from.Addr)
+			}
+		}
+		if !p.moved(nil, a.endpoint()) {
+			t.Error("a frame that came straight is none")
+		}
+	})
+}
+
 // A path that leads straight does not move to a relay because a frame came through one, nor back.
 func TestWhatComesThroughARelayMovesNoPath(t *testing.T) {
 	modes(t, func(t *testing.T, mode change) {
