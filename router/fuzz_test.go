@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/trust"
 )
 
 // FuzzDatagram gives a node what may come to its port from anywhere: trains of frames of any kind. The session is sealed, so
@@ -15,7 +16,7 @@ func FuzzDatagram(f *testing.F) {
 	head := func(t encap.Type, flags, lane uint8) []byte {
 		return append(encap.Header{Type: t, Flags: flags, Lane: lane, Index: 1}.Append(nil), make([]byte, 24)...)
 	}
-	for t := encap.Initiation; t <= encap.Relay; t++ {
+	for t := encap.Initiation; t <= encap.Part; t++ {
 		f.Add(head(t, 0, 0), uint16(0))
 		f.Add(bytes.Repeat(head(t, encap.FlagClear, 1), 3), uint16(32))
 	}
@@ -29,6 +30,51 @@ func FuzzDatagram(f *testing.F) {
 		v.flush()
 		if got := dev.queues[0].(*countingDevice).packets; got != 0 {
 			t.Errorf("%d packets came out of %x", got, data)
+		}
+	})
+}
+
+// FuzzRelayed gives a node what a member may put into a relay frame: any numbers, and any bytes behind the front. What comes out of the
+// device came under the seal of who sent it; what goes on does so once, no longer than it came, and to who is none of those before.
+func FuzzRelayed(f *testing.F) {
+	for t := range encap.Part + 1 {
+		f.Add(uint8(0), uint8(1), uint8(2), []byte{}, encap.Header{Type: t, Index: 1}.Append(nil))
+		f.Add(uint8(1), uint8(1), uint8(3), []byte{}, append(encap.Header{Type: t, Index: 1}.Append(nil), make([]byte, 40)...))
+	}
+	f.Add(uint8(2), uint8(1), uint8(3), []byte{3}, []byte("x"))
+	f.Add(uint8(3), uint8(9), uint8(9), []byte{3, 3}, []byte("x"))
+	f.Fuzz(func(t *testing.T, limit, source, destination uint8, further, inner []byte) {
+		x := newTrio(t, byHand{})
+		sides := map[uint8]*side{1: x.a, 2: x.b, 3: x.c}
+		number := func(n uint8) trust.Number {
+			if s := sides[n]; s != nil {
+				return s.num()
+			}
+			return trust.Number(n)
+		}
+		var list []trust.Number
+		for _, n := range further[:min(len(further), encap.MaxRelays-1)] {
+			list = append(list, number(n))
+		}
+		relays, _ := encap.RelaysOf(list...)
+		head := encap.RelayHead{HopLimit: limit, Source: number(source), Destination: number(destination), Further: relays}
+		front, err := x.a.known(x.b).session.Current().SealRelay(make([]byte, 0, encap.MaxRelayFront), &head)
+		check(t, err)
+		to := x.b.sink(0).record()
+		if texts, _ := x.take(x.datagram(x.a, append(front, inner...))); len(texts) != 0 {
+			t.Errorf("%q came out of the device", texts)
+		}
+		frames := 0
+		for _, train := range to.sent() {
+			for _, frame := range train.frames {
+				frames++
+				if len(frame) > len(front)+len(inner) || train.to.Addr == x.a.endpoint().Addr {
+					t.Errorf("%d bytes go on to %v, of %d", len(frame), train.to.Addr, len(front)+len(inner))
+				}
+			}
+		}
+		if frames > 1 {
+			t.Errorf("%d frames go on for one", frames)
 		}
 	})
 }
@@ -64,7 +110,7 @@ func FuzzControl(f *testing.F) {
 	f.Add(uint8(encap.ProbeReply), encap.ProbeBody{ID: 1, Clock: math.MinInt64}.Append(nil))
 	f.Add(uint8(encap.Gossip), make([]byte, 9))
 	f.Add(uint8(encap.DialResponse), encap.DialBody{ID: 1, Dialed: []encap.Dialed{{UDP: 9}}}.Append(nil))
-	for kind := uint8(0); kind < 16; kind++ {
+	for kind := range uint8(20) {
 		f.Add(kind, []byte{})
 	}
 	f.Fuzz(func(t *testing.T, kind uint8, body []byte) {
