@@ -286,3 +286,24 @@ func TestACourseIsWhatLanesWouldDo(t *testing.T) {
 		}
 	})
 }
+
+func TestTheGraphOfALineIsWhatItsNodesSay(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, w *world) {
+		sides := w.line(3)
+		g, err := sides[0].router.LinkState()
+		check(t, err)
+		links := map[int]int{}
+		for _, n := range g.Nodes {
+			i := slices.IndexFunc(sides, func(s *side) bool { return s.id() == n.ID })
+			links[i] = len(n.Links)
+			for _, l := range n.Links {
+				if !l.InUse || n.Silent || !n.Relay || l.Age > time.Minute {
+					t.Errorf("%s: %+v", sides[i].name, n)
+				}
+			}
+		}
+		if len(g.Nodes) != 3 || links[0] != 1 || links[1] != 2 || links[2] != 1 {
+			t.Errorf("%v links of %d nodes", links, len(g.Nodes))
+		}
+	})
+}
