@@ -11,9 +11,9 @@ import (
 const CapTrace uint64 = 1 << 8
 
 const (
-	// MaxTrace is the length of a question's body, in bytes, and more than any answer has: nobody can have a node send more than
-	// he sends himself.
-	MaxTrace = 128
+	// MaxTrace is the length of a question's body, in bytes: more than any answer has together with the longest front of a relay frame
+	// around it, so that nobody can have a node send more than he sends himself.
+	MaxTrace = 192
 
 	// MaxVerdict is the longest name of a drop reason in an answer, in bytes.
 	MaxVerdict = 32

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/netip"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -100,6 +101,16 @@ func TestATraceOfWhatIsNoAddressIsAUsageErrorInOneLine(t *testing.T) {
 		code := run(context.Background(), append([]string{"trace"}, strings.Fields(args)...), io.Discard, &said)
 		if code != 2 || said.String() != want+"\n" {
 			t.Errorf("%q: %d %q", args, code, said.String())
+		}
+	}
+}
+
+func TestATraceWithoutADaemonSaysSo(t *testing.T) {
+	for _, command := range [][]string{{"trace", "10.244.3.7"}, {"map"}} {
+		var said strings.Builder
+		code := run(context.Background(), append(command, "--socket", filepath.Join(t.TempDir(), "none")), io.Discard, &said)
+		if code != 1 || !strings.HasPrefix(said.String(), "weft: weft is not running: nothing listens on ") || strings.Count(said.String(), "\n") != 1 {
+			t.Errorf("%v: %d %q", command, code, said.String())
 		}
 	}
 }
