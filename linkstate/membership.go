@@ -1,6 +1,7 @@
 package linkstate
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -54,6 +55,10 @@ func (e *Engine) replaceOrigins(holders map[trust.Number][]trust.PublicKeys) {
 			e.removeOrigin(o)
 		}
 	}
+	maps.DeleteFunc(e.peers, func(id trust.Fingerprint, _ *peerState) bool { // also of who spoke and has never been an origin
+		o := e.origins[id.Number()]
+		return o == nil || o.id != id
+	})
 	added := make([]trust.Number, 0, len(holders))
 	for n, keys := range holders {
 		if e.origins[n] == nil && len(keys) == 1 {
@@ -83,7 +88,6 @@ func (e *Engine) removeOrigin(o *origin) {
 		p.dropped = true
 	}
 	delete(e.origins, o.number)
-	delete(e.peers, o.id)
 	e.top.remove(o.number)
 }
 

@@ -155,6 +155,22 @@ func TestAPeerThatSendsSummariesWithoutEndKeepsNobodyFromAnswers(t *testing.T) {
 	}
 }
 
+func TestNothingIsRememberedOfWhoTakesNoPart(t *testing.T) {
+	e, peer, now := pair(t)
+	for n := range 100 {
+		if _, err := e.Receive(testIdentity(10+n).Fingerprint(), summaryMessage([]uint64{1}), now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := e.Receive(peer, summaryMessage([]uint64{1}), now); err != nil {
+		t.Fatal(err)
+	}
+	e.SetMembers([]trust.PublicKeys{testIdentity(1).Public(), testIdentity(2).Public()})
+	if len(e.peers) != 1 || e.peers[peer] == nil {
+		t.Errorf("%d peers are remembered, want the one that is a member", len(e.peers))
+	}
+}
+
 func TestANodeWhoseStampsWereLostSurpassesThem(t *testing.T) {
 	e, peer, now := pair(t)
 	now = now.Add(time.Second)
