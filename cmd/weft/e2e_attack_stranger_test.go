@@ -34,8 +34,8 @@ func forged(kind encap.Type, seed byte, length int) []byte {
 var forgedReasons = [16]router.Reason{
 	0: router.UnknownType, encap.Initiation: router.HandshakeRefused, encap.Response: router.HandshakeRefused,
 	encap.Cookie: router.HandshakeRefused, encap.Data: router.UnknownIndex, encap.Control: router.UnknownIndex,
-	encap.GossipType: router.GossipRefused, encap.Relay: router.UnknownIndex,
-	8: router.UnknownType, 9: router.UnknownType, 10: router.UnknownType, 11: router.UnknownType,
+	encap.GossipType: router.GossipRefused, encap.Relay: router.UnknownIndex, encap.Part: router.UnknownIndex,
+	9: router.UnknownType, 10: router.UnknownType, 11: router.UnknownType,
 	12: router.UnknownType, 13: router.UnknownType, 14: router.UnknownType, 15: router.UnknownType,
 }
 
