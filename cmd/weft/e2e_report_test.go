@@ -110,7 +110,7 @@ func TestTheReportHoldsWhatAMaintainerNeedsAndNoKey(t *testing.T) {
 		"contents.txt": "status.json", "version.json": "wire_max", "config.json": filepath.Join(n.Dir(), "secret"), "log.txt": "node.started",
 		"goroutines.txt": "goroutine profile: ", "network/addresses.txt": "alias (removed)", "network/nft.txt": "(removed)", "status.json": `"name": "(removed)"`,
 		"network/routes4.txt": "unreachable 10.244.0.0/16", "network/sysctl.txt": "net/ipv4/conf/weft0/rp_filter", "network/snmp": "Udp:",
-		"network/softnet_stat": "0", "machine/uname.txt": "Linux", "peers.json": "vm-2", "fastpath.json": "lanes_why", "routes.json": "10.244.",
+		"network/softnet_stat": "0", "machine/uname.txt": "Linux", "peers.json": "vm-2", "fastpath.json": "lanes_why", "routes.json": "10.244.", "map.json": "vm-2",
 	} {
 		if !bytes.Contains(files[name], []byte(want)) {
 			t.Errorf("%s lacks %q: %.300s", name, want, files[name])

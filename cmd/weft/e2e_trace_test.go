@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,7 +61,8 @@ func TestTraceAndMapShowARelayAndTheLinkThatIsMissing(t *testing.T) {
 	await(t, func() (bool, string) {
 		m := asked[*api.Map](t, a, "map")
 		by, also := linkOf(m, a, relay), linkOf(m, b, relay)
-		return len(m.Nodes) == 3 && linkOf(m, a, b) == nil && by != nil && by.InUse && also != nil && also.InUse, fmt.Sprintf("%+v", m)
+		speak := !slices.ContainsFunc(m.Nodes, func(n api.MapNode) bool { return n.Silent || n.Relay != api.RelayAllowed })
+		return len(m.Nodes) == 3 && speak && m.Nodes[0].State == api.MapSelf && m.Nodes[1].State == api.MapAlive && linkOf(m, a, b) == nil && by != nil && by.InUse && also != nil && also.InUse, fmt.Sprintf("%+v", m)
 	})
 	text, err = a.Weft(within(t, patience), "map", "--socket", a.Socket())
 	if err != nil || !strings.HasPrefix(text, "flowchart LR\n") || strings.Count(text, "---|") != 2 || strings.Count(text, `x-.-x|"no link"|`) != 1 {

@@ -35,6 +35,7 @@ func ofWeft(facts *doctor.Facts, o Options) []item {
 		{name: "status.json", source: fromValue(daemon.Status)},
 		{name: "peers.json", source: fromValue(daemon.Peers)},
 		{name: "routes.json", source: fromValue(daemon.Routes)},
+		{name: "map.json", source: fromValue(daemon.Map)},
 		{name: "fastpath.json", source: fromValue(fastPath)},
 		{name: "config.json", source: fromValue(func(context.Context) ([]api.Setting, error) { return settings(facts) })},
 		{name: "metrics.txt", source: fromExporter(exporter(facts))},
