@@ -44,12 +44,12 @@ func (d dropped) add(id trust.Fingerprint, version uint64, c *Claim, now time.Ti
 	evict(d, maxDropped, func(x, y drop) int { return cmp.Or(cmp.Compare(x.heritage(), y.heritage()), x.at.Compare(y.at)) })
 }
 
-// heritage is how many identities the node has taken the place of, as far as is known.
+// heritage is 1 if the node is known to have taken the place of others, however many they are, and 0 otherwise.
 func (d drop) heritage() int {
 	if d.claim == nil {
 		return 0
 	}
-	return len(d.claim.Predecessors)
+	return min(1, len(d.claim.Predecessors))
 }
 
 // heirs are the claims of nodes that have taken the place of others. What these were does not come back because their heir is
