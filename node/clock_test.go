@@ -55,6 +55,8 @@ var wallClock = map[string]string{
 	"trust/revocation.go":    "time of a revocation, shown to people: it counts whatever the clock",
 	"node/statedir/epoch.go": "epoch: never less than the one that is stored; name of a file that is set aside",
 	"router/liveness.go":     "difference of two nodes' clocks, shown to people",
+	"router/trace.go":        "when a question of a trace came, by the clock of who answers: shown to people",
+	"router/traceanswer.go":  "likewise, on the wire",
 }
 
 // A new place belongs into the list, with the reason why a clock that somebody sets does no harm there.
