@@ -122,13 +122,24 @@ func (n *Node) heardRelayed(p *peer, from encap.Endpoint) {
 		return
 	}
 	p.relayHeard = n.w.now
-	if p.up || p.route == nil {
+	if p.up {
+		n.wonder(p)
+		return
+	}
+	if p.route == nil {
 		return
 	}
 	p.relay.failed = nil
 	if best, _, ok := n.links.engine.Routes(p.id); ok {
 		n.goThrough(p, best, n.w.now)
 		p.relay.stale = true
+	}
+}
+
+// wonder asks a peer at once that is reached straight, not heard so lately, and sends through relays.
+func (n *Node) wonder(p *peer) {
+	if now := n.w.now; !p.relayed && p.link.Up() && now.Sub(p.heard) > timing.Busy && p.link.Doubt(now) == alive.Probe {
+		n.probeDirect(p)
 	}
 }
 

@@ -121,7 +121,11 @@ func (n *Node) takeData(b *binding, from encap.Endpoint, frame []byte) {
 	p := b.peer
 	p.confirm(b)
 	n.touch(p)
-	n.heardFrom(p, from, heard)
+	if _, relayed := from.Relayed(); relayed && p.up { // lanes tell control of what may change how the peer is reached
+		p.relayHeard = n.w.now
+	} else {
+		n.heardFrom(p, from, heard)
+	}
 	p.carried = n.w.now
 	in := parsePacket(raw)
 	switch source, _ := n.table.lookup(in.src); {

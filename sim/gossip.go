@@ -211,7 +211,7 @@ func (n *Node) tell(p *peer, what byte, list ...*mesh.Claim) {
 		n.touch(p)
 		return
 	}
-	frame := encap.Header{Type: encap.GossipType}.Append(nil)
+	frame := encap.Header{Type: encap.GossipType}.Append(nil) // not sealed: there is nobody else
 	frame = append(append(frame, n.self[:]...), body...)
 	for _, e := range p.candidates() {
 		n.traffic.count(Claims, len(frame)+encap.TagLen+encap.CounterLen)

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"os"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -13,20 +15,20 @@ func coldStart(t *testing.T, w *World, within, limit time.Duration) time.Duratio
 	return w.Elapsed()
 }
 
-func TestSoakFiveHundredNodes(t *testing.T) {
-	if !soaking() {
-		t.Skipf("it takes many minutes of a CPU: %s=1 runs it", soakVariable)
+// sizeVariable says how large the largest cluster is. Its cost grows with more than the square of it: see docs/mesh.md.
+const sizeVariable = "WEFT_SIM_NODES"
+
+func TestSoakALargeClusterStarts(t *testing.T) {
+	n, err := strconv.Atoi(os.Getenv(sizeVariable))
+	if err != nil || !soaking() {
+		t.Skipf("it takes a CPU for minutes to hours: %s=1 %s=200 runs it with 200 nodes", soakVariable, sizeVariable)
 	}
-	const n = 500
 	w := newWorld(t, Config{Nodes: n, Rekey: 24 * time.Hour})
 	took := coldStart(t, w, 2*time.Second, time.Minute)
 	t.Logf("cold start of %d within 2 s: all reach all %v after the first started", n, took)
 	if took > 30*time.Second {
 		t.Errorf("cold start took %v, want at most 30 s", took)
 	}
-	w.Run(3 * time.Minute)
-	checkRest(t, w, 5*time.Minute, 16000)
-	checkJoin(t, w)
 }
 
 func TestSoakAHundredNodesAtRest(t *testing.T) {

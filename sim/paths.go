@@ -89,10 +89,9 @@ func (n *Node) stepRelayed(p *peer, now time.Time) {
 		n.sendProbe(p, encap.Probe, p.relayedAt, p.probes.next(now))
 	case alive.Declare:
 		n.failRoute(p, now)
-	default:
-		if w.watch.Spare && w.watch.Ailing(now, w.rtt) {
-			n.failRoute(p, now)
-		}
+	}
+	if w.watch.Spare && w.watch.Ailing(now, w.rtt) {
+		n.failRoute(p, now)
 	}
 }
 
@@ -151,24 +150,24 @@ func (n *Node) choose(p *peer, now time.Time) {
 // makeReady notes which routes stand ready beside the path in use.
 func (n *Node) makeReady(p *peer, best, second linkstate.Route, now time.Time) {
 	w := &p.relay
-	had, spares := p.route != nil, 0
+	had := p.route != nil
 	var ready *route
 	for _, x := range []linkstate.Route{best, second} {
 		if len(x.Relays) == 0 || !w.failed.Spare(x.Relays) || slices.Equal(x.Relays, w.names) {
 			continue
 		}
-		spares++
-		if ready == nil {
-			ready = n.routeOf(p, x)
+		if ready = n.routeOf(p, x); ready != nil {
+			break
 		}
 	}
+	spare := ready != nil
 	if ready == nil && len(best.Relays) > 0 {
 		ready = n.routeOf(p, best)
 	}
 	if !p.relayed {
 		p.route = ready
 	}
-	p.link.Spare, w.watch.Spare = spares > 0 || p.relayed, spares > 0 || w.told.up
+	p.link.Spare, w.watch.Spare = spare || p.relayed, spare || w.told.up
 	if !had && ready != nil && !p.up && !p.away {
 		p.link.CallSoon(now)
 	}
@@ -249,7 +248,9 @@ func (n *Node) takeDown(p *peer) {
 
 // stepPunch lets the exchange of candidates with a peer act.
 func (n *Node) stepPunch(p *peer, now time.Time) {
-	p.punch.SetOurs(now, n.ownCandidates())
+	if !p.link.Up() {
+		p.punch.SetOurs(now, n.ownCandidates())
+	}
 	n.doPunch(p, p.punch.Step(now, p.punchFacts()))
 }
 
@@ -267,7 +268,11 @@ func (n *Node) doPunch(p *peer, do punch.Do) {
 	if do.Send != nil {
 		n.sendControl(p, encap.Candidates, do.Send.Append(nil), p.endpoint())
 	}
+	if len(do.Call) == 0 {
+		return
+	}
+	id := p.probes.next(n.w.now)
 	for _, at := range do.Call {
-		n.sendProbe(p, encap.Probe, encap.Endpoint{Addr: at}, p.probes.next(n.w.now))
+		n.sendProbe(p, encap.Probe, encap.Endpoint{Addr: at}, id)
 	}
 }

@@ -53,7 +53,8 @@ func TestARelayThatDiesIsReplacedSoon(t *testing.T) {
 func TestADirectLinkThatIsCutIsRelayedAndGoneBackTo(t *testing.T) {
 	var cuts, backs []time.Duration
 	for _, seed := range seeds(t, 10) {
-		w := newWorld(t, Config{Seed: seed, Nodes: 5, Rekey: time.Hour})
+		delay := []time.Duration{5, 25, 100}[seed%3] * time.Millisecond
+		w := newWorld(t, Config{Seed: seed, Nodes: 5, Rekey: time.Hour, Link: Link{Delay: delay}})
 		startAll(w, time.Second)
 		flows := both(w, 0, 1, 10*time.Millisecond)
 		w.Run(10*time.Second + time.Duration(w.Rand().Int64N(int64(time.Second))))
@@ -66,6 +67,7 @@ func TestADirectLinkThatIsCutIsRelayedAndGoneBackTo(t *testing.T) {
 		if !ok {
 			t.Errorf("seed %d: not straight again", seed)
 		}
+		t.Logf("seed %d, round trip %v: relayed after %v, direct again after %v", seed, 2*delay, longest, back)
 		cuts, backs = append(cuts, longest), append(backs, back)
 	}
 	t.Logf("a direct link is cut: relayed after %v at most; restored: direct after %v at most", slices.Max(cuts), slices.Max(backs))

@@ -79,6 +79,7 @@ func (n *Node) takeControl(b *binding, from encap.Endpoint, frame []byte) {
 		n.takeLinkState(p, from, body)
 	case encap.Candidates:
 		if offer, err := encap.ParseOffer(body); err == nil {
+			p.punch.SetOurs(n.w.now, n.ownCandidates())
 			n.doPunch(p, p.punch.Take(n.w.now, offer, p.punchFacts()))
 		}
 	}

@@ -6,10 +6,11 @@ import (
 )
 
 // All links have a round trip of 50 ms.
-func TestAHundredNodesStartAndOneMoreJoins(t *testing.T) {
-	w := newWorld(t, Config{Nodes: 100, Rekey: time.Hour})
+func TestSoakAClusterStartsAndOneMoreJoins(t *testing.T) {
+	n := size(50, 100)
+	w := newWorld(t, Config{Nodes: n, Rekey: time.Hour})
 	took := coldStart(t, w, 2*time.Second, 30*time.Second)
-	t.Logf("cold start of 100 within 2 s: all reach all %v after the first started", took)
+	t.Logf("cold start of %d within 2 s: all reach all %v after the first started", n, took)
 	if took > 15*time.Second {
 		t.Errorf("cold start took %v, want at most 15 s", took)
 	}
