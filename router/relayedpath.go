@@ -60,9 +60,10 @@ func (r *Router) heardRelayed(p *peer, from encap.Endpoint) {
 }
 
 // wonder asks a peer at once that is reached straight, and not heard so lately: that it sends through relays hints that its own watch has
-// found the direct link dead. So both ends go the other way together, also where only one of them sends.
+// found the direct link dead. So both ends go the other way together, also where only one of them sends. While the path is relayed that hint
+// means nothing, and a burst would keep the direct link from being gone back to.
 func (r *Router) wonder(p *peer, now time.Time) {
-	if p.link.Up() && now.Sub(r.at(p.heard.Load())) > r.timing.Busy && p.link.Doubt(now) == alive.Probe {
+	if !p.isRelayed() && p.link.Up() && now.Sub(r.at(p.heard.Load())) > r.timing.Busy && p.link.Doubt(now) == alive.Probe {
 		r.probeDirect(p, now)
 	}
 }
