@@ -122,7 +122,8 @@ func TestSoakWhateverHappensAllFindEachOtherAgain(t *testing.T) {
 	slices.Sort(times)
 	t.Logf("%d runs: all reach all %v after the last event (median), %v at most; %d of %d packets delivered, none to a wrong node or in a circle",
 		len(times), times[len(times)/2], times[len(times)-1], delivered, sent)
-	if worst := times[len(times)-1]; worst > 30*time.Second {
-		t.Errorf("it took %v, want at most 30 s", worst)
+	const most = callMost + 10*time.Second // a node that never met anybody, for its seeds were cut off, calls them so seldom
+	if worst := times[len(times)-1]; worst > most {
+		t.Errorf("it took %v, want at most %v", worst, most)
 	}
 }

@@ -13,8 +13,8 @@
 // What is a model of the real thing, which cannot be run without goroutines and sockets: the part of package router that joins these
 // engines (who is called where, what a frame shows of the way that it came, when a path moves; the names are the same as there), and
 // membership. Members are those whose claims are known; claims spread as package mesh spreads them, at once to a few and then in rounds
-// of gossip; full exchanges go in streams. memberlist itself, with its probes and suspicions, is not here: mesh tests it in virtual
-// time. A stream needs a way from its one end to the other, by the underlay or by an overlay path that works, as spliced ones do.
+// of gossip; full exchanges go in streams; that a claim is missing shows by calls of its node. memberlist itself, with its probes and
+// suspicions, is not here: mesh tests it in virtual time. A stream needs a way from its one end to the other, by the underlay or by an overlay path that works, as spliced ones do.
 // Handshakes take no time, nothing limits their rate, and path MTUs are all the same.
 //
 // Always, checked at every event: a packet is delivered only to the node that its sender meant, which owns its destination; no frame

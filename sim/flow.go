@@ -56,7 +56,7 @@ func (f *Flow) step() {
 	w.at(w.now.Add(f.Every), f.step)
 }
 
-// Sent and Arrived are how many packets there were.
+// Sent is how many packets were sent.
 func (f *Flow) Sent() int { return len(f.sent) }
 
 // Arrived is how many packets have arrived, those alone that were sent from that time on.

@@ -14,7 +14,7 @@ func (n *Node) callSeeds() {
 		return
 	}
 	n.exchange(n.w.nodes[g.seeds[n.rand.IntN(len(g.seeds))]])
-	n.later(g.pause/2+n.jitter(g.pause), n.callSeeds)
+	n.later(min(g.pause/2+n.jitter(g.pause), callMost), n.callSeeds)
 	g.pause = min(2*g.pause, callMost)
 }
 
