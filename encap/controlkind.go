@@ -48,7 +48,20 @@ type ProbeBody struct {
 	ID       uint64         `cbor:"1,keyasint"`
 	Observed netip.AddrPort `cbor:"2,keyasint,omitzero"` // where the sender sees the receiver
 	Clock    int64          `cbor:"3,keyasint,omitzero"` // the sender's, in milliseconds of Unix time; 0: it did not say
+	Purpose  ProbePurpose   `cbor:"4,keyasint,omitzero"` // of a probe; not in answers, and to peers with CapCompare only
 }
+
+// CapCompare is the capability of nodes that know what probes are for.
+const CapCompare uint64 = 1 << 9
+
+// ProbePurpose is what a probe is for, beside an answer. One that is not known is none.
+type ProbePurpose uint8
+
+// The purposes of probes.
+const (
+	ProbeCompares ProbePurpose = 1 // this way is compared with others: it moves no path
+	ProbeLeads    ProbePurpose = 2 // this is the way that the direct path is to take, says the end that decides
+)
 
 // Append adds the body to dst.
 func (p ProbeBody) Append(dst []byte) []byte {

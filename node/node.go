@@ -337,7 +337,7 @@ func (n *Node) assemble(epoch uint64) (err error) {
 
 func (n *Node) settings() encap.Settings {
 	can := encap.CapDialBack | encap.CapSecrets | encap.CapPairGossip | encap.CapSplice | encap.CapRelay | encap.CapCandidates | encap.CapParts |
-		encap.CapTrace
+		encap.CapTrace | encap.CapCompare
 	if n.admission.Strict() {
 		can |= encap.CapStrict
 	}

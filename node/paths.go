@@ -28,7 +28,16 @@ func claimAmong(members []mesh.Member, id trust.Fingerprint) *mesh.Claim {
 func (n *Node) pathReport(r *api.Peer, p *router.PeerStatus, claim *mesh.Claim, members []mesh.Member) {
 	r.MTU, r.PathMTU, r.MTUKnown = n.pathMTU(p, claim, members), p.PathMTU, string(p.MTUKnown)
 	r.Via, r.Relays, r.Standby, r.Why, r.PathSince = strings.Join(p.Via, ", "), p.Via, p.Spare, p.Why, shown(p.Pathed)
+	r.EndpointWhy, r.Candidates = p.EndpointWhy, candidatesOf(p)
 	if p.IsRelayed() {
 		r.Tried, r.NoDirect = n.checks.explain(*p), p.NoDirect
 	}
+}
+
+// candidatesOf are the endpoints of a peer that are compared.
+func candidatesOf(p *router.PeerStatus) (list []api.Candidate) {
+	for _, c := range p.Candidates {
+		list = append(list, api.Candidate{Endpoint: c.Endpoint, InUse: c.Present, RTT: c.RTT.Microseconds(), Silent: shown(c.Silent)})
+	}
+	return list
 }

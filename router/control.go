@@ -91,7 +91,8 @@ func (r *Router) step() time.Duration {
 // stepPeer lets a peer's links and session act, and returns how long nothing will be due: a millisecond at least.
 func (r *Router) stepPeer(p *peer, now time.Time) time.Duration {
 	r.actOn(p, now)
-	wait := min(longestSleep, r.duePath(p, now), r.stepBacklog(p), r.stepSize(p, now).Sub(now), r.stepPunch(p, now))
+	wait := min(longestSleep, r.duePath(p, now), r.stepBacklog(p), r.stepSize(p, now).Sub(now), r.stepPunch(p, now),
+		r.stepRivals(p, now))
 	if due := p.session.Due(); !due.IsZero() { // not a moment later are frames under old keys taken
 		wait = min(wait, due.Sub(now))
 	}

@@ -18,7 +18,9 @@ import (
 type proof uint8
 
 const (
-	heard     proof = iota // it came: the way to us works
+	compared  proof = iota // it came by a way that is only compared with others
+	led                    // it says that this is the way to take
+	heard                  // it came: the way to us works
 	answered               // it answers a probe of ours that went there: both ways work
 	concluded              // it ends a handshake of ours
 )
@@ -27,6 +29,10 @@ const (
 func (r *Router) probeDirect(p *peer, now time.Time) {
 	id := p.probes.next(now)
 	p.meter.Sent(id, now)
+	if r.decides(p) && p.compares() {
+		r.sendPurpose(p, encap.ProbeLeads, p.at(), id)
+		return
+	}
 	r.sendProbe(p, encap.Probe, p.at(), id)
 }
 
@@ -43,6 +49,10 @@ func (r *Router) probePath(p *peer, now time.Time) {
 // candidate alone, so that it is the path wherever it works; then to all at once and through relays, and the one that answers first
 // becomes the path. A peer that is up through relays gets probes instead.
 func (r *Router) callPeer(p *peer, now time.Time) {
+	if r.callsSeldom(p, now) && now.Sub(p.called) < callSeldom {
+		return
+	}
+	p.called = now
 	candidates := r.callable(p)
 	for _, c := range candidates {
 		p.noteCall(c.Addr, now)
@@ -68,6 +78,17 @@ func (r *Router) callPeer(p *peer, now time.Time) {
 		r.expect(p)
 	}
 	r.initiate(p, candidates, now)
+}
+
+const (
+	callSeldom = 30 * time.Second // between two calls for a direct path that nobody waits for
+	callWaits  = time.Minute      // how long one is waited for, after the path became relayed or carried something
+)
+
+// callsSeldom reports whether a direct path to a peer would be of little use: it has been reached through relays for a while, and nothing
+// is sent.
+func (r *Router) callsSeldom(p *peer, now time.Time) bool {
+	return p.isRelayed() && now.Sub(p.pathed) >= callWaits && now.Sub(r.at(p.carried.Load())) >= callWaits
 }
 
 // declare takes a direct link down on which nothing is heard any more.
@@ -119,18 +140,22 @@ func (r *Router) heardFrom(p *peer, from encap.Endpoint, shown proof) {
 func (r *Router) heardDirect(p *peer, from encap.Endpoint, shown proof) {
 	old := p.at()
 	switch {
-	case !p.link.Up() && p.isUp() && shown == heard:
+	case !p.link.Up() && p.isUp() && shown <= heard:
 		r.tryDirect(p, from)
 		return
 	case !p.link.Up():
 		r.rise(p, from)
 	case old == from:
+	case shown == compared:
+		return
 	case old.Addr == from.Addr && (shown == concluded || !old.Local.IsValid()):
 		r.lead(p, from) // the peer is where it was; the address of ours that it calls is the one to send from
+	case shown == led && !r.decides(p):
+		r.obey(p, from)
+	case r.agreed(p, from) || p.hasLeft(from, r.now()):
 	case r.mayMove(p, from):
 		r.lead(p, from)
-		r.log.Info("router.path.moved", "peer", p.config.Name, "from", old.Addr, "to", from.Addr)
-		r.emit(Event{Kind: PathMoved, Peer: p.id, Name: p.config.Name, Endpoint: from.Addr})
+		r.noteMoved(p, old, "the peer was heard there")
 	default:
 		p.stray.Store(&from)
 	}
@@ -156,6 +181,7 @@ func (r *Router) rise(p *peer, from encap.Endpoint) {
 	p.tried, p.fault, p.caller, p.told = nil, "", Attempt{}, false
 	p.meter.Began(now)
 	r.lead(p, from)
+	p.leads = "it answered first"
 	r.links.dirty, p.relay.stale = true, true
 	if !p.isUp() {
 		r.goStraight(p, "direct", now)
@@ -165,7 +191,11 @@ func (r *Router) rise(p *peer, from encap.Endpoint) {
 
 // lead makes an endpoint the one that the direct link leads to, and with it the path, unless that is relayed.
 func (r *Router) lead(p *peer, to encap.Endpoint) {
-	p.direct.Store(&direct{endpoint: to, lanes: p.lanes, up: true})
+	next := direct{endpoint: to, lanes: p.lanes, up: true}
+	if old := p.direct.Load(); old != nil && old.endpoint.Addr == to.Addr {
+		next.also = old.also
+	}
+	p.direct.Store(&next)
 	if p.isUp() && !p.isRelayed() {
 		r.follow(p, to)
 	}

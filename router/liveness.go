@@ -58,16 +58,12 @@ func (r *Router) handleControl(m message) {
 		r.takeDial(p, kind, m.from, body)
 		return
 	}
-	shown := heard
-	if kind == encap.ProbeReply {
-		shown = answered
+	if kind == encap.Probe || kind == encap.ProbeReply {
+		r.takeProbe(p, kind, &m, body)
+		return
 	}
-	r.heardFrom(p, m.from, shown)
+	r.heardFrom(p, m.from, heard)
 	switch kind {
-	case encap.Probe:
-		r.answerProbe(p, m.from, body)
-	case encap.ProbeReply:
-		r.takeReply(p, m.from, body)
 	case encap.Gossip:
 		r.takeGossip(p, body)
 	case encap.DialRequest, encap.DialResponse:
@@ -100,29 +96,59 @@ func (r *Router) confirm(b *binding) {
 	}
 }
 
-func (r *Router) answerProbe(p *peer, from encap.Endpoint, body []byte) {
+// takeProbe takes a probe or the answer to one. What it is for decides whether it moves the path.
+func (r *Router) takeProbe(p *peer, kind encap.ControlKind, m *message, body []byte) {
 	q, err := encap.ParseProbe(body)
 	if err != nil {
 		r.ctl.drop(BadFrame, 1)
 		return
 	}
-	r.noteSeenAs(p, q.Observed, from)
-	r.noteClock(p, q.Clock)
-	r.sendProbe(p, encap.ProbeReply, from, q.ID)
+	now := r.now()
+	shown := r.shownBy(p, kind, &q)
+	if shown != compared {
+		r.noteSeenAs(p, q.Observed, m.from)
+	}
+	r.heardFrom(p, m.from, shown)
+	defer r.noteClock(p, q.Clock) // after the round trip, which it is judged by
+	switch {
+	case kind == encap.Probe:
+		r.answerProbe(p, m, q.ID)
+		if shown == compared {
+			p.rivals.Heard(now, m.from)
+		}
+	case shown == compared:
+		p.rivals.Answered(now, q.ID, m.from, r.translates(q.Observed, m.from))
+	default:
+		r.takeReply(p, m.from, q.ID, now)
+	}
 }
 
-func (r *Router) takeReply(p *peer, from encap.Endpoint, body []byte) {
-	q, err := encap.ParseProbe(body)
-	if err != nil {
-		r.ctl.drop(BadFrame, 1)
-		return
+// shownBy is what a probe, or the answer to one, shows of its way.
+func (r *Router) shownBy(p *peer, kind encap.ControlKind, q *encap.ProbeBody) proof {
+	switch {
+	case kind == encap.ProbeReply && p.link.Up() && p.rivals.Compares(q.ID), kind == encap.Probe && q.Purpose == encap.ProbeCompares:
+		return compared
+	case kind == encap.ProbeReply:
+		return answered
+	case q.Purpose == encap.ProbeLeads && p.latestLead(q.ID):
+		return led
 	}
-	r.noteSeenAs(p, q.Observed, from)
-	now := r.now()
-	if rtt, ok := p.probes.roundTrip(q.ID, now); ok {
-		r.takeRoundTrip(p, q.ID, from, rtt, now)
+	return heard
+}
+
+// answerProbe answers a probe to where it came from.
+func (r *Router) answerProbe(p *peer, m *message, id uint64) {
+	r.sendProbe(p, encap.ProbeReply, m.from, id)
+}
+
+// takeReply notes how long the answer to a probe took.
+func (r *Router) takeReply(p *peer, from encap.Endpoint, id uint64, now time.Time) {
+	if rtt, ok := p.probes.roundTrip(id, now); ok {
+		r.takeRoundTrip(p, id, from, rtt, now)
 	}
-	r.noteClock(p, q.Clock)
+	if m, ok := p.rivals.Agreed(now, id); ok {
+		r.move(p, m, now)
+	}
 }
 
 // takeRoundTrip notes how long the answer to a probe took, on the way that it came.
@@ -144,7 +170,7 @@ func (r *Router) noteSeenAs(p *peer, seenAs netip.AddrPort, from encap.Endpoint)
 	}
 	p.seenAs = seenAs
 	lanes := uint8(len(r.lanes))
-	if seenAs.Port() != r.cfg.Port.Port() || from.Local.IsValid() && seenAs.Addr() != from.Local {
+	if r.translates(seenAs, from) {
 		lanes = 1
 	}
 	p.lanes = lanes
@@ -154,8 +180,15 @@ func (r *Router) noteSeenAs(p *peer, seenAs netip.AddrPort, from encap.Endpoint)
 		p.path.Store(&next)
 	}
 	if old := p.direct.Load(); old != nil && old.lanes != lanes {
-		p.direct.Store(&direct{endpoint: old.endpoint, lanes: lanes, up: old.up})
+		next := *old
+		next.lanes = lanes
+		p.direct.Store(&next)
 	}
+}
+
+// translates reports whether addresses or ports of ours are translated on a way, by what the peer says of a frame's source.
+func (r *Router) translates(seenAs netip.AddrPort, from encap.Endpoint) bool {
+	return seenAs.IsValid() && (seenAs.Port() != r.cfg.Port.Port() || from.Local.IsValid() && seenAs.Addr() != from.Local)
 }
 
 // noteClock notes how far the peer's clock is ahead of ours. The frame was half a round trip on its way; what the two ways

@@ -53,8 +53,12 @@ type peer struct {
 	fault  string          // why the direct link is down; empty while it is up
 	why    string          // why the path is the present one
 	pathed time.Time       // since when it is
+	called time.Time       // when it was called last
 	asking time.Time       // when an endpoint that the peer was heard from was asked last, whether it is reached there
 	last   netip.AddrPort  // where it was reached last
+	rivals alive.Selector  // compares its endpoints
+	leads  string          // why the direct link leads where it does
+	left   leaving         // where it led before it was moved to a better way
 	away   bool            // it said goodbye, and has not been heard since
 
 	suspended bool      // packets to it wait until it has new keys
@@ -90,6 +94,7 @@ type direct struct {
 	endpoint encap.Endpoint // where it leads, or led last
 	lanes    uint8          // that frames may travel in
 	up       bool
+	also     encap.Endpoint // data in clear may come from there too: one of the two ends has moved, and the other one is about to
 }
 
 // leadsTo reports whether a frame of that lane came from where the link leads. Only lane 0 sends from the peer's port.
@@ -103,10 +108,19 @@ func (d *direct) leadsTo(from encap.Endpoint, lane uint8) bool {
 	return d.endpoint.Addr.Addr() == from.Addr.Addr()
 }
 
+// alsoAt is leadsTo for the way that is about to be left, or taken.
+func (d *direct) alsoAt(from encap.Endpoint, lane uint8) bool {
+	return d != nil && d.also.Addr.IsValid() && (&direct{endpoint: d.also}).leadsTo(from, lane)
+}
+
 // isAt reports whether frames in clear may come from there: the peer is up, and its direct link leads there or led there last, for the two
 // ends of a path do not change to another one at the same moment; or a relay has shown that the peer is the source.
 func (p *peer) isAt(from encap.Endpoint, lane uint8) bool {
-	return from == p.relayedAt || p.path.Load() != nil && p.direct.Load().leadsTo(from, lane)
+	if from == p.relayedAt {
+		return true
+	}
+	d := p.direct.Load()
+	return p.path.Load() != nil && (d.leadsTo(from, lane) || d.alsoAt(from, lane))
 }
 
 // isUp reports whether there is a path to the peer. It is for the control goroutine.
@@ -169,6 +183,7 @@ func (r *Router) peer(id trust.Fingerprint, cfg PeerConfig) *peer {
 		p.relayedAt = encap.RelayedEndpoint(p.number)
 		p.link, p.relay.watch = alive.NewLink(r.timing.alive(), r.jitter), alive.NewLink(r.timing.alive(), r.jitter)
 		p.session = r.newSession(p, cfg.Keys)
+		p.rivals = alive.NewSelector(r.decides(p), r.jitter)
 		p.traces.set(traceRate, traceBurst)
 		r.peers[id] = p
 		r.schedule.add(p)

@@ -52,6 +52,9 @@ type PeerStatus struct {
 	Why    string              // why the path is this one, in words; empty while down
 	Pathed time.Time           // since when it is
 
+	EndpointWhy string         // why the direct link leads to Endpoint, in words; empty: there is none
+	Candidates  []alive.Result // endpoints of it that are compared, while the direct link is up; the one in use first. None: it has one
+
 	NoDirect string // why no direct path is found to a peer that is reached through relays alone; empty: not known, or there is one
 
 	Secret trust.SecretID // that the present keys were made under
@@ -105,7 +108,7 @@ func (p *peer) pathStatus(s *PeerStatus, r *Router) {
 	}
 	s.Why, s.Pathed, s.NoDirect, s.Spare = p.why, p.pathed, r.whyRelayed(p), r.namesOf(p.relay.spare)
 	if p.link.Up() {
-		s.Last = p.at().Addr
+		s.Last, s.EndpointWhy, s.Candidates = p.at().Addr, p.leads, p.rivals.Results()
 	}
 	if path.route == nil {
 		s.Endpoint, s.Local = path.endpoint.Addr, path.endpoint.Local

@@ -137,7 +137,7 @@ func TestStatusSaysHowAPeerIsReached(t *testing.T) {
 		want := PeerStatus{
 			ID: b.id(), Name: b.name, Up: true, Since: s.Since, Endpoint: b.config.Endpoints[0], Last: b.config.Endpoints[0], Local: addr4(1), RTT: 2 * time.Millisecond,
 			Heard: s.Heard, SeenAs: a.config.Endpoints[0], Sealed: true, Version: 1, Cipher: s.Cipher, MTU: 1400, KeysBorn: s.KeysBorn,
-			Prefixes: b.config.Prefixes, SkewSaid: true, PathMTU: 1400, InnerMTU: 1340, MTUKnown: pmtu.Link, History: s.History, Why: "direct", Pathed: s.Pathed, Secret: a.local.Ring.First().ClusterID,
+			Prefixes: b.config.Prefixes, SkewSaid: true, EndpointWhy: "it answered first", PathMTU: 1400, InnerMTU: 1340, MTUKnown: pmtu.Link, History: s.History, Why: "direct", Pathed: s.Pathed, Secret: a.local.Ring.First().ClusterID,
 		}
 		if !reflect.DeepEqual(s, want) {
 			t.Errorf("peer is\n%+v, want\n%+v", s, want)

@@ -159,6 +159,7 @@ func printPeers(w io.Writer, peers []api.Peer) error {
 		return err
 	}
 	for _, p := range peers {
+		printCandidates(w, &p)
 		if p.NoDirect != "" {
 			fmt.Fprintf(w, "\n%s is reached through %s: %s\n", p.Name, p.Via, p.NoDirect)
 		}

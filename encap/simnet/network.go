@@ -23,8 +23,9 @@ type Network struct {
 	rng     *rand.Rand
 	owners  map[netip.Addr]*Host
 	cuts    map[[2]*Host]bool // both orders are entered
-	changed chan struct{}     // closed and replaced at every change of a path
-	sent    uint64            // frames, to keep those in order that are due at once
+	links   map[[2]netip.Addr]link
+	changed chan struct{} // closed and replaced at every change of a path
+	sent    uint64        // frames, to keep those in order that are due at once
 }
 
 // New makes a network without hosts.
@@ -34,6 +35,7 @@ func New(o Options) *Network {
 	}
 	return &Network{
 		opts: o, rng: rand.New(rand.NewPCG(o.Seed, 0)), owners: map[netip.Addr]*Host{}, cuts: map[[2]*Host]bool{},
+		links:   map[[2]netip.Addr]link{},
 		changed: make(chan struct{}),
 	}
 }
@@ -67,6 +69,20 @@ func (n *Network) setCut(a, b *Host, cut bool) {
 	n.announce()
 }
 
+// link is what the way between two addresses has of its own.
+type link struct {
+	delay time.Duration // in place of that of all; 0: that
+	cut   bool
+}
+
+// SetLink gives the way between two addresses a delay of its own, 0 for that of all, or cuts it, both ways.
+func (n *Network) SetLink(a, b netip.Addr, delay time.Duration, cut bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.links[[2]netip.Addr{a, b}], n.links[[2]netip.Addr{b, a}] = link{delay, cut}, link{delay, cut}
+	n.announce()
+}
+
 // SetLoss changes the share of UDP frames that are lost.
 func (n *Network) SetLoss(share float64) {
 	n.mu.Lock()
@@ -90,5 +106,5 @@ func (n *Network) announce() {
 // pathUp reports whether packets go from one address to another. mu is held.
 func (n *Network) pathUp(from, to netip.Addr) bool {
 	a, b := n.owners[from], n.owners[to]
-	return a != nil && b != nil && !n.cuts[[2]*Host{a, b}]
+	return a != nil && b != nil && !n.cuts[[2]*Host{a, b}] && !n.links[[2]netip.Addr{from, to}].cut
 }

@@ -2,6 +2,7 @@ package simnet
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/netip"
 	"os"
@@ -135,7 +136,7 @@ func note(r *encap.SendResult, err error) {
 
 // transmit puts a frame on its way, or loses it. mu is held.
 func (n *Network) transmit(from, to netip.AddrPort, frame []byte, t *encap.Train) {
-	delay := n.opts.Delay
+	delay := cmp.Or(n.links[[2]netip.Addr{from.Addr(), to.Addr()}].delay, n.opts.Delay)
 	if n.opts.Jitter > 0 {
 		delay += time.Duration(n.rng.Int64N(int64(n.opts.Jitter)))
 	}

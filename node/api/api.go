@@ -239,7 +239,11 @@ type Peer struct {
 	Standby   []string  `json:"standby,omitempty"` // names of relays that stand ready, should this path fail
 	Why       string    `json:"why,omitempty"`     // why packets take this path
 	PathSince time.Time `json:"path_since,omitzero"`
-	NoDirect  string    `json:"no_direct,omitempty"` // why calls at all candidate endpoints found no direct path to a peer that is relayed
+
+	EndpointWhy string      `json:"endpoint_why,omitempty"` // why the direct path leads to the endpoint that it does
+	Candidates  []Candidate `json:"candidates,omitempty"`   // endpoints that are compared; none: there is but one, or the direct path is down
+
+	NoDirect string `json:"no_direct,omitempty"` // why calls at all candidate endpoints found no direct path to a peer that is relayed
 }
 
 // Route is one prefix of the overlay and who owns it.

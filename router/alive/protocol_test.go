@@ -10,5 +10,7 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 	vectors.ReadDocument(t, "../../docs/protocol.md").CheckConstants(t, "alive", map[string]any{
 		"failedFor": failedFor, "failedMost": failedMost,
 		"meterBusy": meterBusy, "meterNew": meterNew, "meterIdle": meterIdle, "meterSpan": meterSpan,
+		"compareEvery": compareEvery, "compareSeldom": compareSeldom, "compareProbes": compareProbes, "compareMargin": compareMargin,
+		"compareWins": compareWins, "compareHold": compareHold,
 	})
 }
