@@ -6,6 +6,7 @@ import (
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/router/alive"
+	"github.com/weftnet/weft/trust"
 )
 
 // probeLog remembers when the latest probes were sent, for the round trip time.
@@ -136,9 +137,35 @@ func (r *Router) shownBy(p *peer, kind encap.ControlKind, q *encap.ProbeBody) pr
 	return heard
 }
 
-// answerProbe answers a probe to where it came from.
+// answerProbe answers a probe to where it came from: through relays by the last one that it passed, if link state says that it reaches the
+// peer, so that the peer learns how its way does, and not how ours does.
 func (r *Router) answerProbe(p *peer, m *message, id uint64) {
+	if m.through != nil && m.from == p.relayedAt {
+		back, err := r.newRoute(p, m.through)
+		if _, ok := r.links.engine.Cost(p.id, []trust.Fingerprint{m.through.id}); ok && err == nil {
+			r.sendProbeBy(p, back, id)
+			return
+		}
+	}
 	r.sendProbe(p, encap.ProbeReply, m.from, id)
+}
+
+// sendProbeBy sends the answer to a probe along a route.
+func (r *Router) sendProbeBy(p *peer, by *route, id uint64) {
+	keys := p.session.Current()
+	if keys == nil {
+		return
+	}
+	frame, err := keys.SealControl(r.frame[:0], encap.ProbeReply, r.probeBody(p.relayedAt, id, 0))
+	if err != nil {
+		r.ctl.drop(KeyExhausted, 1)
+		return
+	}
+	if t, ok := wrapBy(by, frame); ok {
+		r.sendTrains([]encap.Train{t})
+		return
+	}
+	r.ctl.drop(RelayDown, 1)
 }
 
 // takeReply notes how long the answer to a probe took.
@@ -201,7 +228,11 @@ func (r *Router) noteClock(p *peer, milliseconds int64) {
 
 // sendProbe sends a probe or its answer. Both tell the peer where it is seen, if it is, and what our clock says.
 func (r *Router) sendProbe(p *peer, kind encap.ControlKind, to encap.Endpoint, id uint64) {
-	r.sendControl(p, kind, encap.ProbeBody{ID: id, Observed: underlay(to), Clock: r.now().UnixMilli()}.Append(nil), to)
+	r.sendControl(p, kind, r.probeBody(to, id, 0), to)
+}
+
+func (r *Router) probeBody(to encap.Endpoint, id uint64, purpose encap.ProbePurpose) []byte {
+	return encap.ProbeBody{ID: id, Observed: underlay(to), Clock: r.now().UnixMilli(), Purpose: purpose}.Append(nil)
 }
 
 func (r *Router) sendControl(p *peer, kind encap.ControlKind, body []byte, to encap.Endpoint) bool {

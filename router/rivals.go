@@ -91,7 +91,7 @@ func (r *Router) endpointsOf(p *peer) (list []netip.AddrPort) {
 func (r *Router) sendComparing(p *peer, to []encap.Endpoint, now time.Time) uint64 {
 	id := p.probes.next(now)
 	for _, e := range to {
-		body := encap.ProbeBody{ID: id, Observed: e.Addr, Clock: now.UnixMilli(), Purpose: encap.ProbeCompares}.Append(nil)
+		body := r.probeBody(e, id, encap.ProbeCompares)
 		if frame, err := p.session.Current().SealControl(r.frame[:0], encap.Probe, body); err == nil {
 			r.controlConn().Send([]encap.Train{controlTrain(frame, e)})
 		}
@@ -101,7 +101,7 @@ func (r *Router) sendComparing(p *peer, to []encap.Endpoint, now time.Time) uint
 
 // sendPurpose sends a probe that says what it is for.
 func (r *Router) sendPurpose(p *peer, purpose encap.ProbePurpose, to encap.Endpoint, id uint64) {
-	r.sendControl(p, encap.Probe, encap.ProbeBody{ID: id, Observed: to.Addr, Clock: r.now().UnixMilli(), Purpose: purpose}.Append(nil), to)
+	r.sendControl(p, encap.Probe, r.probeBody(to, id, purpose), to)
 }
 
 // askToMove asks a peer to take another way, from which data is taken from now on.
