@@ -213,6 +213,9 @@ func (r *Router) goThrough(p *peer, x linkstate.Route, why string, now time.Time
 	if next == nil {
 		return false
 	}
+	if !p.isRelayed() {
+		p.meter.Renew()
+	}
 	w.names, w.heard, w.first, w.rtt = slices.Clone(x.Relays), time.Time{}, p.probes.last+1, x.Cost
 	w.watch.Rise()
 	wasUp := p.isUp()

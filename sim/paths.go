@@ -199,6 +199,9 @@ func (n *Node) goThrough(p *peer, x linkstate.Route, now time.Time) bool {
 	if next == nil {
 		return false
 	}
+	if !p.relayed {
+		p.meter.Renew()
+	}
 	w.names, w.heard, w.first, w.rtt = slices.Clone(x.Relays), time.Time{}, p.probes.last+1, x.Cost
 	w.watch.Rise()
 	p.route = next

@@ -38,6 +38,10 @@ const (
 // Began starts the average anew, for a link that has come up.
 func (m *LossMeter) Began(now time.Time) { *m = LossMeter{seen: meterPrior, last: now} }
 
+// Renew has the link measured like a new one, meterPrior times every meterNew. It is for a link that packets have left for a better way: what
+// was measured then may be over in a moment, and nothing but newer measurements brings them back.
+func (m *LossMeter) Renew() { m.seen = min(m.seen, meterPrior) }
+
 // Sent notes a probe.
 func (m *LossMeter) Sent(id uint64, now time.Time) {
 	m.last = now
