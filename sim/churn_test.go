@@ -90,7 +90,7 @@ func (s *storm) calm() {
 func TestSoakWhateverHappensAllFindEachOtherAgain(t *testing.T) {
 	var times []time.Duration
 	delivered, sent := uint64(0), 0
-	for _, seed := range seeds(t, size(10, 100)) {
+	eachSeed(t, size(10, 100), func(t *testing.T, seed uint64) {
 		n := 4 + int(seed)%size(7, 14)
 		w := newWorld(t, randomConfig(seed, n))
 		s := storm{w, n}
@@ -111,14 +111,14 @@ func TestSoakWhateverHappensAllFindEachOtherAgain(t *testing.T) {
 		took := mustConverge(t, w, time.Minute)
 		w.Run(20 * time.Second)
 		if why, ok := w.Converged(); !ok {
-			t.Fatalf("seed %d: converged, and 20 s later no more: %s", seed, why)
+			t.Fatalf("converged, and 20 s later no more: %s", why)
 		}
-		t.Logf("seed %d, %d nodes: all reach all %v after the last event", seed, n, took)
+		t.Logf("%d nodes: all reach all %v after the last event", n, took)
 		times, delivered = append(times, took), delivered+w.Delivered()
 		for _, f := range w.flows {
 			sent += f.Sent()
 		}
-	}
+	})
 	slices.Sort(times)
 	t.Logf("%d runs: all reach all %v after the last event (median), %v at most; %d of %d packets delivered, none to a wrong node or in a circle",
 		len(times), times[len(times)/2], times[len(times)-1], delivered, sent)

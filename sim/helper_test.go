@@ -35,6 +35,18 @@ func seeds(t *testing.T, count int) (list []uint64) {
 	return list
 }
 
+// eachSeed runs a test with each of some seeds, as a subtest of its own: what fails is reported alone. What follows would say of all seeds
+// what is so of some, where one has failed: the test ends then.
+func eachSeed(t *testing.T, count int, test func(t *testing.T, seed uint64)) {
+	t.Helper()
+	for _, seed := range seeds(t, count) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { test(t, seed) })
+	}
+	if t.Failed() {
+		t.FailNow()
+	}
+}
+
 // newWorld makes a World of the first seed. A report is written if the test fails, or something happened that must not.
 func newWorld(t *testing.T, cfg Config) *World {
 	t.Helper()

@@ -25,7 +25,7 @@ func outage(w *World, flows [2]*Flow, from time.Time) (total, longest time.Durat
 
 func TestARelayThatDiesIsReplacedSoon(t *testing.T) {
 	var gaps []time.Duration
-	for _, seed := range seeds(t, 20) {
+	eachSeed(t, 20, func(t *testing.T, seed uint64) {
 		w := newWorld(t, Config{Seed: seed, Nodes: 6, Rekey: time.Hour})
 		startAll(w, time.Second)
 		mustConverge(t, w, 10*time.Second)
@@ -34,14 +34,14 @@ func TestARelayThatDiesIsReplacedSoon(t *testing.T) {
 		w.Run(10*time.Second + time.Duration(w.Rand().Int64N(int64(5*time.Second))))
 		via, _ := w.Node(0).PathTo(w.Node(1))
 		if len(via) != 1 {
-			t.Fatalf("seed %d: the path is through %v, want one relay", seed, via)
+			t.Fatalf("the path is through %v, want one relay", via)
 		}
 		begin := w.Now()
 		w.Kill(via[0].index)
 		w.Run(5 * time.Second)
 		_, longest := outage(w, flows, begin)
 		gaps = append(gaps, longest)
-	}
+	})
 	slices.Sort(gaps)
 	median, worst := gaps[len(gaps)/2], gaps[len(gaps)-1]
 	t.Logf("a relay dies: nothing arrives for %v (median of %d), %v at most", median, len(gaps), worst)
@@ -52,7 +52,7 @@ func TestARelayThatDiesIsReplacedSoon(t *testing.T) {
 
 func TestADirectLinkThatIsCutIsRelayedAndGoneBackTo(t *testing.T) {
 	var cuts, backs []time.Duration
-	for _, seed := range seeds(t, 10) {
+	eachSeed(t, 10, func(t *testing.T, seed uint64) {
 		delay := []time.Duration{5, 25, 100}[seed%3] * time.Millisecond
 		w := newWorld(t, Config{Seed: seed, Nodes: 5, Rekey: time.Hour, Link: Link{Delay: delay}})
 		startAll(w, time.Second)
@@ -65,11 +65,11 @@ func TestADirectLinkThatIsCutIsRelayedAndGoneBackTo(t *testing.T) {
 		w.Cut(0, 1, false)
 		back, ok := w.Await(20*time.Second, func() bool { return isStraight(w, 0, 1) && isStraight(w, 1, 0) })
 		if !ok {
-			t.Errorf("seed %d: not straight again", seed)
+			t.Error("not straight again")
 		}
-		t.Logf("seed %d, round trip %v: relayed after %v, direct again after %v", seed, 2*delay, longest, back)
+		t.Logf("round trip %v: relayed after %v, direct again after %v", 2*delay, longest, back)
 		cuts, backs = append(cuts, longest), append(backs, back)
-	}
+	})
 	t.Logf("a direct link is cut: relayed after %v at most; restored: direct after %v at most", slices.Max(cuts), slices.Max(backs))
 	if slices.Max(cuts) > 3*time.Second || slices.Max(backs) > 10*time.Second {
 		t.Errorf("relayed after %v, direct after %v, want at most 3 s and 10 s", slices.Max(cuts), slices.Max(backs))
@@ -82,7 +82,7 @@ func isStraight(w *World, a, b int) bool {
 }
 
 func TestALinkThatFlapsCostsLittle(t *testing.T) {
-	for _, seed := range seeds(t, 5) {
+	eachSeed(t, 5, func(t *testing.T, seed uint64) {
 		w := newWorld(t, Config{Seed: seed, Nodes: 5, Rekey: time.Hour})
 		startAll(w, time.Second)
 		flows := both(w, 0, 1, 20*time.Millisecond)
@@ -98,11 +98,11 @@ func TestALinkThatFlapsCostsLittle(t *testing.T) {
 		}
 		switches, deaths := w.Node(0).Switches(w.Node(1))
 		total, longest := outage(w, flows, begin)
-		t.Logf("seed %d: 10 cuts in 60 s: %d switches, %v lost in all, %v at a stretch", seed, switches-was, total, longest)
+		t.Logf("10 cuts in 60 s: %d switches, %v lost in all, %v at a stretch", switches-was, total, longest)
 		if switches-was > 4 || total >= 10*time.Second || deaths > 0 {
-			t.Errorf("seed %d: %d switches, %v lost, %d times taken down; want at most 4, less than 10 s, never", seed, switches-was, total, deaths)
+			t.Errorf("%d switches, %v lost, %d times taken down; want at most 4, less than 10 s, never", switches-was, total, deaths)
 		}
-	}
+	})
 }
 
 func TestAnAddressThatChangesCostsLittle(t *testing.T) {

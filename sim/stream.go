@@ -7,13 +7,21 @@ import (
 	"github.com/weftnet/weft/mesh"
 )
 
-// callSeeds exchanges with a seed until one has answered.
+// callSeeds exchanges with a seed that is not reached, again and again. Seeds are known by name: where they are is looked up each time.
 func (n *Node) callSeeds() {
 	g := &n.gossip
-	if len(g.seeds) == 0 || !g.exchanged.IsZero() {
+	var list []*Node
+	for _, i := range g.seeds {
+		if p := n.peers[n.w.nodes[i].self]; p == nil || !p.up {
+			list = append(list, n.w.nodes[i])
+		}
+	}
+	if len(list) == 0 {
+		g.pause = callFirst
+		n.later(callMost, n.callSeeds)
 		return
 	}
-	n.exchange(n.w.nodes[g.seeds[n.rand.IntN(len(g.seeds))]])
+	n.exchange(list[n.rand.IntN(len(list))])
 	n.later(min(g.pause/2+n.jitter(g.pause), callMost), n.callSeeds)
 	g.pause = min(2*g.pause, callMost)
 }
