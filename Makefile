@@ -3,7 +3,7 @@
 # make demo    three virtual hosts of this machine become one network (needs root: asks sudo)
 # make bench   overlays side by side on this machine; BENCH=--quick or --full, OUT=where the report goes (needs root)
 # make test    all tests; those in network namespaces run as root only: sudo env PATH="$PATH" make test
-# make soak    the long runs of what 'make test' runs briefly: clusters of 100 nodes through hours of virtual time
+# make soak    the long runs of what 'make test' runs briefly: clusters of 100 nodes through hours of virtual time, and real daemons whose paths are cut (needs root)
 # make lint    gofmt, go vet, staticcheck
 # make fuzz    every fuzz target: an hour in all, or FUZZTIME=10s or FUZZTIME=2000x for each
 # make install    what 'make build' made, with the systemd service: PREFIX=/usr/local, DESTDIR= for an image (needs root)
