@@ -49,6 +49,7 @@ type Node struct {
 	traffic traffic
 	round   uint64 // of punching
 	strays  time.Time
+	through *peer // the relay that the frame in hand came from; nil: it came straight
 }
 
 // binding is what an index stands for.

@@ -204,6 +204,9 @@ func (n *Node) goThrough(p *peer, x linkstate.Route, now time.Time) bool {
 	}
 	w.names, w.heard, w.first, w.rtt = slices.Clone(x.Relays), time.Time{}, p.probes.last+1, x.Cost
 	w.watch.Rise()
+	if !p.relayed {
+		p.meter.Renew()
+	}
 	p.route = next
 	n.movePath(p, true)
 	if w.watch.Doubt(now) == alive.Probe {

@@ -105,7 +105,9 @@ func (n *Node) takeProbe(p *peer, kind encap.ControlKind, from encap.Endpoint, b
 	}
 	n.noteSeenAs(p, q.Observed)
 	if kind == encap.Probe {
-		n.sendProbe(p, encap.ProbeReply, from, q.ID)
+		if n.through == nil || from != p.relayedAt || !n.answerBy(p, n.through, q.ID) {
+			n.sendProbe(p, encap.ProbeReply, from, q.ID)
+		}
 		return
 	}
 	rtt, ok := p.probes.roundTrip(q.ID, n.w.now)
@@ -122,12 +124,15 @@ func (n *Node) takeProbe(p *peer, kind encap.ControlKind, from encap.Endpoint, b
 
 // sendProbe sends a probe or its answer.
 func (n *Node) sendProbe(p *peer, kind encap.ControlKind, to encap.Endpoint, id uint64) {
+	n.sendControl(p, kind, n.probeBody(to, id), to)
+}
+
+func (n *Node) probeBody(to encap.Endpoint, id uint64) []byte {
 	var observed netip.AddrPort
 	if _, relayed := to.Relayed(); !relayed {
 		observed = to.Addr
 	}
-	body := encap.ProbeBody{ID: id, Observed: observed, Clock: n.w.now.UnixMilli()}.Append(nil)
-	n.sendControl(p, kind, body, to)
+	return encap.ProbeBody{ID: id, Observed: observed, Clock: n.w.now.UnixMilli()}.Append(nil)
 }
 
 // sendControl sends a control frame to an endpoint of a peer.

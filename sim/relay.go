@@ -2,6 +2,7 @@ package sim
 
 import (
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/linkstate"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -20,6 +21,24 @@ func (n *Node) wrap(p *peer, frame []byte, t trail) {
 		t = n.w.checks.begin(t, n, n.w.byID[p.id])
 	}
 	n.forward(p.route.first, p.route.head, frame, t)
+}
+
+// answerBy sends the answer to a probe by the relay that the probe came from, if that leads back; false: it does not.
+func (n *Node) answerBy(p *peer, relay *peer, id uint64) bool {
+	back := n.routeOf(p, linkstate.Route{Relays: []trust.Fingerprint{relay.id}})
+	_, leads := n.links.engine.Cost(p.id, []trust.Fingerprint{relay.id})
+	keys := p.session.Current()
+	if back == nil || !leads || keys == nil || !relay.open() {
+		return false
+	}
+	frame, err := keys.SealControl(nil, encap.ProbeReply, n.probeBody(p.relayedAt, id))
+	if err != nil {
+		return false
+	}
+	n.traffic.count(Probes, len(frame))
+	t := trail{label: nameOf(encap.ProbeReply)}
+	n.forward(relay, back.head, frame, n.w.checks.begin(t, n, n.w.byID[p.id]))
+	return true
 }
 
 // forward puts a front before a frame, and sends it to the next node.
@@ -58,7 +77,9 @@ func (n *Node) takeRelay(b *binding, from encap.Endpoint, frame []byte, t trail)
 	case source == nil:
 		n.drop("relay stranger")
 	case head.Destination == n.number:
+		n.through = b.peer
 		n.take(source.relayedAt, inner, t)
+		n.through = nil
 	default:
 		n.carry(b.peer, head, inner, t)
 	}
