@@ -90,7 +90,7 @@ func (s *storm) calm() {
 func TestSoakWhateverHappensAllFindEachOtherAgain(t *testing.T) {
 	var times []time.Duration
 	delivered, sent := uint64(0), 0
-	eachSeed(t, size(10, 100), func(t *testing.T, seed uint64) {
+	eachSeed(t, size(10, 60), func(t *testing.T, seed uint64) {
 		n := 4 + int(seed)%size(7, 14)
 		w := newWorld(t, randomConfig(seed, n))
 		s := storm{w, n}

@@ -40,7 +40,7 @@ func TestSoakLossOfFivePercentKillsNobody(t *testing.T) {
 }
 
 func TestSoakAPartitionOfAnHourHeals(t *testing.T) {
-	n := size(6, 30)
+	n := size(6, 16)
 	w := newWorld(t, Config{Nodes: n})
 	startAll(w, time.Second)
 	mustConverge(t, w, 30*time.Second)
