@@ -32,10 +32,11 @@ func TestTheDirectPathMovesToTheEndpointThatIsNearerAndNothingIsLost(t *testing.
 			a, b := w.side(1, at(addr4(1), addr6(1)), comparing, mode), w.side(2, at(addr4(2), addr6(2)), comparing, mode)
 			w.join(a, b)
 			there, back := w.flow(a, b, time.Millisecond), w.flow(b, a, time.Millisecond)
-			within(t, 30*time.Second, "both at the nearer one", func() bool {
+			took := within(t, 30*time.Second, "both at the nearer one", func() bool {
 				collect(there, back)
 				return a.reaches(b, addr6(2)) && b.reaches(a, addr6(1))
 			})
+			t.Logf("both at the nearer one after %v", took)
 			time.Sleep(500 * time.Millisecond)
 			there.end()
 			back.end()
