@@ -70,12 +70,13 @@ func (x *ends) killRelays(times int) (list outages) {
 	x.t.Helper()
 	for range times {
 		p := x.awaitBoth("through a relay, and another stands ready", relayedWithSpare)
-		i := slices.IndexFunc(x.c.Nodes, func(n *cluster.Node) bool { return n.Name() == p.Via })
+		i := slices.IndexFunc(x.c.Nodes, func(n *cluster.Node) bool { return n.Name() == p.Relays[0] })
 		kill := func() error { return x.c.Nodes[i].Kill(within(x.t, patience)) }
 		list = append(list, x.gap(kill, func() {
-			x.awaitBoth("through another relay", func(q *api.Peer) bool { return q.Path == api.PathRelay && q.Via != p.Via })
+			x.awaitBoth("through another relay", func(q *api.Peer) bool { return q.Path == api.PathRelay && !slices.Contains(q.Relays, p.Relays[0]) })
 		}))
 	}
+	x.t.Logf("relays killed: nothing arrived for %v", list)
 	return list
 }
 
