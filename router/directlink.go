@@ -153,7 +153,7 @@ func (r *Router) heardDirect(p *peer, from encap.Endpoint, shown proof) {
 	case shown == led && !r.decides(p):
 		r.obey(p, from)
 	case r.agreed(p, from) || p.hasLeft(from, r.now()):
-	case r.mayMove(p, from):
+	case r.mayMove(p, from, shown):
 		r.lead(p, from)
 		r.noteMoved(p, old, "the peer was heard there")
 	default:
@@ -203,12 +203,12 @@ func (r *Router) lead(p *peer, to encap.Endpoint) {
 
 // mayMove decides whether a working link follows a frame from elsewhere. Between two endpoints that the peer claims
 // only the side with the greater fingerprint moves; else two nodes that chose different ones would follow each other
-// back and forth.
-func (r *Router) mayMove(p *peer, from encap.Endpoint) bool {
+// back and forth. Nor is an answer followed there: it comes from where we asked, and not from where the peer sends.
+func (r *Router) mayMove(p *peer, from encap.Endpoint, shown proof) bool {
 	old := p.at()
 	if old.Addr == from.Addr { // only our own address differs
 		return false
 	}
 	claims := func(at netip.AddrPort) bool { return slices.Contains(p.config.Endpoints, at) }
-	return !claims(from.Addr) || !claims(old.Addr) || bytes.Compare(r.self[:], p.id[:]) > 0
+	return !claims(from.Addr) || !claims(old.Addr) || shown != answered && bytes.Compare(r.self[:], p.id[:]) > 0
 }

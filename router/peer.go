@@ -189,7 +189,7 @@ func (r *Router) peer(id trust.Fingerprint, cfg PeerConfig) *peer {
 		r.schedule.add(p)
 	}
 	r.touch(p)
-	if !slices.Equal(p.config.Endpoints, cfg.Endpoints) {
+	if anyNew(p.config.Endpoints, cfg.Endpoints) {
 		p.link.CallSoon(r.now())
 		p.tried = nil
 	}
@@ -197,6 +197,12 @@ func (r *Router) peer(id trust.Fingerprint, cfg PeerConfig) *peer {
 	p.stray.Store(nil)
 	r.leave(p)
 	return p
+}
+
+// anyNew reports whether there is an endpoint that was not known. Another order is no news: it changes with every stream of a peer that
+// has two addresses, and a call for each would supersede the one that is being answered.
+func anyNew(known, endpoints []netip.AddrPort) bool {
+	return slices.ContainsFunc(endpoints, func(e netip.AddrPort) bool { return !slices.Contains(known, e) })
 }
 
 func (r *Router) newSession(p *peer, keys trust.PublicKeys) *encap.Session {
