@@ -1,7 +1,6 @@
 package router
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -203,12 +202,19 @@ func (r *Router) lead(p *peer, to encap.Endpoint) {
 
 // mayMove decides whether a working link follows a frame from elsewhere. Between two endpoints that the peer claims
 // only the side with the greater fingerprint moves; else two nodes that chose different ones would follow each other
-// back and forth. Nor is an answer followed there: it comes from where we asked, and not from where the peer sends.
+// back and forth. Nor is an answer followed there: it comes from where we asked, and not from where the peer sends. If the peer knows what probes are for, that side moves it back by the next one, and so it does not follow either while
+// the peer is heard where the link leads.
 func (r *Router) mayMove(p *peer, from encap.Endpoint, shown proof) bool {
 	old := p.at()
 	if old.Addr == from.Addr { // only our own address differs
 		return false
 	}
 	claims := func(at netip.AddrPort) bool { return slices.Contains(p.config.Endpoints, at) }
-	return !claims(from.Addr) || !claims(old.Addr) || shown != answered && bytes.Compare(r.self[:], p.id[:]) > 0
+	switch {
+	case !claims(from.Addr) || !claims(old.Addr):
+		return true
+	case shown == answered || !r.decides(p):
+		return false
+	}
+	return !p.compares() || r.now().Sub(r.at(p.heard.Load())) > r.timing.Busy
 }

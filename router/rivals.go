@@ -68,22 +68,23 @@ func (r *Router) stepRivals(p *peer, now time.Time) time.Duration {
 	return longestSleep
 }
 
-// endpointsOf are those where the peer might be reached straight: what it claims, and what it offered.
+// endpointsOf are those where the peer might be reached straight: what it claims, and what it offered. They come in one order, whatever
+// that of the claim is, which changes with every stream.
 func (r *Router) endpointsOf(p *peer) (list []netip.AddrPort) {
 	for _, at := range p.config.Endpoints {
-		if r.bars(at) == "" && len(list) < maxCandidates {
+		if r.bars(at) == "" {
 			list = append(list, at)
 		}
 	}
-	if p.punch == nil {
-		return list
-	}
-	for _, c := range p.punch.Report().Theirs {
-		if r.mayPunch(c.At) && !slices.Contains(list, c.At) && len(list) < maxCandidates {
-			list = append(list, c.At)
+	slices.SortFunc(list, netip.AddrPort.Compare)
+	if p.punch != nil {
+		for _, c := range p.punch.Report().Theirs {
+			if r.mayPunch(c.At) && !slices.Contains(list, c.At) {
+				list = append(list, c.At)
+			}
 		}
 	}
-	return list
+	return list[:min(len(list), maxCandidates)]
 }
 
 // sendComparing sends a probe to each of several endpoints, and returns its id. One that cannot be sent is no drop: it shows that there is

@@ -139,3 +139,57 @@ func TestAWayThatOnlyOneEndKnowsIsTakenByBoth(t *testing.T) {
 		})
 	}
 }
+
+func TestAnotherOrderOfEndpointsStartsNoRound(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, w *world) {
+		a, b := w.twin(1), w.twin(2)
+		w.join(a, b)
+		time.Sleep(time.Minute)
+		p := a.internal(b)
+		probes := func() (n uint64) {
+			check(t, a.router.call(func() { n = p.probes.last }))
+			return n
+		}
+		before := probes()
+		for range 60 {
+			b.config.Endpoints = slices.Clone(b.config.Endpoints)
+			slices.Reverse(b.config.Endpoints)
+			a.set(b)
+			time.Sleep(time.Second)
+		}
+		if n := probes() - before; n > 25 { // those of its losses, every 4 s, and of one round
+			t.Errorf("%d probes in a minute", n)
+		}
+	})
+}
+
+// When a path comes up, both ends call all endpoints of the other at once, and hear of each other from all.
+func TestAPathThatComesUpIsNotMovedByCallsFromTheOtherEndpoints(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, w *world) {
+		x := newSquare(w, comparing)
+		for _, s := range []*side{x.a, x.b} {
+			at(addr4(s.number), addr6(s.number))(s)
+		}
+		for _, s := range w.sides {
+			s.set(w.sides...)
+		}
+		f := w.flow(x.a, x.b, 10*time.Millisecond)
+		time.Sleep(time.Minute)
+		for range 5 {
+			w.net.Cut(x.a.host, x.b.host)
+			within(t, 10*time.Second, "relayed", func() bool { return x.a.relays(x.b) && x.b.relays(x.a) })
+			time.Sleep(10 * time.Second)
+			w.net.Heal(x.a.host, x.b.host)
+			within(t, 2*time.Minute, "straight", func() bool { return !x.a.relays(x.b) && !x.b.relays(x.a) })
+			time.Sleep(20 * time.Second)
+			x.b.take()
+		}
+		f.end()
+		if n := x.a.count(PathMoved) + x.b.count(PathMoved); n > 10 {
+			t.Errorf("%d moves", n)
+		}
+		if p, q := x.a.peer(x.b), x.b.peer(x.a); p.Endpoint.Addr().Is4() != q.Endpoint.Addr().Is4() {
+			t.Errorf("a sends to %v, and b to %v", p.Endpoint, q.Endpoint)
+		}
+	})
+}

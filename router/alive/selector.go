@@ -12,8 +12,8 @@ import (
 // happened to answer first.
 //
 // Now and then a round sends three probes to each, all at the same moments. Better is what has a round trip that is less by a quarter and
-// by 2 ms; of those that are about as near, a private address, then one without a NAT on the way, then one of IPv4, whose
-// headers are 20 bytes shorter. What was better in three rounds in a row, of which the later ones follow soon, is moved to; for a minute
+// by 2 ms; of those that are about as near, one without a NAT on the way, then one of IPv4, whose headers are 20 bytes shorter, then
+// one that is private. What was better in three rounds in a row, of which the later ones follow soon, is moved to; for a minute
 // after that there is no move, and for twice as long after each that follows soon.
 //
 // Both ends measure, but one decides: it asks the other end to move first, by a probe that says so, and goes there when that is answered.

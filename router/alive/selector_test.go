@@ -125,6 +125,7 @@ func TestTheBetterEndpointIsMovedToOnceAndTheOtherOneIsNot(t *testing.T) {
 		"without NAT":                {[]string{"192.0.2.1", "2001:db8::2"}, map[string]time.Duration{"192.0.2.1": 20 * ms, "2001:db8::2": 20 * ms}, "192.0.2.1", "no NAT"},
 		"IPv4":                       {[]string{"2001:db8::2", "192.0.2.1"}, map[string]time.Duration{"192.0.2.1": 20 * ms, "2001:db8::2": 20 * ms}, "", "IPv4"},
 		"IPv6, beside IPv4":          {[]string{"192.0.2.1", "2001:db8::2"}, map[string]time.Duration{"192.0.2.1": 20 * ms, "2001:db8::2": 20 * ms}, "", ""},
+		"IPv6 is private":            {[]string{"192.0.2.1", "fd77::2"}, map[string]time.Duration{"192.0.2.1": 20 * ms, "fd77::2": 20 * ms}, "", ""},
 		"the nearest of several":     {[]string{"192.0.2.1", "192.0.2.2", "192.0.2.3"}, map[string]time.Duration{"192.0.2.1": 90 * ms, "192.0.2.2": 50 * ms, "192.0.2.3": 10 * ms}, "", "10.0 ms"},
 		"the present one is silent ": {[]string{"192.0.2.1", "10.0.0.2"}, map[string]time.Duration{"10.0.0.2": 10 * ms}, "", ""},
 	} {

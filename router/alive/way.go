@@ -45,7 +45,7 @@ func (w *way) beats(o *way) (in quality) {
 	case w.clearlyBefore(o):
 		return roundTrip
 	}
-	for _, q := range []quality{private, untranslated, shortHeader} {
+	for _, q := range []quality{untranslated, shortHeader, private} {
 		if w.has(q) != o.has(q) {
 			if w.has(q) {
 				return q
@@ -65,9 +65,9 @@ type quality uint8
 // The qualities, the most important ones first.
 const (
 	roundTrip quality = 1 + iota
-	private
 	untranslated
 	shortHeader
+	private
 )
 
 func (w *way) has(q quality) bool {
