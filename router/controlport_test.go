@@ -199,6 +199,29 @@ func TestForgedControlFramesOfASessionTakeNoRoomFromOthers(t *testing.T) {
 	}
 }
 
+// A relay forges frames of a session that it carries: what comes straight still reaches control.
+func TestForgedControlFramesThroughARelayLeaveRoomForWhatComesStraight(t *testing.T) {
+	a, b := hand(t, 1, byHand{}), hand(t, 2, byHand{})
+	introduce(t, a, b)
+	c := newControlPort(b.router, nil)
+	frame, err := a.known(b).session.Current().SealControl(nil, encap.Gossip, []byte("seen"))
+	check(t, err)
+	h, err := encap.ParseHeader(frame)
+	check(t, err)
+	c.through = b.known(a)
+	for range 2 * maxControlOf {
+		c.dispatch(b.known(a).relayedAt, h, frame)
+	}
+	if n := len(b.router.control); n != maxRelayedControlOf {
+		t.Errorf("%d frames wait that came through a relay, want %d", n, maxRelayedControlOf)
+	}
+	c.through = nil
+	c.inbound([]encap.Datagram{{From: b.from(a), Data: frame}})
+	if n := len(b.router.control); n != maxRelayedControlOf+1 {
+		t.Errorf("%d frames wait: the one that came straight does not", n)
+	}
+}
+
 // What strangers can send waits behind the frames of sessions.
 func TestFramesOfSessionsComeBeforeHearsay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

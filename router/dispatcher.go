@@ -51,6 +51,10 @@ func (d *dispatcher) dispatch(from encap.Endpoint, h encap.Header, b []byte) {
 // of the session: they take no room from other sessions.
 const maxControlOf = 64
 
+// maxRelayedControlOf is how many of them come through relays. A relay sees the index of each session that it carries, and can forge
+// frames of it: they leave room for what comes straight.
+const maxRelayedControlOf = maxControlOf / 2
+
 // control takes a control frame of a known session.
 func (d *dispatcher) control(from encap.Endpoint, h encap.Header, b []byte) {
 	binding := d.r.indexes.lookup(h.Index)
@@ -58,7 +62,11 @@ func (d *dispatcher) control(from encap.Endpoint, h encap.Header, b []byte) {
 		d.unknown(UnknownIndex, from, h.Lane)
 		return
 	}
-	if binding.waiting.Add(1) > maxControlOf {
+	most := int32(maxControlOf)
+	if d.through != nil {
+		most = maxRelayedControlOf
+	}
+	if binding.waiting.Add(1) > most {
 		binding.waiting.Add(-1)
 		d.in.drop(ControlFull, 1)
 		return

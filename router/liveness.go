@@ -49,21 +49,32 @@ func (r *Router) handleControl(m message) {
 	}
 	r.touch(p)
 	r.confirm(m.binding)
-	if kind == encap.Goodbye || kind == encap.Pause {
-		if m.binding.keys == p.session.Current() { // a farewell under earlier keys is of an earlier run
-			r.takeFarewell(p, kind)
-		}
-		return
-	}
-	if kind == encap.DialBack { // it comes from a port of its own, where nobody listens
-		r.takeDial(p, kind, m.from, body)
-		return
-	}
-	if kind == encap.Probe || kind == encap.ProbeReply {
-		r.takeProbe(p, kind, &m, body)
+	if r.takeProof(p, kind, &m, body) {
 		return
 	}
 	r.heardFrom(p, m.from, heard)
+	r.takeBody(p, kind, &m, body)
+}
+
+// takeProof takes a frame of a kind that shows more of its way than that it came, or less. false: it is of another kind.
+func (r *Router) takeProof(p *peer, kind encap.ControlKind, m *message, body []byte) bool {
+	switch kind {
+	case encap.Goodbye, encap.Pause:
+		if m.binding.keys == p.session.Current() { // a farewell under earlier keys is of an earlier run
+			r.takeFarewell(p, kind)
+		}
+	case encap.DialBack: // it comes from a port of its own, where nobody listens
+		r.takeDial(p, kind, m.from, body)
+	case encap.Probe, encap.ProbeReply:
+		r.takeProbe(p, kind, m, body)
+	default:
+		return false
+	}
+	return true
+}
+
+// takeBody takes a frame of any other kind.
+func (r *Router) takeBody(p *peer, kind encap.ControlKind, m *message, body []byte) {
 	switch kind {
 	case encap.Gossip:
 		r.takeGossip(p, body)
@@ -74,7 +85,7 @@ func (r *Router) handleControl(m message) {
 	case encap.SizeReply:
 		r.takeSize(p, body)
 	case encap.Trace:
-		r.answerTrace(p, m, body)
+		r.answerTrace(p, *m, body)
 	case encap.TraceReply:
 		r.takeTrace(p, body)
 	case encap.SecretQuestion, encap.SecretReply:
