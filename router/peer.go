@@ -179,7 +179,7 @@ type Attempt struct {
 func (r *Router) peer(id trust.Fingerprint, cfg PeerConfig) *peer {
 	p := r.peers[id]
 	if p == nil {
-		p = &peer{id: id, number: id.Number(), since: r.now(), reason: "not called yet", lanes: uint8(len(r.lanes))}
+		p = &peer{id: id, number: id.Number(), since: r.now(), reason: notCalled, lanes: uint8(len(r.lanes))}
 		p.relayedAt = encap.RelayedEndpoint(p.number)
 		p.link, p.relay.watch = alive.NewLink(r.timing.alive(), r.jitter), alive.NewLink(r.timing.alive(), r.jitter)
 		p.session = r.newSession(p, cfg.Keys)

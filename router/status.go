@@ -77,7 +77,7 @@ func (r *Router) Peers() ([]PeerStatus, error) {
 
 func (p *peer) status(r *Router) PeerStatus {
 	s := PeerStatus{
-		ID: p.id, Name: p.config.Name, Up: p.isUp(), Away: p.away, Reason: p.reason, Since: p.since, RTT: p.roundTrip(),
+		ID: p.id, Name: p.config.Name, Up: p.isUp(), Away: p.away, Reason: p.downReason(), Since: p.since, RTT: p.roundTrip(),
 		Last: p.last, Heard: p.lastHeard(r), SeenAs: p.seenAs, Prefixes: p.config.Prefixes, Tried: slices.Clone(p.tried),
 		History: p.session.History(), PathMTU: p.sizing.told.MTU, InnerMTU: p.sizing.inner, MTUKnown: p.sizing.told.Known,
 		Skew: p.skew, SkewSaid: p.skewKnown,
@@ -98,6 +98,17 @@ func (p *peer) status(r *Router) PeerStatus {
 		s.Cipher, s.MTU, s.Build = agreed.Cipher.String(), int(remote.MTU), remote.Build
 	}
 	return s
+}
+
+// notCalled is the reason of a peer that is new.
+const notCalled = "not called yet"
+
+// downReason says why the peer is not reached; empty: it is.
+func (p *peer) downReason() string {
+	if p.reason == notCalled && len(p.tried) > 0 {
+		return "no call was answered yet"
+	}
+	return p.reason
 }
 
 // pathStatus says by which way the peer is reached.

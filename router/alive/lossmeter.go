@@ -78,6 +78,9 @@ func (m *LossMeter) count(lost float64) {
 // Loss is the share of probes that were lost lately, 0 to 1. One that waits for its answer does not count yet.
 func (m *LossMeter) Loss() float64 { return m.loss }
 
+// Waiting is how many probes wait for their answers.
+func (m *LossMeter) Waiting() int { return len(m.waiting) }
+
 // Surely is the share that the link loses at least, as far as so few probes can tell: the average less its standard error. Links that are
 // alike shall not look different by chance, for paths would be moved for it.
 func (m *LossMeter) Surely() float64 {

@@ -1,0 +1,41 @@
+package router
+
+import (
+	"testing"
+	"time"
+)
+
+// A peer that knows no link state is not measured, but its watch sends probes. Those that are not answered are forgotten, and a peer that
+// was never reached says so.
+func TestProbesOfAnOlderPeerAreForgotten(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, w *world) {
+		a, b := w.side(1, older), w.side(2, older)
+		a.set(b)
+		if why := a.peer(b).Reason; why != notCalled && why != "no call was answered yet" {
+			t.Errorf("a new peer: %q", why)
+		}
+		time.Sleep(3 * time.Second)
+		if s := a.peer(b); s.Reason != "no call was answered yet" || len(s.Tried) == 0 {
+			t.Errorf("a peer that knows nothing of us: %q, tried %v", s.Reason, s.Tried)
+		}
+		b.set(a)
+		within(t, 10*time.Second, "b is reached", func() bool { return a.up(b) })
+		before := a.waits(b)
+		for range 40 {
+			w.net.Cut(a.host, b.host) // for one probe, which the burst behind it replaces
+			a.router.Doubt(b.id())
+			time.Sleep(50 * time.Millisecond)
+			w.net.Heal(a.host, b.host)
+			time.Sleep(2 * time.Second)
+		}
+		if !a.up(b) || before > 2 || a.waits(b) > 2 {
+			t.Errorf("up %v; %d probes wait for answers at first, %d after 40 that were lost", a.up(b), before, a.waits(b))
+		}
+	})
+}
+
+// waits is how many probes of p's direct link wait for an answer.
+func (s *side) waits(p *side) (n int) {
+	_ = s.router.call(func() { n = s.router.peers[p.id()].meter.Waiting() })
+	return n
+}
