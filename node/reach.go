@@ -111,7 +111,7 @@ func latest(a, b time.Time) time.Time {
 func (c *reachability) explain(p router.PeerStatus) []string {
 	lines := make([]string, 0, len(p.Tried)+1)
 	for _, a := range p.Tried {
-		lines = append(lines, fmt.Sprintf("UDP to %s: %d calls in %s, no answer", a.Endpoint, a.Calls, time.Since(a.First).Truncate(time.Second)))
+		lines = append(lines, fmt.Sprintf("UDP to %s: %s in %s, no answer", a.Endpoint, counted(a.Calls, "call"), time.Since(a.First).Truncate(time.Second)))
 	}
 	if w := p.OneWay; w.Calls > 0 {
 		lines = append(lines, fmt.Sprintf("its calls arrive from %s, %d since %s, and our answers do not reach it: something lets packets pass in one direction only",

@@ -91,21 +91,46 @@ func (n *Node) newTrace(src, dst netip.Addr) (*tracing, error) {
 	if planned != nil {
 		t.own = planned.table.Local
 	}
-	if !src.IsValid() && planned != nil {
-		t.src = sourceFor(netip.PrefixFrom(t.Destination, t.Destination.BitLen()), planned.kernel.Addresses)
-	}
-	t.Source = t.src
-	switch {
-	case t.Destination.Zone() != "" || t.src.Zone() != "" || t.Destination.IsUnspecified():
-		return nil, fmt.Errorf("%w: %s and %s are no addresses of one packet", errNoPacket, src, dst)
-	case !t.src.IsValid():
-		return nil, fmt.Errorf("%w: this node has no address in the overlay of the family of %s: name a source in front of it", errNoPacket, dst)
-	case t.src.Is4() != t.Destination.Is4():
-		return nil, fmt.Errorf("%w: %s and %s are not of one family", errNoPacket, src, dst)
+	if err := cmp.Or(noPacketAt(t.Destination), noPacketAt(t.src)); err != nil {
+		return nil, err
 	}
 	t.Routes = holding(routes, t.Destination)
 	t.Kernel = n.kernelRoute(t.Destination, planned)
+	if !src.IsValid() {
+		t.src = n.ownSource(t, planned)
+	}
+	t.Source = t.src
+	switch {
+	case !t.src.IsValid():
+		return nil, fmt.Errorf("%w: this node has no address of the family of %s: name a source in front of it", errNoPacket, dst)
+	case t.src.Is4() != t.Destination.Is4():
+		return nil, fmt.Errorf("%w: %s and %s are not of one family", errNoPacket, src, dst)
+	}
 	return t, nil
+}
+
+// noPacketAt says why no packet has an address, in the overlay or to it. One that is not valid was not named.
+func noPacketAt(a netip.Addr) error {
+	switch {
+	case a.Zone() != "":
+		return fmt.Errorf("%w: %s belongs to one link, and is none of the overlay", errNoPacket, a)
+	case a.IsValid() && a.IsUnspecified():
+		return fmt.Errorf("%w: %s is no address of a packet", errNoPacket, a)
+	}
+	return nil
+}
+
+// ownSource is the address that a packet of this node itself has: the kernel's choice where weft has nothing to do with the destination,
+// else the node's own in the overlay.
+func (n *Node) ownSource(t *tracing, planned *plan) (own netip.Addr) {
+	if planned != nil {
+		own = sourceFor(netip.PrefixFrom(t.Destination, t.Destination.BitLen()), planned.kernel.Addresses)
+	}
+	foreign := len(t.Routes) == 0 && !n.config().InNetwork(t.Destination) && !t.Kernel.Overlay
+	if foreign && t.Kernel.Source.IsValid() || !own.IsValid() {
+		return t.Kernel.Source
+	}
+	return own
 }
 
 // planned is the plan in force; nil: there is none yet.

@@ -91,6 +91,9 @@ func TestATraceTellsWhatBecomesOfPacketsThatGoNowhere(t *testing.T) {
 			if x.Where != c.where || x.Drop != c.drop || from != c.from || x.Reached != c.reached || x.Masqueraded != c.masquered || x.End != c.end {
 				t.Errorf("from %s to %s: %+v, from its owner %+v", c.src, c.dst, x, x.From)
 			}
+			if outside := c.where == api.TraceOutside; c.src == "" && (x.Source == a.host.Addrs()[0]) != outside {
+				t.Errorf("to %s: from %s; the kernel gives it %s", c.dst, x.Source, x.Kernel.Source)
+			}
 			if (x.From != nil) != (c.src == "10.244.2.1") || x.Drop != "" && x.Why == "" {
 				t.Errorf("from %s to %s: from its owner %+v; why %q", c.src, c.dst, x.From, x.Why)
 			}
@@ -106,9 +109,10 @@ func TestATraceOfWhatIsNoPacketIsRefused(t *testing.T) {
 			"?dst=vm-2":                       `ParseAddr("vm-2")`,
 			"?dst=10.244.2.1&src=x":           `ParseAddr("x")`,
 			"?dst=10.244.2.1&src=fd00::1":     "are not of one family",
-			"?dst=2001:db8::1":                "no address in the overlay of the family",
-			"?dst=fe80::1%25eth0&src=fd00::1": "no addresses of one packet",
-			"?dst=0.0.0.0":                    "no addresses of one packet",
+			"?dst=2001:db8::1":                "no address of the family of 2001:db8::1",
+			"?dst=fe80::1%25eth0&src=fd00::1": "fe80::1%eth0 belongs to one link",
+			"?dst=0.0.0.0":                    "node: trace: 0.0.0.0 is no address of a packet\n",
+			"?dst=10.244.2.1&src=0.0.0.0":     "0.0.0.0 is no address of a packet",
 		} {
 			w := httptest.NewRecorder()
 			a.node.serveTrace(w, httptest.NewRequest(http.MethodPost, "/v1/trace"+query, nil))

@@ -142,16 +142,21 @@ func (c *chart) absent(drawn int) int {
 func (c *chart) speaks(n *api.MapNode) bool { return !c.gone[n.ID] && !n.Silent }
 
 // mermaidText is text within quotes of a chart. All that could mean something there is written as the number of its character, which
-// Mermaid undoes when it draws: names come from other nodes.
+// Mermaid undoes when it draws: names come from other nodes. A dot within a word means nothing; "1. " begins a list.
 func mermaidText(s string) string {
 	var b strings.Builder
-	for _, r := range cmp.Or(s, "?") {
+	s = cmp.Or(s, "?")
+	for i, r := range s {
 		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == ' ', r == ',':
+		case isPlain(r), r == '-', r == ' ', r == ',', r == '.' && i+1 < len(s) && isPlain(rune(s[i+1])):
 			b.WriteRune(r)
 		default:
 			fmt.Fprintf(&b, "#%d;", r)
 		}
 	}
 	return b.String()
+}
+
+func isPlain(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }

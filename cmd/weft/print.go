@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -133,7 +135,7 @@ func seedText(s api.Seed) string {
 	if s.Tries == 0 {
 		return s.State
 	}
-	return fmt.Sprintf("%s; tried %d times in %s, again in %s", s.State, s.Tries, span(time.Since(s.Since)), span(time.Until(s.Next)))
+	return fmt.Sprintf("%s; %s in %s, the next in %s", s.State, counted(uint64(s.Tries), "call"), span(time.Since(s.Since)), span(time.Until(s.Next)))
 }
 
 // pathText is how a peer is reached: "udp", "relay via NAME", "none".
@@ -187,7 +189,7 @@ func lossShare(p *api.Peer) string {
 	if p.Loss == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%.2g%%", 100**p.Loss)
+	return strconv.FormatFloat(math.Round(1000**p.Loss)/10, 'f', -1, 64) + "%"
 }
 
 // mtuText is the MTU of the overlay towards a peer, and what it comes from.

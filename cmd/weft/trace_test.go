@@ -115,6 +115,14 @@ func TestATraceWithoutADaemonSaysSo(t *testing.T) {
 	}
 }
 
+func TestLossesAreShownInTenthsOfAPercent(t *testing.T) {
+	for loss, want := range map[float64]string{0: "0%", 1e-6: "0%", 0.0004: "0%", 0.0006: "0.1%", 0.0312: "3.1%", 0.25: "25%", 0.998: "99.8%", 1: "100%"} {
+		if got := lossShare(&api.Peer{Loss: &loss}); got != want {
+			t.Errorf("%v: %s", loss, got)
+		}
+	}
+}
+
 func TestPeersAreShownWithTheirPathsAndSinceWhen(t *testing.T) {
 	hour, loss := time.Now().Add(-time.Hour), 0.031
 	var out strings.Builder
