@@ -130,6 +130,10 @@ func (s *Streams) Dial(ctx context.Context, addr netip.AddrPort) (*Stream, error
 // dial opens a stream, and says what it is for.
 func (s *Streams) dial(ctx context.Context, addr netip.AddrPort, splice Splice) (*Stream, error) {
 	conn, err := s.cfg.Dialer.DialContext(ctx, "tcp", addr.String())
+	var op *net.OpError
+	if errors.As(err, &op) { // which names the address, too
+		err = op.Err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encap: dial %s: %w", addr, err)
 	}

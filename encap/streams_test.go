@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -371,6 +372,25 @@ func TestDialEndsWithItsContext(t *testing.T) {
 		defer cancel()
 		if _, err := a.streams.Dial(ctx, netip.AddrPortFrom(addrB, testPort)); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v", err)
+		}
+	})
+}
+
+// failingDialer fails as the kernel does.
+type failingDialer struct{ err error }
+
+func (d failingDialer) DialContext(context.Context, string, string) (net.Conn, error) {
+	return nil, d.err
+}
+
+func TestACallThatIsRefusedNamesTheAddressOnce(t *testing.T) {
+	to := netip.AddrPortFrom(addrB, testPort)
+	refused := &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(to), Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	bubble(t, func(t *testing.T, n *simnet.Network, _, _ *end) {
+		c := newEnd(t, n, 3, netip.MustParseAddr("192.0.2.3"), func(cfg *encap.StreamsConfig) { cfg.Dialer = failingDialer{refused} })
+		_, err := c.streams.Dial(t.Context(), to)
+		if want := "encap: dial " + to.String() + ": connect: connection refused"; err == nil || err.Error() != want || !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("%v, wanted %s", err, want)
 		}
 	})
 }

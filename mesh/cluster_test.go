@@ -248,7 +248,7 @@ func TestASeedThatIsThisNodeItselfIsNotAnError(t *testing.T) {
 		a := n.host(1, []int{1})
 		a.start()
 		within(t, time.Second, "the seed is OK", func() bool { return a.mesh.View().Seeds[0].OK })
-		if s := a.mesh.View().Seeds[0]; s.Peer != "node-1" || s.LastError != "" {
+		if s := a.mesh.View().Seeds[0]; s.Peer != "node-1" || !s.Self || s.LastError != "" {
 			t.Errorf("seed status = %+v", s)
 		}
 	})

@@ -53,7 +53,7 @@ func (o *owner) seedViews() []SeedStatus {
 	views := make([]SeedStatus, 0, len(o.cfg.Seeds))
 	for _, s := range o.cfg.Seeds {
 		t := o.caller.targets[targetKey{seed: s}]
-		v := SeedStatus{Address: s, OK: t.up, Since: t.since, LastError: t.lastErr, Tries: t.tries, Peer: t.peer}
+		v := SeedStatus{Address: s, OK: t.up, Since: t.since, LastError: t.lastErr, Tries: t.tries, Peer: t.peer, Self: t.self}
 		if !t.up {
 			v.NextTry = t.next
 		}

@@ -84,4 +84,5 @@ type SeedStatus struct {
 	Tries     int // since it last was OK
 	NextTry   time.Time
 	Peer      string // the name of who answered last
+	Self      bool   // that is this node: OK, and leads nowhere
 }

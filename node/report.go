@@ -130,7 +130,10 @@ func seeds(v mesh.View) []api.Seed {
 	list := make([]api.Seed, 0, len(v.Seeds))
 	for _, s := range v.Seeds {
 		state := api.SeedJoined
-		if !s.OK {
+		switch {
+		case s.Self:
+			state = api.SeedSelf
+		case !s.OK:
 			state = cmp.Or(s.LastError, "not called yet")
 		}
 		list = append(list, api.Seed{Address: s.Address, State: state, Name: s.Peer, Tries: s.Tries, Since: shown(s.Since), Next: shown(s.NextTry)})

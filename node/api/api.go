@@ -166,13 +166,16 @@ type Note struct {
 	Since  time.Time `json:"since,omitzero"`
 }
 
-// SeedJoined is the state of a seed that has answered, and is a member now.
-const SeedJoined = "joined"
+// States of a seed that has answered.
+const (
+	SeedJoined = "joined"    // it is a member now
+	SeedSelf   = "this node" // it leads back here, as in a list of seeds that all nodes share
+)
 
 // Seed is one configured address of the cluster.
 type Seed struct {
 	Address string    `json:"address"`
-	State   string    `json:"state"` // SeedJoined, or the last error
+	State   string    `json:"state"` // SeedJoined, SeedSelf, or the last error
 	Name    string    `json:"name,omitempty"`
 	Tries   int       `json:"tries"`
 	Since   time.Time `json:"since,omitzero"`

@@ -161,7 +161,7 @@ func checkMTU(f *Facts) []Check {
 			fmt.Sprintf("ip link set dev %s mtu %d", quoted(f.Overlay), want), "")
 	case f.EgressErr == nil && want+overhead > int(f.Egress.MTU):
 		return one("mtu", Warn, fmt.Sprintf("the MTU %d of %s and %d bytes of overhead are more than the %d of %s", want, f.Overlay, overhead, f.Egress.MTU, f.Egress.Interface),
-			fmt.Sprintf("set mtu: auto, or mtu: %d, in the configuration and restart weft", int(f.Egress.MTU)-overhead))
+			fmt.Sprintf("set mtu: auto, or mtu: %d, in the configuration, and run 'weft reload'", int(f.Egress.MTU)-overhead))
 	}
 	return append(one("mtu", OK, fmt.Sprintf("%s has %d, and %d with overhead", f.Overlay, want, want+overhead), ""), checkPeerMTU(f)...)
 }

@@ -53,7 +53,7 @@ func collectMoves(s *api.Status, e emit) {
 func collectSeeds(s *api.Status, e emit) {
 	joined := 0
 	for _, seed := range s.Node.Seeds {
-		if seed.State == api.SeedJoined {
+		if seed.State == api.SeedJoined || seed.State == api.SeedSelf {
 			joined++
 		}
 	}
