@@ -39,7 +39,7 @@ type splicing struct {
 
 	mu        sync.Mutex // guards what follows
 	answering map[spliceCall]bool
-	told      map[trust.Fingerprint]trust.Fingerprint // through whom streams to a node go, as was logged
+	told      map[trust.Fingerprint]bool // streams to these nodes go through peers, as was logged
 }
 
 // spliceCall is a peer's request for a stream.
@@ -51,7 +51,7 @@ type spliceCall struct {
 func newSplicing(n *Node) *splicing {
 	return &splicing{
 		n: n, calls: make(chan spliceCall, spliceQueue), answering: map[spliceCall]bool{},
-		told: map[trust.Fingerprint]trust.Fingerprint{},
+		told: map[trust.Fingerprint]bool{},
 	}
 }
 
@@ -111,6 +111,7 @@ func (s *splicing) way(_, to trust.Fingerprint) (encap.SpliceWay, error) {
 // dial opens a gossip stream to a node: at its addresses, and where these do not answer soon, through a peer.
 func (s *splicing) dial(ctx context.Context, to trust.Fingerprint, at []netip.AddrPort) (*encap.Stream, error) {
 	if m, ok := s.n.member(to); !ok || !m.Alive || !splices(m) {
+		s.untell(to)
 		return s.n.dialFirst(ctx, trust.Fingerprint{}, at)
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -122,7 +123,13 @@ func (s *splicing) dial(ctx context.Context, to trust.Fingerprint, at []netip.Ad
 			results <- dialed{stream, err}
 		}()
 	}
-	start(func() (*encap.Stream, error) { return s.n.dialFirst(ctx, to, at) })
+	start(func() (*encap.Stream, error) {
+		stream, err := s.n.dialFirst(ctx, to, at)
+		if err == nil {
+			s.untell(to)
+		}
+		return stream, err
+	})
 	through := func() (*encap.Stream, error) { return s.dialThrough(ctx, to) }
 	alone := time.NewTimer(s.patience(to))
 	defer alone.Stop()
@@ -186,15 +193,22 @@ func (s *splicing) dialThrough(ctx context.Context, to trust.Fingerprint) (*enca
 	return nil, fmt.Errorf("through a peer: %w", err)
 }
 
-// tell logs through whom streams to a node go, when that changes.
+// tell logs that streams to a node go through a peer, once until they do without: which peer it is changes with every round trip.
 func (s *splicing) tell(to trust.Fingerprint, via router.PeerStatus) {
 	s.mu.Lock()
-	known := s.told[to] == via.ID
-	s.told[to] = via.ID
+	known := s.told[to]
+	s.told[to] = true
 	s.mu.Unlock()
 	if m, ok := s.n.member(to); ok && !known {
 		s.n.log.Info("node.stream.through", "peer", m.Name, "via", via.Name)
 	}
+}
+
+// untell notes that a node is reached without a peer.
+func (s *splicing) untell(to trust.Fingerprint) {
+	s.mu.Lock()
+	delete(s.told, to)
+	s.mu.Unlock()
 }
 
 // hear takes a peer's request for a stream. It never blocks: what is too much is not answered, and the peer asks again.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/node/config"
+	"github.com/weftnet/weft/router"
 )
 
 func TestGossipStreamsOfTwoThatCannotCallEachOtherAreJoinedUnlessTheThirdRefuses(t *testing.T) {
@@ -53,6 +54,28 @@ func TestACallForAStreamOfANodeThatNobodyKnowsIsRefused(t *testing.T) {
 		}
 		if n := len(a.node.splicing.calls); n > spliceQueue {
 			t.Errorf("%d calls wait", n)
+		}
+	})
+}
+
+// Through whom streams go changes with every round trip: that they do is said once, and again after they did not.
+func TestThatStreamsGoThroughPeersIsSaidOnce(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		a, b, c := s.trio()
+		log, to := a.logged(), c.node.identity.Fingerprint()
+		said := func() int { return log.count("node.stream.through") }
+		for _, name := range []string{"one", "another", "one"} {
+			a.node.splicing.tell(to, router.PeerStatus{ID: b.node.identity.Fingerprint(), Name: name})
+		}
+		if said() != 1 {
+			t.Errorf("said %d times:\n%s", said(), log.text())
+		}
+		stream, err := a.node.splicing.dial(t.Context(), to, a.node.claimedBy(to))
+		must(t, err)
+		stream.Close()
+		a.node.splicing.tell(to, router.PeerStatus{Name: "one"})
+		if said() != 2 {
+			t.Errorf("said %d times after a stream that went straight:\n%s", said(), log.text())
 		}
 	})
 }
