@@ -75,12 +75,13 @@ func manage(t *testing.T, n *cluster.Node, plain bool, binary string) *managed {
 	return m
 }
 
-// command gives the manager a command; its last word is the program.
+// command gives the manager a command; the last word of one that starts something is the program.
 func (m *managed) command(t *testing.T, verb string, words ...string) {
 	t.Helper()
 	line := verb
+	starts := verb == "start" || verb == "restart"
 	for i, w := range words {
-		if i == len(words)-1 && m.plain {
+		if i == len(words)-1 && m.plain && starts {
 			line += " plain"
 		}
 		line += " " + w
@@ -404,9 +405,10 @@ func TestThePreviousBuildAndThisOneUnderstandEachOtherAndAnUpgradeIsShort(t *tes
 			again := false
 			bearable(t, "upgrade", losses{all, all}, func() measured {
 				if again {
+					before := status(t, b.m.Node).Node.PID // it still answers for a moment
 					b.m.command(t, "stop", "SIGTERM")
 					b.m.command(t, "start", previous)
-					b.m.awaitUp(t, 0)
+					b.m.awaitUp(t, before)
 				}
 				again = true
 				return b.restart(t, "SIGTERM", present)

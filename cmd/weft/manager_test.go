@@ -41,8 +41,8 @@ type storedFD struct {
 }
 
 // runManager is the manager's main. Its arguments are the directory of its socket, and then the service's after the program.
-// Each line of standard input is a command: "start PROGRAM", "stop SIGNAL", "restart SIGNAL PROGRAM", in each of which a
-// leading "plain" means that the service has no manager that keeps descriptors; "end SIGNAL" is the first half of a restart.
+// Each line of standard input is a command: "start PROGRAM", "stop SIGNAL", "restart SIGNAL PROGRAM"; "plain" before PROGRAM means
+// that the service has no manager that keeps descriptors; "end SIGNAL" is the first half of a restart.
 func runManager(args []string) error {
 	runtime.LockOSThread() // with whose end the service would be killed (PR_SET_PDEATHSIG)
 	m, err := newManager(args[0])
