@@ -153,8 +153,10 @@ func (r *Router) heardDirect(p *peer, from encap.Endpoint, shown proof) {
 		r.obey(p, from)
 	case r.agreed(p, from) || p.hasLeft(from, r.now()):
 	case r.mayMove(p, from, shown):
+		p.followed = r.now()
 		r.lead(p, from)
 		r.noteMoved(p, old, "the peer was heard there")
+	case r.justFollowed(p): // from where it is heard next, the link follows it again
 	default:
 		p.stray.Store(&from)
 	}
@@ -202,8 +204,9 @@ func (r *Router) lead(p *peer, to encap.Endpoint) {
 
 // mayMove decides whether a working link follows a frame from elsewhere. Between two endpoints that the peer claims
 // only the side with the greater fingerprint moves; else two nodes that chose different ones would follow each other
-// back and forth. Nor is an answer followed there: it comes from where we asked, and not from where the peer sends. If the peer knows what probes are for, that side moves it back by the next one, and so it does not follow either while
-// the peer is heard where the link leads.
+// back and forth. Nor is an answer followed there: it comes from where we asked, and not from where the peer sends. If the peer knows
+// what probes are for, that side moves it back by the next one, and so it does not follow either while the peer is heard where the
+// link leads.
 func (r *Router) mayMove(p *peer, from encap.Endpoint, shown proof) bool {
 	old := p.at()
 	if old.Addr == from.Addr { // only our own address differs
@@ -212,9 +215,19 @@ func (r *Router) mayMove(p *peer, from encap.Endpoint, shown proof) bool {
 	claims := func(at netip.AddrPort) bool { return slices.Contains(p.config.Endpoints, at) }
 	switch {
 	case !claims(from.Addr) || !claims(old.Addr):
-		return true
+		return !r.justFollowed(p)
 	case shown == answered || !r.decides(p):
 		return false
 	}
 	return !p.compares() || r.now().Sub(r.at(p.heard.Load())) > r.timing.Busy
+}
+
+// followEvery is how often a direct link follows a peer at most that is heard from several endpoints in turn, as behind a router that
+// sends each packet by another line.
+const followEvery = time.Second
+
+// justFollowed reports whether the direct link of a peer has lately followed it, and the peer is heard where it leads.
+func (r *Router) justFollowed(p *peer) bool {
+	now := r.now()
+	return now.Sub(p.followed) < followEvery && now.Sub(r.at(p.heard.Load())) < r.timing.CallMin
 }

@@ -40,7 +40,7 @@ func TestSetTwiceChangesNothing(t *testing.T) {
 
 func TestSetForgetsAPeerThatIsNotNamedWithItsSession(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, w *world) {
-		a, b, c := w.side(1), w.side(2), w.side(3)
+		a, b, c := w.side(1), w.side(2), w.side(3, older) // which says nothing unasked
 		w.join(a, b, c)
 		a.set(b)
 		if _, e := a.last(PathDown); e.Peer != c.id() {
