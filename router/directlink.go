@@ -181,6 +181,7 @@ func (r *Router) rise(p *peer, from encap.Endpoint) {
 	p.link.Rise()
 	p.tried, p.fault, p.caller, p.told = nil, "", Attempt{}, false
 	p.meter.Began(now)
+	p.fresh = p.probes.last + 1
 	r.lead(p, from)
 	p.leads = "it answered first"
 	r.links.dirty, p.relay.stale = true, true

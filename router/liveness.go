@@ -195,6 +195,9 @@ func (r *Router) takeRoundTrip(p *peer, id uint64, from encap.Endpoint, rtt time
 		r.takeRelayedReply(p, id, rtt, now)
 		return
 	}
+	if id < p.fresh { // it may have waited at a peer that was stopped, for seconds
+		return
+	}
 	p.rtt = alive.Smooth(p.rtt, rtt)
 	p.meter.Answered(id)
 }

@@ -39,3 +39,27 @@ func (s *side) waits(p *side) (n int) {
 	_ = s.router.call(func() { n = s.router.peers[p.id()].meter.Waiting() })
 	return n
 }
+
+// A peer was stopped, by a signal or with its machine, and answers what has waited for it: that says nothing of round trips.
+func TestAnswersThatWaitedAtAStoppedPeerAreNoRoundTrips(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, w *world) {
+		a, b := w.side(1), w.side(2)
+		w.join(a, b)
+		var asked uint64
+		p := a.internal(b)
+		check(t, a.router.call(func() { asked = p.probes.next(a.router.now()) }))
+		w.net.Cut(a.host, b.host)
+		a.router.Doubt(b.id())
+		within(t, 5*time.Second, "b is down", func() bool { return !a.up(b) })
+		time.Sleep(time.Second)
+		w.net.Heal(a.host, b.host)
+		check(t, a.router.call(func() {
+			a.router.heardFrom(p, b.endpoint(), answered)
+			a.router.takeReply(p, b.endpoint(), asked, a.router.now())
+		}))
+		time.Sleep(100 * time.Millisecond)
+		if s := a.peer(b); !s.Up || s.RTT == 0 || s.RTT > 10*time.Millisecond {
+			t.Errorf("up %v, round trip %v over links of 1 ms", s.Up, s.RTT)
+		}
+	})
+}
