@@ -136,8 +136,8 @@ func (c givenCookie) current(now time.Time) *[32]byte {
 	return &c.key
 }
 
-// TakeCookie takes a peer's answer to the initiation that waits: the next one carries the cookie. again: that is worth doing at
-// once, for this one carried none. The error is that of ParseHeader, ErrType, ErrShort, ErrUnexpected or ErrCookie.
+// TakeCookie takes a peer's answer to an initiation that waits: the next one carries the cookie. again: that is worth doing at
+// once, for this one carried none, and none was made since. The error is that of ParseHeader, ErrType, ErrShort, ErrUnexpected or ErrCookie.
 func (s *Session) TakeCookie(frame []byte, now time.Time) (again bool, err error) {
 	h, err := ParseHeader(frame)
 	switch {
@@ -147,15 +147,17 @@ func (s *Session) TakeCookie(frame []byte, now time.Time) (again bool, err error
 		return false, ErrType
 	case len(frame) != CookieFrameLen:
 		return false, ErrShort
-	case !s.Pending(h.Index):
+	}
+	a := s.pending.find(h.Index)
+	if a == nil {
 		return false, ErrUnexpected
 	}
 	body := frame[HeaderLen:]
-	plain, err := cookieSeal(s.pending.keys, s.peer).Open(nil, body[:chacha20poly1305.NonceSizeX], body[chacha20poly1305.NonceSizeX:], cookieData(frame, s.pending.mac[:]))
+	plain, err := cookieSeal(a.keys, s.peer).Open(nil, body[:chacha20poly1305.NonceSizeX], body[chacha20poly1305.NonceSizeX:], cookieData(frame, a.mac[:]))
 	if err != nil {
 		return false, ErrCookie
 	}
 	s.cookie = givenCookie{until: now.Add(cookieLife - cookieMargin)}
 	copy(s.cookie.key[:], plain)
-	return !s.pending.proved, nil
+	return !a.proved && s.pending.newest(a), nil
 }

@@ -106,7 +106,7 @@ func FuzzCookie(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		a, b := pair(t)
 		a.initiation(t, start)
-		frame := append(Header{Type: Cookie, Index: a.pending.index}.Append(nil), raw...)
+		frame := append(Header{Type: Cookie, Index: a.pending[0].index}.Append(nil), raw...)
 		if again, err := a.TakeCookie(frame, start); err == nil || again {
 			t.Error("a forged cookie is taken")
 		}

@@ -47,7 +47,7 @@ func FuzzComplete(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		a, _ := pair(t)
 		a.initiation(t, start)
-		frame := append(handshakeFrame(Response, 0, a.pending.index, 5), body...)
+		frame := append(handshakeFrame(Response, 0, a.pending[0].index, 5), body...)
 		if err := a.Complete(markFor(a.local, frame), start); err == nil || a.Current() != nil {
 			t.Error("a forged response makes a session")
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/flynn/noise"
@@ -25,8 +26,8 @@ func (s *Session) Initiate(now time.Time) (frame []byte, err error) {
 	return j.do(now)
 }
 
-// StartInitiate begins an initiation, which the job finishes with. It replaces the one before, whose response is then no
-// longer taken.
+// StartInitiate begins an initiation, which the job finishes with. It supersedes one whose job has not finished; of those that were
+// made, the response to any of the last 3 is taken, and the first one that is ends all.
 func (s *Session) StartInitiate(now time.Time) (*Job, error) {
 	payload, err := encode(s.initiationPayload())
 	if err != nil {
@@ -46,7 +47,7 @@ func (s *Session) StartInitiate(now time.Time) (*Job, error) {
 	}, nil
 }
 
-// initiated makes a finished initiation the one that waits for its response.
+// initiated makes a finished initiation wait for its response.
 func (s *Session) initiated(a *attempt, frame []byte, err error, now time.Time) ([]byte, error) {
 	if s.making != a {
 		err = ErrSuperseded
@@ -57,8 +58,7 @@ func (s *Session) initiated(a *attempt, frame []byte, err error, now time.Time) 
 		s.cfg.Local.indexes.release(a.index)
 		return nil, err
 	}
-	s.forget()
-	s.pending, s.pendingEnd = a, now.Add(pendingFor)
+	s.wait(a, now)
 	return frame, nil
 }
 
@@ -255,8 +255,8 @@ func (s *Session) StartComplete(frame []byte) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := s.pending
-	if !s.Pending(b.header.Index) || a.keys.ClusterID != b.keys.ClusterID || a.tries >= maxTries {
+	a := s.pending.find(b.header.Index)
+	if a == nil || a.keys.ClusterID != b.keys.ClusterID || a.tries >= maxTries {
 		return nil, ErrUnexpected
 	}
 	a.tries++
@@ -299,14 +299,15 @@ func (s *Session) completed(a *attempt, c *completion, now time.Time) error {
 	switch {
 	case c.forged != nil:
 		return c.forged
-	case s.pending != a: // another response, or another initiation, was faster
+	case s.pending.find(a.index) != a: // another response was faster, or later initiations were too many
 		return ErrUnexpected
 	}
-	s.pending = nil
 	if c.err != nil {
-		s.cfg.Local.indexes.release(a.index)
+		s.forget()
 		return c.err
 	}
+	s.pending = slices.DeleteFunc(s.pending, func(b *attempt) bool { return a == b }) // the index becomes the keypair's
+	s.forget()
 	k := c.keys
 	k.LocalIndex, k.RemoteIndex, k.Born, k.initiator = a.index, c.sender, now, true
 	k.Secret = a.keys.ClusterID

@@ -3,6 +3,7 @@ package encap
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/flynn/noise"
 
@@ -92,6 +93,7 @@ type attempt struct {
 	mac    [macLen]byte                          // of the initiation
 	proved bool                                  // it carries the MAC of a cookie
 	tries  int                                   // responses to it that were taken up
+	end    time.Time                             // when it waits no longer
 }
 
 // maxTries is how many responses to one initiation are worth curve work. All but one are forged, by a member that saw the initiation;

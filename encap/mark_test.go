@@ -40,7 +40,7 @@ func TestMarkIsFoundUnderEitherSecret(t *testing.T) {
 	frame := a.initiation(t, start)
 	for _, secrets := range [][]byte{{1}, {1, 2}, {2, 1}} {
 		b.local.Ring = ringOf(secrets...)
-		if m := marked(t, b.local, frame); m.Sender != a.pending.index || m.MAC != a.pending.mac {
+		if m := marked(t, b.local, frame); m.Sender != a.pending[0].index || m.MAC != a.pending[0].mac {
 			t.Errorf("secrets %v: sender %d, MAC %x", secrets, m.Sender, m.MAC)
 		}
 	}

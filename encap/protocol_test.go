@@ -29,7 +29,7 @@ func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 		"statusGo": statusGo, "statusSecret": statusSecret, "statusVersion": statusVersion, "statusBusy": statusBusy,
 		"Version": Version, "HeaderLen": HeaderLen, "CounterLen": CounterLen, "TagLen": TagLen, "macLen": macLen,
 		"maxHandshake": maxHandshake, "initiationPadding": initiationPadding, "cookieLen": cookieLen, "CookieFrameLen": CookieFrameLen,
-		"cookieLife": cookieLife, "cookieMargin": cookieMargin, "pendingFor": pendingFor, "maxOld": maxOld, "maxTries": maxTries,
+		"cookieLife": cookieLife, "cookieMargin": cookieMargin, "pendingFor": pendingFor, "maxWaiting": maxWaiting, "maxOld": maxOld, "maxTries": maxTries,
 		"shortInitiation": shortInitiation, "shortResponse": shortResponse,
 		"SessionConfig.RekeyAfter": session.RekeyAfter, "SessionConfig.RejectAfter": session.RejectAfter,
 		"SessionConfig.Grace": session.Grace, "SessionConfig.RekeyCount": session.RekeyCount,

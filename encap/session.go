@@ -17,10 +17,9 @@ var (
 	ErrRefused       = errors.New("encap: peer refused the session")
 )
 
-const (
-	pendingFor = 15 * time.Second // an initiation may be answered
-	maxOld     = 2                // replaced keypairs kept: of one rekey, or of two handshakes at once
-)
+// maxOld is how many replaced keypairs are kept: of one rekey, or of two handshakes at once, whose initiations may have been answered
+// as often as maxWaiting allows.
+const maxOld = 2 * maxWaiting
 
 // Session is the engine of one peer's handshakes and keys. It is deterministic: time comes in as now. One goroutine owns
 // it; Current may be called from any.
@@ -37,8 +36,7 @@ type Session struct {
 	next       *Keypair  // ours as responder, not confirmed
 	old        []retired // in order of their end
 	making     *attempt  // our initiation, whose frame is being made
-	pending    *attempt  // our initiation, not answered
-	pendingEnd time.Time // of pending
+	pending    pending   // our initiations, not answered
 	generation uint64    // the highest known
 	stamp      Stamp     // of the last initiation taken
 	stamped    bool      // there was one
@@ -86,17 +84,6 @@ type History struct {
 
 // History is what has happened since the session was made.
 func (s *Session) History() History { return s.history }
-
-// Pending reports whether index is that of an initiation of ours which waits for its response.
-func (s *Session) Pending(index uint32) bool { return s.pending != nil && s.pending.index == index }
-
-// Asked is the index of the initiation of ours that waits for its response; 0: there is none.
-func (s *Session) Asked() uint32 {
-	if s.pending == nil {
-		return 0
-	}
-	return s.pending.index
-}
 
 // Confirmed notes the first authenticated frame under k. If k waited for it, it is now used for sending.
 func (s *Session) Confirmed(k *Keypair, now time.Time) {
@@ -192,9 +179,7 @@ func (s *Session) Expire(now time.Time) {
 	}
 	clear(s.old[len(kept):])
 	s.old = kept
-	if s.pending != nil && !now.Before(s.pendingEnd) {
-		s.forget()
-	}
+	s.expirePending(now)
 }
 
 // Due is when Expire will next drop something; zero: nothing is there that it could.
@@ -212,8 +197,8 @@ func (s *Session) Due() (due time.Time) {
 	for i := range s.old {
 		note(s.old[i].until)
 	}
-	if s.pending != nil {
-		note(s.pendingEnd)
+	if len(s.pending) > 0 {
+		note(s.pending[0].end)
 	}
 	return due
 }
@@ -244,12 +229,4 @@ func (s *Session) Close() {
 func (s *Session) release(k *Keypair) {
 	s.cfg.Indexes.Release(k.LocalIndex)
 	s.cfg.Local.indexes.release(k.LocalIndex)
-}
-
-// forget drops the initiation that waits.
-func (s *Session) forget() {
-	if s.pending != nil {
-		s.cfg.Local.indexes.release(s.pending.index)
-		s.pending = nil
-	}
 }

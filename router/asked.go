@@ -2,7 +2,7 @@ package router
 
 import "sync"
 
-// askedIndexes finds the peer that was sent an initiation, by the index that its answer comes under. Control writes it, and lanes look
+// askedIndexes finds the peer that was sent initiations, by the indexes that its answers come under. Control writes it, and lanes look
 // before they hand over an answer: nobody can make one up without having seen the initiation. It may be used from any goroutine.
 type askedIndexes struct {
 	mu sync.RWMutex // guards by
@@ -16,16 +16,14 @@ func (a *askedIndexes) lookup(index uint32) *peer {
 	return a.by[index]
 }
 
-// change puts a peer under an index in the place of another index.
-func (a *askedIndexes) change(old, index uint32, p *peer) {
+// change puts a peer under indexes in the place of others.
+func (a *askedIndexes) change(old, indexes []uint32, p *peer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.by, old)
-	a.by[index] = p
-}
-
-func (a *askedIndexes) remove(index uint32) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.by, index)
+	for _, index := range old {
+		delete(a.by, index)
+	}
+	for _, index := range indexes {
+		a.by[index] = p
+	}
 }

@@ -106,7 +106,7 @@ func (s *side) indexesOf(p *side) []uint32 {
 	if m := s.router.indexes.m.Load(); m != nil {
 		list = slices.AppendSeq(list, maps.Keys(*m))
 	}
-	return append(list, s.known(p).session.Asked())
+	return s.known(p).session.AppendAsked(list)
 }
 
 func TestWithEncryptionOnNoClearFrameIsSentOrTakenInAnyState(t *testing.T) {

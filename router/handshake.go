@@ -178,9 +178,9 @@ func (r *Router) initiator(m message) *peer {
 	return r.asked.lookup(h.Index)
 }
 
-// noteAsked lets initiator find a peer by the initiation that waits now.
+// noteAsked lets initiator find a peer by the initiations that wait now.
 func (r *Router) noteAsked(p *peer) {
-	asked := p.session.Asked()
+	asked := p.session.AppendAsked(nil)
 	r.asked.change(p.asked, asked, p)
 	p.asked = asked
 }

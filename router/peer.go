@@ -64,7 +64,7 @@ type peer struct {
 	suspended bool      // packets to it wait until it has new keys
 	pausing   bool      // it said that it pauses, and has not been heard since
 	initiated time.Time // last initiation to it
-	asked     uint32    // the index of that
+	asked     []uint32  // the indexes of those that wait for an answer
 	resumed   time.Time // last one because of a frame of an unknown index
 
 	questioned time.Time // last probe because of such a frame, which is not answered; zero: there is none
@@ -218,7 +218,7 @@ func (r *Router) forget(id trust.Fingerprint, p *peer) {
 	r.down(p, "no longer a member")
 	p.session.Close()
 	r.abandonBacklog(p)
-	r.asked.remove(p.asked)
+	r.asked.change(p.asked, nil, p)
 	r.schedule.remove(p)
 	delete(r.peers, id)
 }

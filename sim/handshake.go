@@ -24,9 +24,13 @@ func (n *Node) initiate(p *peer, to []encap.Endpoint) {
 		n.drop("initiate")
 		return
 	}
-	delete(n.asked, p.askedIndex)
-	p.askedIndex = p.session.Asked()
-	n.asked[p.askedIndex] = p
+	for _, index := range p.asked {
+		delete(n.asked, index)
+	}
+	p.asked = p.session.AppendAsked(p.asked[:0])
+	for _, index := range p.asked {
+		n.asked[index] = p
+	}
 	n.touch(p)
 	for _, e := range to {
 		n.traffic.count(Handshakes, len(frame))

@@ -45,7 +45,7 @@ type peer struct {
 	initiated  time.Time
 	resumed    time.Time
 	questioned time.Time
-	askedIndex uint32
+	asked      []uint32
 	confirmed  map[*encap.Keypair]bool
 	seenAs     netip.AddrPort // where it sees this node
 	downSince  time.Time
