@@ -78,6 +78,9 @@ func (n *Node) peerNamed(name string) (found api.Peer, err error) {
 	case 1:
 		return found, nil
 	case 0:
+		if own := n.identity.Fingerprint().String(); name == n.config().Name || len(name) >= 8 && strings.HasPrefix(own, name) {
+			return found, fmt.Errorf("%w: %q is this node itself", ErrUnknownPeer, name)
+		}
 		return found, fmt.Errorf("%w: there is no peer %q (there are: %s)", ErrUnknownPeer, name, cmp.Or(strings.Join(names, ", "), "none"))
 	}
 	return found, fmt.Errorf("%w: %d peers are called %q: use the beginning of an id (%s)", ErrUnknownPeer, len(ids), name, strings.Join(ids, ", "))

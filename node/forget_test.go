@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -61,5 +62,19 @@ func TestAShorterLeaseCountsAfterAReload(t *testing.T) {
 		_, err := a.reload(func(c *config.Config) { c.Lease = 2 * time.Minute })
 		must(t, err)
 		within(t, 10*time.Second, "it is forgotten", func() bool { return len(a.status().Peers) == 1 })
+	})
+}
+
+func TestThisNodeIsNoPeerOfItself(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		a, b := s.pair()
+		for _, name := range []string{a.cfg.Name, a.node.identity.Fingerprint().String()[:8]} {
+			if _, err := a.node.peerNamed(name); !errors.Is(err, ErrUnknownPeer) || !strings.HasSuffix(err.Error(), "is this node itself") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if p, err := a.node.peerNamed(b.cfg.Name); err != nil || p.ID != b.node.identity.Fingerprint().String() {
+			t.Errorf("%s: %v, %v", b.cfg.Name, p.ID, err)
+		}
 	})
 }
