@@ -27,7 +27,7 @@ func (s *Session) Initiate(now time.Time) (frame []byte, err error) {
 }
 
 // StartInitiate begins an initiation, which the job finishes with. It supersedes one whose job has not finished; of those that were
-// made, the response to any of the last 3 is taken, and the first one that is ends all.
+// made, the response to any of the last 4 is taken, and the first one that is ends all.
 func (s *Session) StartInitiate(now time.Time) (*Job, error) {
 	payload, err := encode(s.initiationPayload())
 	if err != nil {

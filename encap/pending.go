@@ -7,7 +7,7 @@ import (
 
 const (
 	pendingFor = 15 * time.Second // an initiation may be answered
-	maxWaiting = 3                // initiations to one peer that may be: the newest ones
+	maxWaiting = 4                // initiations to one peer that may be: the newest ones
 )
 
 // pending are the initiations of ours that were not answered, the oldest first. There are several because an answer may take longer
@@ -60,7 +60,7 @@ func (s *Session) expirePending(now time.Time) {
 // Pending reports whether index is that of an initiation of ours which waits for its response.
 func (s *Session) Pending(index uint32) bool { return s.pending.find(index) != nil }
 
-// AppendAsked adds the indexes of the initiations of ours that wait for a response to dst, the oldest first: 3 at most.
+// AppendAsked adds the indexes of the initiations of ours that wait for a response to dst, the oldest first: 4 at most.
 func (s *Session) AppendAsked(dst []uint32) []uint32 {
 	for _, a := range s.pending {
 		dst = append(dst, a.index)

@@ -149,7 +149,7 @@ func TestInitiationIsAnsweredOnce(t *testing.T) {
 }
 
 // An answer may take longer than the pause between two calls.
-func TestTheResponseToAnyOfTheLastThreeInitiationsIsTaken(t *testing.T) {
+func TestTheResponseToAnyOfTheLastFourInitiationsIsTaken(t *testing.T) {
 	for made := 1; made <= maxWaiting+1; made++ {
 		a, b := pair(t)
 		first, err := b.answer(t, a.initiation(t, start), start)
