@@ -12,7 +12,7 @@ var clusterFamilies = []*Family{
 	gauge("weft_subnets", "Prefixes of the overlay that this node owns; 0 while it has none.", one(func(s *api.Status) int { return len(s.Node.Subnets) })),
 	gauge("weft_routes", "Networks behind this node: those that packets go to through it (active), those for which another node is active (standby), and those that nobody may lead to (refused).",
 		collectRoutes, "role"),
-	gauge("weft_seeds", "Configured addresses to call: those that have joined, and those that have not (failing).", collectSeeds, "state"),
+	gauge("weft_seeds", "Configured addresses to call: those that have joined or lead to this node itself, and those that have not (failing).", collectSeeds, "state"),
 	gauge("weft_sessions", "Peers with keys in force.", one(sessions)),
 	gauge("weft_refused_nodes", "Nodes that were refused for another secret or setting within the last 10 minutes; 32 at most.",
 		one(func(s *api.Status) int { return len(s.Node.Refused) })),
