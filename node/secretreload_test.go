@@ -133,9 +133,10 @@ func TestSessionsCarryARotationAndAStrangerIsToldWhatToDo(t *testing.T) {
 				return strings.Contains(n.Reason, "was retired here on") && strings.Contains(n.Reason, "'weft reload' there")
 			})
 		})
-		if list := late.status().Node.Refused; len(list) == 0 || !strings.Contains(list[0].Reason, "needs the secret_file of a member") {
-			t.Errorf("the late one shows %+v", list)
-		}
+		within(t, time.Second, "it shows why", func() bool {
+			list := late.status().Node.Refused
+			return len(list) > 0 && strings.Contains(list[0].Reason, "needs the secret_file of a member")
+		})
 	})
 }
 
