@@ -44,7 +44,16 @@ func (s *side) num() trust.Number { return s.id().Number() }
 
 // relayDrops are frames that go through relays, or pretend to.
 func relayDrops() []drop {
-	list := []drop{
+	list := relayedDrops()
+	for _, c := range refusedHeads {
+		list = append(list, inbound(c.reason, c.name, func(s *scene) []byte { return s.front(c.head(s)) }))
+	}
+	return list
+}
+
+// relayedDrops are those that take more than a front.
+func relayedDrops() []drop {
+	return []drop{
 		{name: "relay-down", reason: RelayDown, outbound: true, provoke: func(s *scene) {
 			s.a.sendThrough(s.b, s.c)
 			s.a.inject(s.good())
@@ -85,55 +94,54 @@ func relayDrops() []drop {
 			return append(frame, s.front(h)...)
 		}),
 	}
-	for _, c := range []struct {
-		reason Reason
-		name   string
-		head   func(s *scene) encap.RelayHead
-	}{
-		{RelayStranger, "for this node", func(s *scene) encap.RelayHead {
-			return encap.RelayHead{Source: nobody, Destination: s.b.num()}
-		}},
-		{RelayStranger, "for another", func(s *scene) encap.RelayHead {
-			return encap.RelayHead{HopLimit: 1, Source: nobody, Destination: s.a.num()}
-		}},
-		{RelayNoWay, "to nobody", func(s *scene) encap.RelayHead {
-			return encap.RelayHead{HopLimit: 1, Source: s.a.num(), Destination: nobody}
-		}},
-		{RelayNoWay, "by nobody", func(s *scene) encap.RelayHead {
-			return encap.RelayHead{HopLimit: 2, Source: s.a.num(), Destination: 4, Further: further(nobody)}
-		}},
-		{RelayLooped, "source here", func(s *scene) encap.RelayHead {
-			return encap.RelayHead{HopLimit: 1, Source: s.b.num(), Destination: s.a.num()}
-		}},
-		{RelayLooped, "source is destination", func(s *scene) encap.RelayHead {
-			return encap.RelayHead{HopLimit: 1, Source: s.a.num(), Destination: s.a.num()}
-		}},
-		{RelayLooped, "by this node twice", func(s *scene) encap.RelayHead {
-			return encap.RelayHead{HopLimit: 2, Source: s.a.num(), Destination: nobody, Further: further(s.b.num())}
-		}},
-		{RelayLooped, "by the source", func(s *scene) encap.RelayHead {
-			return encap.RelayHead{HopLimit: 2, Source: s.a.num(), Destination: nobody, Further: further(s.a.num())}
-		}},
-		{RelayLooped, "by the destination", func(s *scene) encap.RelayHead {
-			return encap.RelayHead{HopLimit: 2, Source: s.a.num(), Destination: nobody, Further: further(nobody)}
-		}},
-		{RelayLooped, "by another twice", func(s *scene) encap.RelayHead {
-			return encap.RelayHead{HopLimit: 3, Source: s.a.num(), Destination: nobody, Further: further(5, 5)}
-		}},
-		{RelayLooped, "behind the destination", func(s *scene) encap.RelayHead {
-			return encap.RelayHead{HopLimit: 2, Source: s.a.num(), Destination: s.b.num(), Further: further(5)}
-		}},
-		{RelayLooped, "over the hop limit", func(s *scene) encap.RelayHead {
-			return encap.RelayHead{HopLimit: 0, Source: s.a.num(), Destination: nobody}
-		}},
-		{RelayLooped, "more relays than the hop limit", func(s *scene) encap.RelayHead {
-			return encap.RelayHead{HopLimit: 1, Source: s.a.num(), Destination: nobody, Further: further(5)}
-		}},
-		{RelayLooped, "hop limit that nobody sets", func(s *scene) encap.RelayHead {
-			return encap.RelayHead{HopLimit: encap.MaxRelays + 1, Source: s.a.num(), Destination: nobody}
-		}},
-	} {
-		list = append(list, inbound(c.reason, c.name, func(s *scene) []byte { return s.front(c.head(s)) }))
-	}
-	return list
+}
+
+// refusedHeads are fronts that verify, and what becomes of their frames.
+var refusedHeads = []struct {
+	reason Reason
+	name   string
+	head   func(s *scene) encap.RelayHead
+}{
+	{RelayStranger, "for this node", func(s *scene) encap.RelayHead {
+		return encap.RelayHead{Source: nobody, Destination: s.b.num()}
+	}},
+	{RelayStranger, "for another", func(s *scene) encap.RelayHead {
+		return encap.RelayHead{HopLimit: 1, Source: nobody, Destination: s.a.num()}
+	}},
+	{RelayNoWay, "to nobody", func(s *scene) encap.RelayHead {
+		return encap.RelayHead{HopLimit: 1, Source: s.a.num(), Destination: nobody}
+	}},
+	{RelayNoWay, "by nobody", func(s *scene) encap.RelayHead {
+		return encap.RelayHead{HopLimit: 2, Source: s.a.num(), Destination: 4, Further: further(nobody)}
+	}},
+	{RelayLooped, "source here", func(s *scene) encap.RelayHead {
+		return encap.RelayHead{HopLimit: 1, Source: s.b.num(), Destination: s.a.num()}
+	}},
+	{RelayLooped, "source is destination", func(s *scene) encap.RelayHead {
+		return encap.RelayHead{HopLimit: 1, Source: s.a.num(), Destination: s.a.num()}
+	}},
+	{RelayLooped, "by this node twice", func(s *scene) encap.RelayHead {
+		return encap.RelayHead{HopLimit: 2, Source: s.a.num(), Destination: nobody, Further: further(s.b.num())}
+	}},
+	{RelayLooped, "by the source", func(s *scene) encap.RelayHead {
+		return encap.RelayHead{HopLimit: 2, Source: s.a.num(), Destination: nobody, Further: further(s.a.num())}
+	}},
+	{RelayLooped, "by the destination", func(s *scene) encap.RelayHead {
+		return encap.RelayHead{HopLimit: 2, Source: s.a.num(), Destination: nobody, Further: further(nobody)}
+	}},
+	{RelayLooped, "by another twice", func(s *scene) encap.RelayHead {
+		return encap.RelayHead{HopLimit: 3, Source: s.a.num(), Destination: nobody, Further: further(5, 5)}
+	}},
+	{RelayLooped, "behind the destination", func(s *scene) encap.RelayHead {
+		return encap.RelayHead{HopLimit: 2, Source: s.a.num(), Destination: s.b.num(), Further: further(5)}
+	}},
+	{RelayLooped, "over the hop limit", func(s *scene) encap.RelayHead {
+		return encap.RelayHead{HopLimit: 0, Source: s.a.num(), Destination: nobody}
+	}},
+	{RelayLooped, "more relays than the hop limit", func(s *scene) encap.RelayHead {
+		return encap.RelayHead{HopLimit: 1, Source: s.a.num(), Destination: nobody, Further: further(5)}
+	}},
+	{RelayLooped, "hop limit that nobody sets", func(s *scene) encap.RelayHead {
+		return encap.RelayHead{HopLimit: encap.MaxRelays + 1, Source: s.a.num(), Destination: nobody}
+	}},
 }
