@@ -10,6 +10,7 @@ import (
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/packet"
 	"github.com/weftnet/weft/packet/packettest"
+	"github.com/weftnet/weft/router/alive"
 	"github.com/weftnet/weft/tun"
 )
 
@@ -35,7 +36,7 @@ type loopOptions struct {
 }
 
 // quiet is a timing in which no probe is sent but those that follow a handshake.
-var quiet = Timing{Busy: time.Hour, Idle: time.Hour}
+var quiet = Timing{Timing: alive.Timing{Busy: time.Hour, Idle: time.Hour}}
 
 // loopback makes node i and runs it.
 func loopback(t *testing.T, i int, o loopOptions) *loopSide {

@@ -183,7 +183,7 @@ func (r *Router) peer(id trust.Fingerprint, cfg PeerConfig) *peer {
 	if p == nil {
 		p = &peer{id: id, number: id.Number(), since: r.now(), reason: notCalled, lanes: uint8(len(r.lanes))}
 		p.relayedAt = encap.RelayedEndpoint(p.number)
-		p.link, p.relay.watch = alive.NewLink(r.timing.alive(), r.jitter), alive.NewLink(r.timing.alive(), r.jitter)
+		p.link, p.relay.watch = alive.NewLink(r.timing.Timing, r.jitter), alive.NewLink(r.timing.Timing, r.jitter)
 		p.session = r.newSession(p, cfg.Keys)
 		p.rivals = alive.NewSelector(r.decides(p), r.jitter)
 		p.traces.set(traceRate, traceBurst)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/encap/simnet"
+	"github.com/weftnet/weft/router/alive"
 	"github.com/weftnet/weft/trust"
 )
 
@@ -82,7 +83,7 @@ func forgotten() []byte {
 // unanswered makes a and b meet, and a vanish: b has it down, and does not call it by itself.
 func unanswered(t *testing.T, w *world) (a, b *side) {
 	t.Helper()
-	a, b = w.side(1), w.side(2, timing(Timing{CallMin: time.Hour, CallMax: time.Hour}))
+	a, b = w.side(1), w.side(2, timing(Timing{Timing: alive.Timing{CallMin: time.Hour, CallMax: time.Hour}}))
 	w.join(a, b)
 	a.crash()
 	within(t, 20*time.Second, "a is down at b", func() bool { return !b.up(a) })
@@ -222,7 +223,7 @@ func TestANodeWhoseStateWasPutBackIsReached(t *testing.T) {
 	for name, translated := range map[string]bool{"at its endpoint": false, "behind a NAT": true} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, lan, func(t *testing.T, w *world) {
-				a, b := w.side(1), w.side(2, timing(Timing{CallMin: time.Second}))
+				a, b := w.side(1), w.side(2, timing(Timing{Timing: alive.Timing{CallMin: time.Second}}))
 				a.epoch = 1000
 				a.crash()
 				a.start()
