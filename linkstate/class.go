@@ -26,6 +26,11 @@ const (
 	// of a quiet path vary by less.
 	hysteresis = 1.25
 
+	// trifle is by how much less the costs of two qualities differ than anybody moves packets for. A way has up to MaxRelays+1 links, which
+	// count up to 8/5 each for the relays, and of the costs that are less than a trifle apart the most distant are 0.75 ms apart (1 to 2 ms
+	// and 2 to 4 ms): so all of them together are half of betterBy.
+	trifle = betterBy / 10
+
 	// lossPrice is what a packet costs that is lost: the least time after which TCP sends it again where nothing follows
 	// (RFC 6298, section 2.4).
 	lossPrice = time.Second
@@ -93,6 +98,9 @@ type quality struct {
 
 // worse is the worse of both in each respect.
 func (q quality) worse(o quality) quality { return quality{max(q.rtt, o.rtt), max(q.loss, o.loss)} }
+
+// like reports whether nobody's choice of a path depends on which of both a link has.
+func (q quality) like(o quality) bool { return (q.cost() - o.cost()).Abs() < trifle }
 
 // cost is Cost.
 func (q quality) cost() time.Duration { return Cost(q.rtt, q.loss) }

@@ -20,14 +20,18 @@ type ownLink struct {
 	up     bool
 	known  bool // quality is of a measurement
 	quality
-	downs [maxFlaps]time.Time // when it went down lately, the latest first
+	latest quality             // as it was measured last; like quality, which follows when a page is signed
+	downs  [maxFlaps]time.Time // when it went down lately, the latest first
 }
 
-// measure takes a measurement. It reports what changed: whether the link is up, and its classes.
+// measure takes a measurement. It reports what changed: whether the link is up, and its classes, if they are not like those before.
 func (l *ownLink) measure(m Link, now time.Time) (turned, classed bool) {
 	before := l.quality
 	if m.Up {
-		l.rtt, l.loss = rttClass(m.RTT, l.rtt, l.known), lossClass(m.Loss, l.loss, l.known)
+		l.latest = quality{rttClass(m.RTT, l.latest.rtt, l.known), lossClass(m.Loss, l.latest.loss, l.known)}
+		if !l.known || !l.latest.like(l.quality) {
+			l.quality = l.latest
+		}
 		l.known = true
 	}
 	if turned = m.Up != l.up; turned && !m.Up {

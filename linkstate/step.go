@@ -1,6 +1,7 @@
 package linkstate
 
 import (
+	"slices"
 	"time"
 
 	"github.com/weftnet/weft/trust"
@@ -91,7 +92,7 @@ func (e *Engine) write(now time.Time) {
 		signed := false
 		for _, p := range e.author.contents(e.number, e.isMember, now) {
 			if !own.has(p) && (len(own.pages) > 0 || len(p.links) > 0 || e.author.bits > 0) {
-				e.publishNew(p, now)
+				e.publishNew(e.updated(p), now)
 				signed = true
 			}
 		}
@@ -99,9 +100,27 @@ func (e *Engine) write(now time.Time) {
 	}
 	for _, p := range append([]*page(nil), own.pages...) {
 		if !p.dropped && !now.Before(e.refreshDue(p)) {
-			e.publishNew(&page{version: p.version, policy: p.policy, links: p.links}, now)
+			e.publishNew(e.updated(p), now)
 		}
 	}
+}
+
+// updated is a page that says of its links what was measured last: what alone is not worth a page comes along with one. What it returns
+// is not signed.
+func (e *Engine) updated(p *page) *page {
+	next := &page{version: p.version, policy: p.policy, links: slices.Clone(p.links)}
+	for i, said := range next.links {
+		o := e.origins[said.peer]
+		if o == nil { // a member no more: the change that says so waits for its time
+			continue
+		}
+		if l := e.author.links[o.id]; l != nil && l.quality != l.latest {
+			l.quality = l.latest
+			next.links[i].quality = l.latest
+			e.relink(e.number, said.peer)
+		}
+	}
+	return next
 }
 
 // publishNew stamps, signs, keeps and sends a page of this node.

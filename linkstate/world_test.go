@@ -40,6 +40,7 @@ type world struct {
 	events events
 	seq    int
 
+	measured        bool                            // cost goes by what was measured last, though nobody has said it yet
 	loss, duplicate float64                         // of messages
 	spread          time.Duration                   // of delays beyond half of the round trip: makes them overtake each other
 	sent            func(from, to int, body []byte) // nil: nobody looks
@@ -267,6 +268,9 @@ func (w *world) cost(a, b int) (time.Duration, bool) {
 	}
 	forth := w.nodes[a].engine.author.links[w.nodes[b].id.Fingerprint()]
 	back := w.nodes[b].engine.author.links[w.nodes[a].id.Fingerprint()]
+	if w.measured {
+		return forth.latest.worse(back.latest).cost(), true
+	}
 	return forth.worse(back.quality).cost(), true
 }
 
