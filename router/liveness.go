@@ -127,6 +127,8 @@ func (r *Router) takeProbe(p *peer, kind encap.ControlKind, m *message, body []b
 		r.answerProbe(p, m, q.ID)
 		if shown == compared {
 			p.rivals.Heard(now, m.from)
+		} else {
+			r.notePersistence(p, m.from, now)
 		}
 	case shown == compared:
 		p.rivals.Answered(now, q.ID, m.from, r.translates(q.Observed, m.from))
@@ -200,6 +202,9 @@ func (r *Router) takeRoundTrip(p *peer, id uint64, from encap.Endpoint, rtt time
 	}
 	p.rtt = alive.Smooth(p.rtt, rtt)
 	p.meter.Answered(id)
+	if from.Addr == p.at().Addr {
+		p.link.Answered(now.Add(-rtt))
+	}
 }
 
 // noteSeenAs notes where the peer sees us, by a frame that came from an endpoint; its Local is our address that the peer addressed. Where

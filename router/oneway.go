@@ -4,10 +4,12 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/router/alive"
 )
 
 // A peer whose handshake initiations arrive again and again does not get our answers: something between the two lets packets pass in one
-// direction only, as a firewall does that opens a port for one side.
+// direction only, as a firewall does that opens a port for one side. One that probes a link which is up again and again does not get them
+// either, any more.
 
 const (
 	oneWayCalls = 3           // that arrive before it is said: two may follow each other before an answer is there
@@ -27,6 +29,18 @@ func (r *Router) noteCaller(p *peer, from encap.Endpoint, now time.Time) {
 	if !p.told && p.oneWay(now) {
 		p.told = true
 		r.log.Warn("router.peer.oneway", "peer", p.config.Name, "endpoint", from.Addr, "since", p.caller.First, "calls", p.caller.Calls)
+	}
+}
+
+// notePersistence notes a probe of a peer, and asks it by a burst that only an answer ends whether it hears us, if it probes the direct
+// link again and again. So both ends leave a link together that has failed in one direction: that the peer is heard there shows this end
+// nothing.
+func (r *Router) notePersistence(p *peer, from encap.Endpoint, now time.Time) {
+	if !p.link.Up() || p.at().Addr != from.Addr {
+		return
+	}
+	if p.unheard.Probed(now, r.timing.Gap, p.rtt) && p.link.Challenge(now) == alive.Probe {
+		r.probeDirect(p, now)
 	}
 }
 

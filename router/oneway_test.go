@@ -3,6 +3,8 @@ package router
 import (
 	"testing"
 	"time"
+
+	"github.com/weftnet/weft/encap/simnet"
 )
 
 func TestAPeerWhoseCallsArriveWhileOurAnswersAreLostIsToldFromOneThatIsGone(t *testing.T) {
@@ -55,6 +57,53 @@ func TestAnIdlePathKeepsTheMappingOfANATOnEitherSide(t *testing.T) {
 				if len(s.tap.frames()) == 0 {
 					t.Fatalf("%s sent nothing for 25 s", s.name)
 				}
+			}
+		}
+	})
+}
+
+// The end whose frames are lost hears the other one all the while, first its packets and then its probes.
+func TestBothEndsLeaveALinkThatFailsInOneDirection(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, w *world) {
+		x := newSquare(w)
+		there, back := w.flow(x.a, x.b, 10*time.Millisecond), w.flow(x.b, x.a, 10*time.Millisecond)
+		time.Sleep(3 * time.Second)
+		w.net.CutOneWay(x.a.host, x.b.host)
+		if d := x.outage(there, 5*time.Second); d > 1500*time.Millisecond {
+			t.Errorf("nothing arrived for %v", d)
+		}
+		for s, other := range map[*side]*side{x.a: x.b, x.b: x.a} {
+			if !s.relays(other) || s.count(PathDown) != 0 {
+				t.Errorf("%s reaches the other end through %q, and %d peers were down", s.name, s.via(other), s.count(PathDown))
+			}
+		}
+		w.net.Heal(x.a.host, x.b.host)
+		if d := x.outage(there, 10*time.Second); d > 100*time.Millisecond || x.a.relays(x.b) || x.b.relays(x.a) {
+			t.Errorf("restored: nothing arrived for %v, relayed: %v and %v", d, x.a.relays(x.b), x.b.relays(x.a))
+		}
+		there.end()
+		back.end()
+	})
+}
+
+// A burst that one end sends over a long link has several probes before the first answer is there. It makes the other end ask as little as
+// any other probe does: else the two would ask each other for ever.
+func TestTheBurstOfOneEndOfALongLinkIsNotAnsweredByAnother(t *testing.T) {
+	bubble(t, simnet.Options{Delay: 150 * time.Millisecond}, func(t *testing.T, w *world) {
+		a, b := w.side(1), w.side(2)
+		w.join(a, b)
+		time.Sleep(3 * time.Second)
+		probes := func(s, to *side) (n uint64) {
+			p := s.internal(to)
+			check(t, s.router.call(func() { n = p.probes.last }))
+			return n
+		}
+		for range 5 {
+			ofA, ofB := probes(a, b), probes(b, a)
+			a.router.Doubt(b.id())
+			time.Sleep(2 * time.Second)
+			if mine, other := probes(a, b)-ofA, probes(b, a)-ofB; mine < 3 || mine > 5 || other > 1 {
+				t.Errorf("a sent %d probes, b %d", mine, other)
 			}
 		}
 	})

@@ -32,34 +32,35 @@ type peer struct {
 	number    trust.Number
 	relayedAt encap.Endpoint // the peer, through relays
 
-	slot   slot // when it is stepped next
-	config PeerConfig
-	link   alive.Link      // the watch of the direct link
-	rtt    time.Duration   // of the direct link, smoothed; 0: none yet
-	meter  alive.LossMeter // of its losses
-	relay  relayPath       // the path through relays
-	sizing sizing          // what its paths carry
-	punch  *punch.Engine   // its exchange of candidates; nil: none yet
-	traces pace            // of its questions that are answered
-	probes probeLog        // probes sent and not yet answered
-	skew   time.Duration   // how far its clock is ahead of ours, by its latest probe
-	seenAs netip.AddrPort  // where the peer says that it sees us
-	lanes  uint8           // that frames to it may travel in
-	tried  []Attempt       // endpoints called without success since the direct link was lost
-	caller Attempt         // the calls of the peer that came since, from the latest endpoint
-	told   bool            // that they come and our answers are lost
-	reason string          // why the peer is down
-	since  time.Time       // of the present state
-	fault  string          // why the direct link is down; empty while it is up
-	why    string          // why the path is the present one
-	pathed time.Time       // since when it is
-	called time.Time       // when it was called last
-	asking time.Time       // when an endpoint that the peer was heard from was asked last, whether it is reached there
-	last   netip.AddrPort  // where it was reached last
-	rivals alive.Selector  // compares its endpoints
-	leads  string          // why the direct link leads where it does
-	left   leaving         // where it led before it was moved to a better way
-	away   bool            // it said goodbye, and has not been heard since
+	slot    slot // when it is stepped next
+	config  PeerConfig
+	link    alive.Link       // the watch of the direct link
+	rtt     time.Duration    // of the direct link, smoothed; 0: none yet
+	meter   alive.LossMeter  // of its losses
+	relay   relayPath        // the path through relays
+	sizing  sizing           // what its paths carry
+	punch   *punch.Engine    // its exchange of candidates; nil: none yet
+	traces  pace             // of its questions that are answered
+	probes  probeLog         // probes sent and not yet answered
+	skew    time.Duration    // how far its clock is ahead of ours, by its latest probe
+	seenAs  netip.AddrPort   // where the peer says that it sees us
+	lanes   uint8            // that frames to it may travel in
+	tried   []Attempt        // endpoints called without success since the direct link was lost
+	caller  Attempt          // the calls of the peer that came since, from the latest endpoint
+	told    bool             // that they come and our answers are lost
+	reason  string           // why the peer is down
+	since   time.Time        // of the present state
+	fault   string           // why the direct link is down; empty while it is up
+	why     string           // why the path is the present one
+	pathed  time.Time        // since when it is
+	called  time.Time        // when it was called last
+	asking  time.Time        // when an endpoint that the peer was heard from was asked last, whether it is reached there
+	last    netip.AddrPort   // where it was reached last
+	rivals  alive.Selector   // compares its endpoints
+	unheard alive.Insistence // whether it hears us, by its probes of the direct link
+	leads   string           // why the direct link leads where it does
+	left    leaving          // where it led before it was moved to a better way
+	away    bool             // it said goodbye, and has not been heard since
 
 	suspended bool      // packets to it wait until it has new keys
 	pausing   bool      // it said that it pauses, and has not been heard since

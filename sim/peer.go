@@ -36,6 +36,7 @@ type peer struct {
 	link       alive.Link
 	rtt        time.Duration
 	meter      alive.LossMeter
+	unheard    alive.Insistence
 	relay      relayPath
 	probes     probeLog
 	heard      time.Time // from where the direct link leads

@@ -108,6 +108,7 @@ func (n *Node) takeProbe(p *peer, kind encap.ControlKind, from encap.Endpoint, b
 		if n.through == nil || from != p.relayedAt || !n.answerBy(p, n.through, q.ID) {
 			n.sendProbe(p, encap.ProbeReply, from, q.ID)
 		}
+		n.notePersistence(p, from.Addr)
 		return
 	}
 	rtt, ok := p.probes.roundTrip(q.ID, n.w.now)
@@ -120,6 +121,16 @@ func (n *Node) takeProbe(p *peer, kind encap.ControlKind, from encap.Endpoint, b
 	}
 	p.rtt = alive.Smooth(p.rtt, rtt)
 	p.meter.Answered(q.ID)
+	if from.Addr == p.at {
+		p.link.Answered(n.w.now.Add(-rtt))
+	}
+}
+
+// notePersistence notes a probe of a peer, and asks whether it hears us if it probes the direct link again and again.
+func (n *Node) notePersistence(p *peer, from netip.AddrPort) {
+	if p.link.Up() && p.at == from && p.unheard.Probed(n.w.now, timing.Gap, p.rtt) && p.link.Challenge(n.w.now) == alive.Probe {
+		n.probeDirect(p)
+	}
 }
 
 // sendProbe sends a probe or its answer.

@@ -23,6 +23,9 @@ const (
 // Where another path stands ready, a miss is noticed sooner, and Ailing says after Hasty probes of the burst that packets had better go
 // there: a path that is left in vain costs little, and the burst goes on. At 5 % loss, which is one probe in ten without an answer,
 // that happens once in 100,000 probes.
+//
+// That the peer is heard does not say that it hears us. Where there is a hint that it does not, Challenge starts a burst which only an
+// answer ends.
 type Link struct {
 	t      Timing
 	jitter func(time.Duration) time.Duration // a random duration in [0, d)
@@ -34,6 +37,7 @@ type Link struct {
 	asked    time.Time // when the probe that waits was sent
 	hoped    time.Time // when something was sent that is mostly answered; zero: nothing since the peer was heard
 	burst    int       // probes of the present burst; 0: none
+	strict   bool      // only an answer ends it
 	began    time.Time // the first of them
 	lastSent time.Time // last probe
 	pause    time.Duration
@@ -57,12 +61,12 @@ func (l *Link) Calls() int { return l.calls }
 
 // Rise notes that the peer answered: the link is up.
 func (l *Link) Rise() {
-	l.up, l.waiting, l.burst, l.pause = true, false, 0, l.t.CallMin
+	l.up, l.waiting, l.strict, l.burst, l.pause = true, false, false, 0, l.t.CallMin
 }
 
 // Fall notes that the link is down; the first call follows at once, or after delay.
 func (l *Link) Fall(now time.Time, delay time.Duration) {
-	l.up, l.waiting, l.burst, l.pause, l.calls, l.hoped = false, false, 0, l.t.CallMin, 0, time.Time{}
+	l.up, l.waiting, l.strict, l.burst, l.pause, l.calls, l.hoped = false, false, false, 0, l.t.CallMin, 0, time.Time{}
 	l.next = now.Add(delay)
 }
 
@@ -89,13 +93,30 @@ func (l *Link) Doubt(now time.Time) Action {
 	return l.startBurst(now)
 }
 
+// Challenge starts a burst that only an answer ends, of which Answered is told, because the peer seems not to hear us. Frames of it show
+// nothing until then. A burst that is under way becomes one like that.
+func (l *Link) Challenge(now time.Time) Action {
+	if !l.up || l.strict {
+		return Nothing
+	}
+	l.strict = true
+	return l.Doubt(now)
+}
+
+// Answered notes that a probe was answered which was sent there at that time.
+func (l *Link) Answered(sent time.Time) {
+	if l.strict && !sent.Before(l.asked) {
+		l.strict, l.waiting, l.burst = false, false, 0
+	}
+}
+
 // Step returns what to do now. heard and carried are when the last authenticated frame and the last data frame were
 // seen; zero: never. rtt is the smoothed round trip.
 func (l *Link) Step(now, heard, carried time.Time, rtt time.Duration) Action {
 	if !l.up {
 		return l.stepDown(now)
 	}
-	if l.waiting && !heard.Before(l.asked) {
+	if l.waiting && !l.strict && !heard.Before(l.asked) {
 		l.waiting, l.burst = false, 0
 	}
 	if !heard.Before(l.hoped) {
