@@ -54,6 +54,7 @@ func (r *Router) stepRivals(p *peer, now time.Time) time.Duration {
 		return longestSleep
 	}
 	p.rivals.Set(now, p.at(), r.endpointsOf(p))
+	p.rivals.Idle = now.Sub(r.at(p.carried.Load())) >= alive.CarriedLately
 	r.stopTaking(p, now)
 	do := p.rivals.Step(now)
 	if len(do.Probe) > 0 {

@@ -173,6 +173,35 @@ func TestASettledPeerGetsSixProbesAMinute(t *testing.T) {
 	}
 }
 
+func TestAnIdlePeerIsMeasuredEveryFiveMinutesAndOneThatCarriesSomethingAgainWithinOne(t *testing.T) {
+	rtt := map[string]time.Duration{"192.0.2.1": 9 * ms, "192.0.2.2": 9 * ms}
+	s := newRivalSim(t, true, rtt, "192.0.2.1", "192.0.2.2")
+	s.s.Idle = true
+	s.run(time.Hour)
+	if s.probes < 6*10 || s.probes > 6*13 {
+		t.Errorf("%d probes in an hour", s.probes)
+	}
+	for range 10 {
+		s.run(100 * time.Second)
+		s.s.Idle, s.probes = false, 0
+		s.run(compareEvery + compareEvery/4)
+		if s.probes == 0 {
+			t.Error("none within a minute after the link carried something")
+		}
+		s.s.Idle = true
+	}
+}
+
+func TestABetterEndpointOfAnIdlePeerIsMovedToSoonAfterItIsKnown(t *testing.T) {
+	rtt := map[string]time.Duration{"192.0.2.1": 20 * ms, "192.0.2.2": 9 * ms}
+	s := newRivalSim(t, true, rtt, "192.0.2.1", "192.0.2.2")
+	s.s.Idle = true
+	s.run(30 * time.Second)
+	if len(s.moves) != 1 {
+		t.Errorf("moves %+v", s.moves)
+	}
+}
+
 func TestRoundTripsThatJitterMoveNothing(t *testing.T) {
 	for seed := range uint64(20) {
 		random := rand.New(rand.NewPCG(seed, 2))
