@@ -45,6 +45,9 @@ func FuzzStreamHandshake(f *testing.F) {
 	})
 }
 
+// suite has the ciphers of streams.
+var suite = noise.NewCipherSuite(noise.DH25519, noise.CipherChaChaPoly, noise.HashBLAKE2s)
+
 // FuzzStreamRecords gives the reader of a stream records that the other end's key has sealed, and bytes behind them.
 func FuzzStreamRecords(f *testing.F) {
 	f.Add([]byte("text"), []byte{0, 16}, uint8(1))

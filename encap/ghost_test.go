@@ -112,7 +112,7 @@ func TestStreamHelloMustNameTheKeyOfTheHandshake(t *testing.T) {
 func exchangeHello(t *testing.T, liar, reader *Local, dialer bool, keys trust.PublicKeys) (Hello, error) {
 	t.Helper()
 	from, to := NewStreams(StreamsConfig{Local: liar}), NewStreams(StreamsConfig{Local: reader})
-	mine, theirs := newState(t, from.noiseConfig(from.cfg.Local.Ring.First(), dialer)), newState(t, to.noiseConfig(to.cfg.Local.Ring.First(), !dialer))
+	mine, theirs := newState(t, from.noiseConfig(newCurve(from.cfg.Local.Identity), from.cfg.Local.Ring.First(), dialer)), newState(t, to.noiseConfig(newCurve(to.cfg.Local.Identity), to.cfg.Local.Ring.First(), !dialer))
 	hello := testHello()
 	hello.Keys = keys
 	raw, err := hello.encode()

@@ -27,16 +27,11 @@ type GossipPair struct{ out, in [32]byte }
 // NewGossipPair makes the keys of a node and a peer. It costs one multiplication on the curve; keep what it returns. It fails for a
 // public key that has no secret in common with any.
 func NewGossipPair(own *trust.Identity, peer trust.PublicKeys) (*GossipPair, error) {
-	raw := own.DHPrivate()
-	private, err := ecdh.X25519().NewPrivateKey(raw[:])
-	if err != nil {
-		return nil, fmt.Errorf("encap: gossip pair: %w", err)
-	}
 	public, err := ecdh.X25519().NewPublicKey(peer.DH[:])
 	if err != nil {
 		return nil, fmt.Errorf("encap: gossip pair: %w", err)
 	}
-	shared, err := private.ECDH(public)
+	shared, err := own.DHKey().ECDH(public)
 	if err != nil {
 		return nil, fmt.Errorf("encap: gossip pair: %w", err)
 	}

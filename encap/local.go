@@ -33,8 +33,6 @@ const (
 	maxHandshake  = 1232 // IPv6 minimum MTU less IPv6 and UDP headers: no handshake is ever fragmented
 )
 
-var suite = noise.NewCipherSuite(noise.DH25519, noise.CipherChaChaPoly, noise.HashBLAKE2s)
-
 func (l *Local) random() io.Reader {
 	if l.Rand == nil {
 		return rand.Reader
@@ -54,11 +52,11 @@ func printable(name string) string {
 	}, name)
 }
 
-// noiseConfig is what all handshakes of this node share.
-func (l *Local) noiseConfig() noise.Config {
-	private, public := l.Identity.DHPrivate(), l.Identity.Public().DH
+// noiseConfig is what all handshakes of this node share. c is of this one alone.
+func (l *Local) noiseConfig(c *curve) noise.Config {
+	public := l.Identity.Public().DH
 	return noise.Config{
-		CipherSuite: suite, Random: l.random(), StaticKeypair: noise.DHKey{Private: private[:], Public: public[:]},
+		CipherSuite: c.suite(), Random: l.random(), StaticKeypair: noise.DHKey{Private: c.static.raw, Public: public[:]},
 	}
 }
 
@@ -69,7 +67,7 @@ func (l *Local) noiseConfig() noise.Config {
 // The initiator's whole identity is in its authenticated payload. The head of the initiation, header and sender's index, ends
 // the prologue: nothing in that frame can be altered without the responder's noticing.
 func (l *Local) sessionConfig(k *trust.Keys, responder trust.Fingerprint, head []byte) noise.Config {
-	cfg := l.noiseConfig()
+	cfg := l.noiseConfig(newCurve(l.Identity)) // which nothing refers to once the keys are made
 	cfg.Pattern = noise.HandshakeIK
 	cfg.Prologue = slices.Concat([]byte("weft 1"), k.ClusterID[:], responder[:], head)
 	cfg.PresharedKey, cfg.PresharedKeyPlacement = k.PSK[:], 2

@@ -36,7 +36,9 @@ func (v verdict) refusal(addr netip.AddrPort, name string) *RefusedError {
 // A splice that is for somebody is said to nobody who would not understand it. addr is invalid where a peer joins the two.
 func (s *Streams) greet(conn net.Conn, addr netip.AddrPort, splice Splice) (*Stream, error) {
 	keys := s.cfg.Local.Ring.First()
-	state, err := noise.NewHandshakeState(s.noiseConfig(keys, true))
+	c := newCurve(s.cfg.Local.Identity)
+	defer c.forget()
+	state, err := noise.NewHandshakeState(s.noiseConfig(c, keys, true))
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +133,9 @@ func (s *Streams) receive(ctx context.Context, conn net.Conn, from netip.AddrPor
 	if err != nil {
 		return nil, err
 	}
-	state, err := noise.NewHandshakeState(s.noiseConfig(keys, false))
+	c := newCurve(s.cfg.Local.Identity)
+	defer c.forget()
+	state, err := noise.NewHandshakeState(s.noiseConfig(c, keys, false))
 	if err != nil {
 		return nil, err
 	}
@@ -275,8 +279,8 @@ func (s *Streams) readHello(conn net.Conn, state *noise.HandshakeState) (h Hello
 }
 
 // noiseConfig is what all stream handshakes under the keys k of a cluster share: Noise_XXpsk0_25519_ChaChaPoly_BLAKE2s with the preface in the prologue.
-func (s *Streams) noiseConfig(k *trust.Keys, dialer bool) noise.Config {
-	cfg := s.cfg.Local.noiseConfig()
+func (s *Streams) noiseConfig(c *curve, k *trust.Keys, dialer bool) noise.Config {
+	cfg := s.cfg.Local.noiseConfig(c)
 	cfg.Pattern, cfg.Initiator = noise.HandshakeXX, dialer
 	cfg.Prologue = appendPreface([]byte("weft 1 stream"), k.ClusterID)
 	cfg.PresharedKey, cfg.PresharedKeyPlacement = k.Stream[:], 0

@@ -66,7 +66,7 @@ func ParseFingerprint(text string) (Fingerprint, error) {
 // Identity is a node's own key pairs, both made from one seed.
 type Identity struct {
 	public PublicKeys
-	dh     [32]byte
+	dh     *ecdh.PrivateKey
 	sign   ed25519.PrivateKey
 }
 
@@ -87,7 +87,7 @@ func NewIdentity(seed []byte) (*Identity, error) {
 	if err != nil {
 		return nil, fmt.Errorf("trust: derive node key: %w", err)
 	}
-	id := &Identity{dh: [32]byte(dh), sign: ed25519.NewKeyFromSeed(sign)}
+	id := &Identity{dh: private, sign: ed25519.NewKeyFromSeed(sign)}
 	id.public.DH = [32]byte(private.PublicKey().Bytes())
 	id.public.Sign = [32]byte(id.sign.Public().(ed25519.PublicKey))
 	return id, nil
@@ -178,7 +178,10 @@ func (i *Identity) Public() PublicKeys { return i.public }
 func (i *Identity) Fingerprint() Fingerprint { return i.public.Fingerprint() }
 
 // DHPrivate is the X25519 private key, for the handshake library.
-func (i *Identity) DHPrivate() [32]byte { return i.dh }
+func (i *Identity) DHPrivate() [32]byte { return [32]byte(i.dh.Bytes()) }
+
+// DHKey is the X25519 private key as crypto/ecdh has it. It may be used from any goroutine.
+func (i *Identity) DHKey() *ecdh.PrivateKey { return i.dh }
 
 // Sign signs message with Ed25519.
 func (i *Identity) Sign(message []byte) []byte { return ed25519.Sign(i.sign, message) }
