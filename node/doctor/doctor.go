@@ -50,7 +50,7 @@ var examinations = []func(*Facts) []Check{
 	checkKernel, checkTUN, checkPrivileges, checkSteering, checkNAT, checkConfig, checkFiles, checkEncryption,
 	checkSecretAge, checkCertificate, checkStateDir, checkDaemon,
 	checkNetwork, checkDocker, checkEgress, checkForwarding, checkReversePath, checkForwardFilter, checkInputFilter,
-	checkMTU, checkClock, checkPeers, checkVersions, checkTranslation, checkReach,
+	checkMTU, checkNeighbours, checkClock, checkPeers, checkVersions, checkTranslation, checkReach,
 	checkDriver, checkDevice, checkPort, checkBuffers, checkQueue, checkLanes, checkSpin, checkTrains, checkLosses, checkNIC,
 }
 

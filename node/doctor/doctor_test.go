@@ -39,8 +39,10 @@ func healthy() *Facts {
 	cfg := config.Default()
 	return &Facts{
 		Config: &cfg, ConfigFile: "/etc/weft/weft.yaml", State: Directory{Path: "/var/lib/weft", Free: 1 << 30},
-		Settings: kernel.Facts{Forwarding4: kernel.Fact{Value: 1}, Forwarding6: kernel.Fact{Value: 1}, ReversePath: kernel.Fact{Value: 2}},
-		IPv6:     true, Now: today, Clock: Clock{Synchronised: true}, HasDocker: true, DeviceMTU: 1440,
+		Settings:   kernel.Facts{Forwarding4: kernel.Fact{Value: 1}, Forwarding6: kernel.Fact{Value: 1}, ReversePath: kernel.Fact{Value: 2}},
+		Neighbours: [2]Neighbours{{Limit: 1024, Entries: 40, Known: map[netip.Addr]bool{netip.MustParseAddr("192.0.2.7"): true}}, {Limit: 1024, Entries: 3}},
+		OnLink:     []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")},
+		IPv6:       true, Now: today, Clock: Clock{Synchronised: true}, HasDocker: true, DeviceMTU: 1440,
 		DaemonErr: api.ErrNotRunning, Kernel: "6.18.1", CPU: cpu.Share{CPUs: 4},
 		Device: switchedOn("tso", "uso"), Port: switchedOn("gso", "gro", largeBuffers), Receive: encap.DefaultBuffer, Send: encap.DefaultBuffer,
 		Limits:  map[string]int{"net.core.rmem_max": 212992, "net.core.wmem_max": 212992},
@@ -180,7 +182,13 @@ var broken = map[string]struct {
 	"other MTU":      {true, func(f *Facts) { f.DeviceMTU = 1300 }, "mtu", Warn, "the MTU of weft0 is 1300; it should be 1440", "ip link set dev weft0 mtu 1440"},
 	"too large MTU":  {true, func(f *Facts) { f.Daemon.Device.MTU, f.DeviceMTU = 1500, 1500 }, "mtu", Warn, "more than the 1500 of eth0", "mtu: 1440"},
 	"too big frames": {true, func(f *Facts) { f.Daemon.Drops = map[string]uint64{"too-big": 3} }, "mtu.peers", Warn, "3 frames", "ip route get"},
-	"free clock":     {false, func(f *Facts) { f.Clock.Synchronised = false }, "clock", Warn, "nothing keeps the clock", "timedatectl set-ntp true"},
+	"more peers than neighbours": {true, func(f *Facts) {
+		f.Neighbours[0].Entries, f.Neighbours[0].Overflows = 1023, 6
+		f.Peers[0].Endpoint = "192.0.2.9:9338"
+	}, "neighbours.ipv4", Warn, "1023 of 1024 places are taken, and endpoints of peers on this host's links want 1 more", "sysctl -w net.ipv4.neigh.default.gc_thresh3=2048"},
+	"a full table of IPv6 neighbours": {false, func(f *Facts) { f.Neighbours[1].Entries = 5000 }, "neighbours.ipv6", Warn, "5000 of 1024",
+		"sysctl -w net.ipv6.neigh.default.gc_thresh3=16384 net.ipv6.neigh.default.gc_thresh2=8192 net.ipv6.neigh.default.gc_thresh1=2048"},
+	"free clock": {false, func(f *Facts) { f.Clock.Synchronised = false }, "clock", Warn, "nothing keeps the clock", "timedatectl set-ntp true"},
 	"clocks apart": {true, func(f *Facts) {
 		far := int64(-3600_000)
 		f.Peers[0].Skew = &far

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/safchain/ethtool"
@@ -51,15 +52,17 @@ type Facts struct {
 	NICDriver string
 	NICErr    error
 
-	Conflict  *kernel.ConflictError // of the overlay's network with the host; nil: none
-	HasDocker bool
-	Settings  kernel.Facts // forwarding and rp_filter
-	IPv6      bool         // the kernel has it
-	Filter    Filter
-	FilterErr error
-	Legacy    *firewall.LegacyError // an old iptables that drops what is forwarded; nil: none is known to
-	Clock     Clock
-	Now       time.Time
+	Conflict   *kernel.ConflictError // of the overlay's network with the host; nil: none
+	HasDocker  bool
+	Settings   kernel.Facts   // forwarding and rp_filter
+	IPv6       bool           // the kernel has it
+	Neighbours [2]Neighbours  // of IPv4 and of IPv6
+	OnLink     []netip.Prefix // prefixes of this host's own links
+	Filter     Filter
+	FilterErr  error
+	Legacy     *firewall.LegacyError // an old iptables that drops what is forwarded; nil: none is known to
+	Clock      Clock
+	Now        time.Time
 
 	Asked    bool // a peer was asked to call this node
 	DialBack *api.DialBack

@@ -101,7 +101,10 @@ func (f *Facts) lookAtNetwork() {
 	if link, err := netlink.LinkByName(f.Overlay); err == nil {
 		f.QueueLen, f.DeviceMTU = link.Attrs().TxQLen, link.Attrs().MTU
 	}
-	f.HasDocker = hasDocker()
+	f.HasDocker, f.OnLink = hasDocker(), readOnLink()
+	for i, k := range neighbourFamilies {
+		f.Neighbours[i] = k.read()
+	}
 	f.Filter, f.FilterErr = readFilter()
 	if legacy := new(firewall.LegacyError); errors.As(firewall.LegacyObstacle(f.Overlay, f.networks()), &legacy) {
 		f.Legacy = legacy
