@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -18,9 +20,10 @@ const (
 	// for some milliseconds, are served meanwhile.
 	Patience = 30 * time.Second
 
-	// Folder is the book's folder in the state directory, File the book in it.
-	Folder = "cni"
-	File   = "addresses.json"
+	// Folder is the book's folder in the state directory, File the book in it, LockFile what is locked while it changes.
+	Folder   = "cni"
+	File     = "addresses.json"
+	LockFile = "addresses.lock"
 )
 
 // Options are what a book takes from its surroundings.
@@ -34,6 +37,7 @@ type Options struct {
 type Book struct {
 	path string // of the file
 	opts Options
+	lock *lock
 }
 
 // Open names the book of a state directory. It reads and makes nothing: the book, its lock and their folder are made, for their owner
@@ -48,7 +52,8 @@ func Open(stateDir string, o Options) (*Book, error) {
 	if o.Uptime == nil {
 		o.Uptime = sinceBoot
 	}
-	return &Book{path: filepath.Join(stateDir, Folder, File), opts: o}, nil
+	folder := filepath.Join(stateDir, Folder)
+	return &Book{path: filepath.Join(folder, File), opts: o, lock: newLock(filepath.Join(folder, LockFile))}, nil
 }
 
 // sinceBoot is CLOCK_BOOTTIME: it goes on while the machine is suspended, and nobody sets it (clock_gettime(2)).
@@ -65,30 +70,104 @@ func (b *Book) Path() string { return b.path }
 
 // Reserve gives the attachment addresses, and returns its record once that is on the disk. An attachment that has what it asks for gets
 // the same record again, and nothing is written. The error is an *ExhaustedError, *TakenError, *OutsideError, *HeldError, *DamagedError
-// or *BusyError, or that of the file system; nothing is given then.
-func (b *Book) Reserve(ctx context.Context, r Request) (Record, error) {
-	return Record{}, errors.ErrUnsupported
+// or *BusyError, and nothing is given then; or that of the file system, of which Release is to follow, as DEL follows a failed ADD.
+func (b *Book) Reserve(ctx context.Context, r Request) (record Record, err error) {
+	if r, err = r.normal(); err != nil {
+		return Record{}, err
+	}
+	if err := os.MkdirAll(filepath.Dir(b.path), 0o700); err != nil {
+		return Record{}, fmt.Errorf("ipam: reserve: %w", err)
+	}
+	err = b.change(ctx, func(c *contents, _ []Record) (bool, error) {
+		if had := c.held(r.Key); had != nil {
+			record = *had
+			return false, had.fits(&r)
+		}
+		record, err = b.add(c, r)
+		return err == nil, err
+	})
+	if err != nil {
+		return Record{}, err
+	}
+	return record, nil
+}
+
+// add chooses addresses and appends the record that has them.
+func (b *Book) add(c *contents, r Request) (Record, error) {
+	addresses, err := c.allocate(r, b.opts.Uptime())
+	if err != nil {
+		return Record{}, err
+	}
+	now := b.now()
+	record := Record{Key: r.Key, Network: r.Network, Pod: r.Pod, NetNS: r.NetNS, HostEnd: r.HostEnd, Addresses: addresses,
+		BootID: b.opts.BootID, State: Held, Since: now.wall, Uptime: now.uptime}
+	c.Records = append(c.Records, record)
+	return record, nil
 }
 
 // Release ends what the attachment holds: its addresses rest from now on. It returns the record that it ended, and whether there was
 // one; where there is no book, there is none. The error is a *DamagedError, a *BusyError or that of the file system.
 func (b *Book) Release(ctx context.Context, k Key) (Record, bool, error) {
-	return Record{}, false, errors.ErrUnsupported
+	released, err := b.release(ctx, func(r *Record) bool { return r.Key == k })
+	if err != nil || len(released) == 0 {
+		return Record{}, false, err
+	}
+	return released[0], true, nil
 }
 
 // Keep releases what the attachments of a CNI network hold that are not among valid (GC), and returns it.
-// The error is a *DamagedError, a *BusyError or that of the file system; nothing is released then.
+// The error is a *DamagedError, a *BusyError or that of the file system.
 func (b *Book) Keep(ctx context.Context, network string, valid []Key) ([]Record, error) {
-	return nil, errors.ErrUnsupported
+	keep := map[Key]bool{}
+	for _, k := range valid {
+		keep[k] = true
+	}
+	return b.release(ctx, func(r *Record) bool { return r.Network == network && !keep[r.Key] })
 }
 
-// Lookup returns what the attachment holds, without waiting for anybody.
+// release releases the held records that ended says. Where there is no book, it makes none.
+func (b *Book) release(ctx context.Context, ended func(*Record) bool) (released []Record, err error) {
+	if _, err := os.Lstat(b.path); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	err = b.change(ctx, func(c *contents, _ []Record) (bool, error) {
+		released = c.release(b.now(), ended)
+		return len(released) > 0, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return released, nil
+}
+
+// Lookup returns what the attachment holds, without waiting for anybody. The error is a *DamagedError or that of the file system.
 func (b *Book) Lookup(k Key) (Record, bool, error) {
-	return Record{}, false, errors.ErrUnsupported
+	c, err := b.current()
+	if err != nil {
+		return Record{}, false, err
+	}
+	if r := c.held(k); r != nil {
+		return *r, true, nil
+	}
+	return Record{}, false, nil
 }
 
 // Records returns the records that count, in the order in which they were made: those that are held, and those whose addresses rest.
-// It takes no lock and makes nothing; where there is no book, there are none.
+// It takes no lock and makes nothing; where there is no book, there are none. The error is a *DamagedError or that of the file system.
 func (b *Book) Records() ([]Record, error) {
-	return nil, errors.ErrUnsupported
+	c, err := b.current()
+	return c.Records, err
+}
+
+// now is this moment; its uptime is rounded up, so that no rest is shortened.
+func (b *Book) now() stamp {
+	up := b.opts.Uptime() + time.Millisecond - 1
+	return stamp{b.opts.Now().Round(0), up.Milliseconds()}
+}
+
+// current is what the book says now, less what counts no more.
+func (b *Book) current() (contents, error) {
+	c, err := b.read()
+	c.expire(b.opts.BootID, b.opts.Uptime())
+	return c, err
 }

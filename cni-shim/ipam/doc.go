@@ -3,7 +3,7 @@
 // Words. An attachment is one interface of one container; Key names it, as CNI does. A record says what an attachment has: it is held
 // until the attachment ends, then released, which means that its addresses rest: for Quarantine nobody gets them, so that no neighbour
 // entry, connection or cached name of the old pod leads to a new one. The host end is the half of a pod's veth pair that stays in the
-// host's namespace. An address that is vacant is neither held, nor rests, nor has a meaning of its own in its subnet (see Gateway).
+// host's namespace. An address that is vacant is neither held, nor rests, nor has a meaning of its own in its subnet (gateway, broadcast).
 //
 // Ownership. The plugin's processes, the daemon and 'weft ipam' share one book. Each change is made under flock(2) of a file beside the
 // book, from reading to writing; readers take no lock. A Book may be used by several goroutines.

@@ -100,7 +100,7 @@ type BusyError struct {
 
 // Error is one line.
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("ipam: another process holds the lock %s (see 'fuser -v %s'): %v", e.File, e.File, e.Err)
+	return fmt.Sprintf("ipam: waited in vain for the lock %s, which another process holds ('fuser -v %s' names it): %v", e.File, e.File, e.Err)
 }
 
 // Unwrap gives why the wait ended.

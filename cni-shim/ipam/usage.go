@@ -10,3 +10,31 @@ type Usage struct {
 	Held        int          `json:"held"`
 	Quarantined int          `json:"quarantined"`
 }
+
+// UsageOf counts, for each subnet, what records have of it.
+func UsageOf(subnets []netip.Prefix, records []Record) []Usage {
+	list := make([]Usage, len(subnets))
+	for i, p := range subnets {
+		u := Usage{Subnet: p.Masked(), Gateway: gateway(p)}
+		if pods, ok := forPods(p); ok {
+			u.Capacity = pods.size()
+		}
+		for j := range records {
+			u.add(&records[j])
+		}
+		list[i] = u
+	}
+	return list
+}
+
+func (u *Usage) add(r *Record) {
+	for _, a := range r.Addresses {
+		switch {
+		case !u.Subnet.Contains(a):
+		case r.State == Held:
+			u.Held++
+		default:
+			u.Quarantined++
+		}
+	}
+}
