@@ -117,6 +117,9 @@ func (c *reachability) explain(p router.PeerStatus) []string {
 		lines = append(lines, fmt.Sprintf("its calls arrive from %s, %d since %s, and our answers do not reach it: something lets packets pass in one direction only",
 			w.Endpoint, w.Calls, shown(w.First).Format(time.RFC3339)))
 	}
+	if len(p.Refusing) > 0 {
+		lines = append(lines, router.RefusingText(p.Refusing))
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch r, ok := c.results[p.ID]; {

@@ -45,6 +45,7 @@ type side struct {
 	config PeerConfig // as the others know it
 	timing Timing
 	probes bool // of the MTU
+	log    *slog.Logger
 	router *Router
 	epoch  uint64
 	cancel context.CancelFunc
@@ -172,7 +173,7 @@ func newLocal(t testing.TB, i int) *encap.Local {
 func newSide(t testing.TB, i int) *side {
 	t.Helper()
 	local := newLocal(t, i)
-	s := &side{t: t, number: i, name: local.Name, local: local}
+	s := &side{t: t, number: i, name: local.Name, local: local, log: testLogger(t)}
 	s.config = PeerConfig{
 		Keys: local.Identity.Public(), Capabilities: local.Settings.Capabilities, Name: s.name, Prefixes: []netip.Prefix{subnet4(i), subnet6(i)},
 		Endpoints: []netip.AddrPort{netip.AddrPortFrom(addr4(i), testPort)},
@@ -193,7 +194,7 @@ func (s *side) run(dev tun.Device, port encap.Port, edit ...func(*Config)) {
 	s.boot = trust.BootNonce{byte(s.number), byte(s.epoch)}
 	cfg := Config{
 		Admission: trust.NewAdmission(s.authorities),
-		Local:     s.local, Boot: s.boot, Device: dev, Port: port, Stamp: encap.Stamps(s.epoch), Log: testLogger(s.t),
+		Local:     s.local, Boot: s.boot, Device: dev, Port: port, Stamp: encap.Stamps(s.epoch), Log: s.log,
 		Timing: s.timing, MTUProbes: s.probes, Events: s.onEvent, Gossip: s.onGossip, Dial: s.onDial, Secret: s.onSecret, Splice: s.onSplice,
 	}
 	for _, e := range edit {

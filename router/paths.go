@@ -1,7 +1,6 @@
 package router
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -30,6 +29,9 @@ type relayPath struct {
 	names  []trust.Fingerprint // of the relays in use; nil: the path is not relayed
 	spare  []trust.Fingerprint // relays of the route that stands ready beside the path; nil: none does
 	failed alive.Failures
+	vain   [][]trust.Fingerprint // routes that failed since the peer was last heard by the path in use, each once
+	proven bool                  // a probe was answered along the route in use, and the log says that packets go there
+	logged bool                  // the log says that the path is relayed
 
 	choice linkstate.Choice
 	seen   uint64    // the generation of link state that the choice knows
@@ -151,14 +153,6 @@ func (r *Router) choose(p *peer, now time.Time) {
 	r.makeReady(p, best, second, now)
 }
 
-// whyDown says why a peer is not reached any more that was.
-func (r *Router) whyDown(p *peer) string {
-	if len(p.relay.names) == 0 {
-		return p.fault
-	}
-	return fmt.Sprintf("%s; and no probe through %s was answered", p.fault, r.viaText(p.relay.names))
-}
-
 // makeReady notes which routes stand ready beside the path in use.
 func (r *Router) makeReady(p *peer, best, second linkstate.Route, now time.Time) {
 	w := &p.relay
@@ -216,7 +210,7 @@ func (r *Router) goThrough(p *peer, x linkstate.Route, why string, now time.Time
 	if !p.isRelayed() {
 		p.meter.Renew()
 	}
-	w.names, w.heard, w.first, w.rtt = slices.Clone(x.Relays), time.Time{}, p.probes.last+1, x.Cost
+	w.names, w.heard, w.first, w.rtt, w.proven = slices.Clone(x.Relays), time.Time{}, p.probes.last+1, x.Cost, false
 	w.watch.Rise()
 	wasUp := p.isUp()
 	r.reroute(p, next)
@@ -226,8 +220,6 @@ func (r *Router) goThrough(p *peer, x linkstate.Route, why string, now time.Time
 	}
 	p.why, p.pathed = why, now
 	r.moves.relayed.Add(1)
-	via := r.viaText(w.names)
-	r.log.Warn("router.path.relayed", "peer", p.config.Name, "id", p.id.Short(), "via", via, "reason", why)
 	r.emit(Event{Kind: PathRelayed, Peer: p.id, Name: p.config.Name, Reason: why})
 	if w.watch.Doubt(now) == alive.Probe {
 		r.sendProbe(p, encap.Probe, p.relayedAt, p.probes.next(now))
@@ -240,7 +232,7 @@ func (r *Router) goStraight(p *peer, why string, now time.Time) {
 	if p.isUp() && !p.isRelayed() {
 		return
 	}
-	wasUp := p.isUp()
+	wasUp, logged := p.isUp(), p.relay.logged
 	p.relay.stop()
 	r.follow(p, p.at())
 	p.why, p.pathed = why, now
@@ -249,13 +241,15 @@ func (r *Router) goStraight(p *peer, why string, now time.Time) {
 		return
 	}
 	r.moves.direct.Add(1)
-	r.log.Info("router.path.direct", "peer", p.config.Name, "id", p.id.Short(), "endpoint", p.at().Addr, "reason", why)
+	if logged {
+		r.log.Info("router.path.direct", "peer", p.config.Name, "id", p.id.Short(), "endpoint", p.at().Addr, "reason", why)
+	}
 	r.emit(Event{Kind: PathDirect, Peer: p.id, Name: p.config.Name, Endpoint: p.at().Addr, Reason: why})
 }
 
 // stop ends the use of a route.
 func (w *relayPath) stop() {
-	w.names, w.rtt = nil, 0
+	w.names, w.rtt, w.vain, w.proven, w.logged = nil, 0, nil, false, false
 	w.watch.Fall(time.Time{}, 0)
 }
 
@@ -279,21 +273,21 @@ func (r *Router) fall(p *peer, reason string, delay time.Duration) {
 // takeDown ends the path of a peer.
 func (r *Router) takeDown(p *peer, reason string, now time.Time) {
 	p.reason, p.since, p.why, p.pathed = reason, now, "", time.Time{}
-	old := p.path.Swap(nil)
+	old, logged := p.path.Swap(nil), p.relay.logged
 	p.relay.stop()
 	if old == nil {
 		return
 	}
-	r.log.Warn("router.path.down", "peer", p.config.Name, "id", p.id.Short(), "endpoint", endpointText(old.endpoint), "reason", reason)
+	r.tellDown(p, logged)
 	r.emit(Event{Kind: PathDown, Peer: p.id, Name: p.config.Name, Endpoint: underlay(old.endpoint), Reason: reason})
 }
 
 // away notes that the peer stopped in order. Its keys end with it, so that frames which arrive late do not raise
 // the path. It calls us when it returns; we call it, too, for it may have been a clone that stopped.
 func (r *Router) away(p *peer, reason string) {
+	p.away = true
 	r.fall(p, reason, 4*r.timing.CallMin)
 	p.session.Close()
-	p.away = true
 }
 
 // endpointText is an endpoint as events name it: the word relay for the way through relays.

@@ -216,12 +216,12 @@ func (r *Router) newSession(p *peer, keys trust.PublicKeys) *encap.Session {
 }
 
 func (r *Router) forget(id trust.Fingerprint, p *peer) {
+	delete(r.peers, id)
 	r.down(p, "no longer a member")
 	p.session.Close()
 	r.abandonBacklog(p)
 	r.asked.change(p.asked, nil, p)
 	r.schedule.remove(p)
-	delete(r.peers, id)
 }
 
 // candidates lists where to call the peer straight: where it was reached last, then what its claim and others say.

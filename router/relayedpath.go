@@ -36,6 +36,7 @@ func (r *Router) failRoute(p *peer, now time.Time) {
 	}
 	r.log.Debug("router.route.failed", "peer", p.config.Name, "via", r.viaText(w.names))
 	w.failed.Add(w.names, now)
+	w.vain = append(w.vain, w.names)
 	w.stale = true
 }
 
@@ -79,4 +80,7 @@ func (r *Router) takeRelayedReply(p *peer, id uint64, rtt time.Duration, now tim
 	}
 	w.rtt = alive.Smooth(w.rtt, rtt)
 	w.heard = now
+	if !w.proven {
+		r.tellRelayed(p)
+	}
 }

@@ -41,7 +41,8 @@ type PeerStatus struct {
 	SkewSaid bool          // Skew is known: older builds do not say
 	History  encap.History // of its handshakes
 	Tried    []Attempt
-	OneWay   Attempt // its calls that came while our answers were lost; zero: that is not so
+	OneWay   Attempt  // its calls that came while our answers were lost; zero: that is not so
+	Refusing []string // names of nodes that reach it, and refuse to relay, while it is down and no route leads to it; nil: there are none
 	Tx, Rx   Traffic
 	Relayed  Traffic // frames of it that this node sent on to others, with their fronts; no Batches
 
@@ -88,6 +89,9 @@ func (p *peer) status(r *Router) PeerStatus {
 	}
 	if s.Loss = -1; p.isMeasured() {
 		s.Loss = p.meter.Loss()
+	}
+	if !s.Up {
+		s.Refusing = r.refusing(p)
 	}
 	p.pathStatus(&s, r)
 	if keys := p.session.Current(); keys != nil {
