@@ -1,7 +1,6 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,9 +80,23 @@ func (n *Node) peerNamed(name string) (found api.Peer, err error) {
 		if own := n.identity.Fingerprint().String(); name == n.config().Name || len(name) >= 8 && strings.HasPrefix(own, name) {
 			return found, fmt.Errorf("%w: %q is this node itself", ErrUnknownPeer, name)
 		}
-		return found, fmt.Errorf("%w: there is no peer %q (there are: %s)", ErrUnknownPeer, name, cmp.Or(strings.Join(names, ", "), "none"))
+		return found, fmt.Errorf("%w: there is no peer %.64q (%s)", ErrUnknownPeer, name, listed(names))
 	}
 	return found, fmt.Errorf("%w: %d peers are called %q: use the beginning of an id (%s)", ErrUnknownPeer, len(ids), name, strings.Join(ids, ", "))
+}
+
+// maxListed bounds the names in an error: one line is to be read.
+const maxListed = 10
+
+// listed says which peers there are.
+func listed(names []string) string {
+	switch {
+	case len(names) == 0:
+		return "there are none"
+	case len(names) > maxListed:
+		return fmt.Sprintf("there are: %s and %d others, see 'weft peers'", strings.Join(names[:maxListed], ", "), len(names)-maxListed)
+	}
+	return "there are: " + strings.Join(names, ", ")
 }
 
 // dialedEndpoints joins what the peer saw with the calls that arrived.

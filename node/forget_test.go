@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/config"
 )
 
@@ -27,6 +28,9 @@ func TestAPeerThatIsAwayIsForgottenByAllAndOneThatIsThereByNobody(t *testing.T) 
 		if code, said := a.forgets("node-9"); code != http.StatusNotFound || !strings.Contains(said, `"node-9"`) {
 			t.Errorf("an unknown one: %d %s", code, said)
 		}
+		if code, said := a.forgets(strings.Repeat("x", 5000)); code != http.StatusNotFound || len(said) > 200 {
+			t.Errorf("a very long one: %d, %d bytes", code, len(said))
+		}
 		c.kill()
 		within(t, 30*time.Second, "c is dead to gossip", func() bool {
 			code, _ := a.forgets("node-3")
@@ -36,6 +40,14 @@ func TestAPeerThatIsAwayIsForgottenByAllAndOneThatIsThereByNobody(t *testing.T) 
 		c.start()
 		within(t, 10*time.Second, "it is back", func() bool { return a.routes(b, c) && b.routes(a, c) })
 	})
+}
+
+func TestAPeerThatIsDownAndHeardByGossipIsSaidToBeSo(t *testing.T) {
+	for state, want := range map[string]error{api.StateUp: errPeerPresent, api.StateDown: errPeerHeard, api.StateUnknown: errPeerHeard} {
+		if got := whyPresent(state); got != want {
+			t.Errorf("%s: %v", state, got)
+		}
+	}
 }
 
 // A peer that gossip does not reach, but a path does, is there.

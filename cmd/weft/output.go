@@ -34,11 +34,11 @@ func (o *output) failed(err error) error {
 // room is the name of a room where an error began: a reader of the code wants it, a user does not.
 var room = regexp.MustCompile(`(^|: |; )(?:(?:node|handover|config|setup|service|rundir|statedir|dialback|doctor|bundle|router|linkstate|mesh|encap|tun|kernel|trust|packet|lab|cluster|bench|bed|measure|load|between|report|render|wireguard|yaml): )+`)
 
-// oneLine is the error's text without line breaks and names of rooms.
+// oneLine is the error's text without line breaks and names of rooms, as plainText.
 func oneLine(err error) string {
 	var parts []string
 	for line := range strings.Lines(err.Error()) {
-		if words := strings.Join(strings.Fields(line), " "); words != "" {
+		if words := plainText(strings.Fields(line)); words != "" {
 			parts = append(parts, words)
 		}
 	}
