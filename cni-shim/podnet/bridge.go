@@ -1,0 +1,206 @@
+package podnet
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/kernel"
+)
+
+// Bridge is the bridge of a node as it is wanted.
+type Bridge struct {
+	Name     string
+	MTU      int
+	Gateways []netip.Prefix // its addresses, each with the length of its subnet: 10.244.1.1/24
+}
+
+// The kinds of things that this package keeps.
+const (
+	KindBridge kernel.Kind = "bridge"
+	KindSysctl kernel.Kind = "sysctl"
+	KindGuard  kernel.Kind = "guard"
+)
+
+// bridgeAlias marks the bridge as weft's (see package kernel).
+const bridgeAlias = "weft pods"
+
+// SetBridge makes the bridge as want says, or puts right what is not so: kind, MAC, MTU, addresses, switches, and that it is up. Addresses
+// that others gave it stay. It is idempotent, and may run in many processes at once. A *KindError: the name is taken.
+func (h *Host) SetBridge(want Bridge) (kernel.Changes, error) {
+	run := &bridging{host: h, want: want}
+	err := run.run()
+	return run.changes, err
+}
+
+// RemoveBridge takes the bridge away, if there is one. Host ends stay, without a bridge.
+func (h *Host) RemoveBridge(name string) error {
+	found, err := link(h.nl, name)
+	if found == nil || err != nil {
+		return err
+	}
+	if found.Type() != "bridge" {
+		return &KindError{name, found.Type()}
+	}
+	if err := h.nl.LinkDel(found); err != nil && !errors.Is(err, unix.ENODEV) {
+		return explain("remove bridge "+name, err)
+	}
+	return nil
+}
+
+// bridging is one run of SetBridge.
+type bridging struct {
+	host    *Host
+	want    Bridge
+	changes kernel.Changes
+}
+
+func (b *bridging) run() error {
+	found, err := b.bridge()
+	if err != nil {
+		return err
+	}
+	changed, err := apply(bridgeSysctls(b.want.Name, slices.ContainsFunc(b.want.Gateways, is6)))
+	for _, s := range changed {
+		b.note(kernel.Changed, KindSysctl, s.String())
+	}
+	if err == nil {
+		err = b.settings(found)
+	}
+	if err != nil {
+		return err
+	}
+	return b.addresses(found)
+}
+
+func is6(p netip.Prefix) bool { return p.Addr().Is6() }
+
+func (b *bridging) note(op kernel.Op, kind kernel.Kind, what string) {
+	b.changes = append(b.changes, kernel.Change{Op: op, Kind: kind, What: what})
+}
+
+// bridge finds the bridge, or makes it. If another process makes it meanwhile, it is that one's.
+func (b *bridging) bridge() (netlink.Link, error) {
+	found, err := link(b.host.nl, b.want.Name)
+	if found == nil && err == nil {
+		if found, err = b.add(); err != nil {
+			return nil, err
+		}
+	}
+	if err == nil && found.Type() != "bridge" {
+		return nil, &KindError{b.want.Name, found.Type()}
+	}
+	return found, err
+}
+
+func (b *bridging) add() (netlink.Link, error) {
+	off := false
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.HardwareAddr = b.want.Name, bridgeMAC
+	err := b.host.nl.LinkAdd(&netlink.Bridge{LinkAttrs: attrs, MulticastSnooping: &off})
+	if err != nil && !errors.Is(err, unix.EEXIST) {
+		return nil, explain("add bridge "+b.want.Name, err)
+	}
+	if err == nil {
+		b.note(kernel.Added, KindBridge, b.want.Name)
+	}
+	found, err := link(b.host.nl, b.want.Name)
+	if found == nil && err == nil {
+		err = explain("add bridge "+b.want.Name, unix.ENODEV) // removed at once by somebody else
+	}
+	return found, err
+}
+
+// settings puts right what is not as wanted of the bridge itself. It gets no link-local address: the kernel sends IPv6 redirects from
+// such a one alone (ndisc_send_redirect in net/ipv6/ndisc.c), and nobody else needs it.
+func (b *bridging) settings(found netlink.Link) error {
+	nl, a := b.host.nl, found.Attrs()
+	steps := []struct {
+		wrong bool
+		what  string
+		set   func() error
+	}{
+		{!bytes.Equal(a.HardwareAddr, bridgeMAC), "MAC " + bridgeMAC.String(), func() error { return nl.LinkSetHardwareAddr(found, bridgeMAC) }},
+		{a.MTU != b.want.MTU, fmt.Sprintf("MTU %d", b.want.MTU), func() error { return nl.LinkSetMTU(found, b.want.MTU) }},
+		{a.Alias == "", "alias " + bridgeAlias, func() error { return nl.LinkSetAlias(found, bridgeAlias) }},
+		{snoops(found), "no multicast snooping", func() error { return b.noSnooping() }},
+		{a.Flags&net.FlagUp == 0, "up", func() error { return b.up(found) }},
+	}
+	for _, s := range steps {
+		if !s.wrong {
+			continue
+		}
+		if err := s.set(); err != nil {
+			return explain("set "+s.what+" on bridge "+b.want.Name, err)
+		}
+		b.note(kernel.Changed, KindBridge, b.want.Name+" "+s.what)
+	}
+	return nil
+}
+
+// up sets the bridge up without a link-local address. A kernel without IPv6 knows no such thing.
+func (b *bridging) up(found netlink.Link) error {
+	err := b.host.nl.LinkSetIP6AddrGenMode(found, nl6AddrGenNone)
+	if err != nil && !errors.Is(err, unix.EAFNOSUPPORT) && !errors.Is(err, unix.EOPNOTSUPP) {
+		return err
+	}
+	return b.host.nl.LinkSetUp(found)
+}
+
+// noSnooping says so, and nothing else of the bridge.
+func (b *bridging) noSnooping() error {
+	off := false
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = b.want.Name
+	return b.host.nl.LinkModify(&netlink.Bridge{LinkAttrs: attrs, MulticastSnooping: &off})
+}
+
+// nl6AddrGenNone is IN6_ADDR_GEN_MODE_NONE (linux/if_link.h).
+const nl6AddrGenNone = 1
+
+func snoops(found netlink.Link) bool {
+	b, ok := found.(*netlink.Bridge)
+	return ok && b.MulticastSnooping != nil && *b.MulticastSnooping
+}
+
+// addresses gives the bridge those of want that it does not have.
+func (b *bridging) addresses(found netlink.Link) error {
+	have, err := b.host.addresses(found)
+	if err != nil {
+		return err
+	}
+	for _, want := range b.want.Gateways {
+		if slices.Contains(have, want) {
+			continue
+		}
+		addr := &netlink.Addr{IPNet: ipNet(want)}
+		if want.Addr().Is6() {
+			addr.Flags = unix.IFA_F_NODAD
+		}
+		if err := b.host.nl.AddrReplace(found, addr); err != nil {
+			return explain(fmt.Sprintf("add address %s to bridge %s", want, b.want.Name), err)
+		}
+		b.note(kernel.Added, KindBridge, fmt.Sprintf("%s address %s", b.want.Name, want))
+	}
+	return nil
+}
+
+func (h *Host) addresses(of netlink.Link) ([]netip.Prefix, error) { return addressesOf(h.nl, of) }
+
+func addressesOf(nl *netlink.Handle, of netlink.Link) ([]netip.Prefix, error) {
+	list, err := dump(func() ([]netlink.Addr, error) { return nl.AddrList(of, netlink.FAMILY_ALL) })
+	if err != nil {
+		return nil, explain("list addresses of "+of.Attrs().Name, err)
+	}
+	prefixes := make([]netip.Prefix, len(list))
+	for i, a := range list {
+		prefixes[i] = prefixOf(a.IPNet)
+	}
+	return prefixes, nil
+}

@@ -1,0 +1,266 @@
+package podnet
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// Check compares the bridge and a pod's interface with what is wanted, and changes nothing. A *BrokenError lists everything that is not
+// so; an error that wraps ErrNoNamespace says that the pod is gone; any other, that the kernel could not be asked.
+func (h *Host) Check(b Bridge, p Pod) error {
+	if err := p.validate(); err != nil {
+		return err
+	}
+	c := &check{host: h, Pod: p}
+	steps := []func() error{func() error { return c.bridge(b) }, c.hostEnd, c.inPod}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	if len(c.faults) > 0 {
+		return &BrokenError{c.faults}
+	}
+	return nil
+}
+
+// check is one run of Check. Its steps go on where something is missing that the next does not need.
+type check struct {
+	Pod
+	host   *Host
+	master netlink.Link // the bridge; nil: there is none
+	port   netlink.Link // the host end; nil: there is none
+	faults []string
+}
+
+func (c *check) fault(format string, args ...any) {
+	c.faults = append(c.faults, fmt.Sprintf(format, args...))
+}
+
+// bridge looks at the bridge itself.
+func (c *check) bridge(want Bridge) (err error) {
+	if c.master, err = link(c.host.nl, want.Name); err != nil {
+		return err
+	}
+	if c.master == nil {
+		c.fault("bridge %s is gone", want.Name)
+		return nil
+	}
+	a := c.master.Attrs()
+	if a.Flags&net.FlagUp == 0 {
+		c.fault("bridge %s is down", want.Name)
+	}
+	if !bytes.Equal(a.HardwareAddr, bridgeMAC) {
+		c.fault("bridge %s has MAC %s, not %s", want.Name, a.HardwareAddr, bridgeMAC)
+	}
+	have, err := c.host.addresses(c.master)
+	if err != nil {
+		return err
+	}
+	for _, g := range want.Gateways {
+		if !slices.Contains(have, g) {
+			c.fault("bridge %s does not have address %s", want.Name, g)
+		}
+	}
+	c.switches(bridgeSysctls(want.Name, slices.ContainsFunc(want.Gateways, is6)), "")
+	return nil
+}
+
+func (c *check) switches(list []sysctl, where string) {
+	for _, s := range list {
+		if now, ok := s.holds(); !ok {
+			c.fault("%s%s is %q, not %s", where, s, now, s.value)
+		}
+	}
+}
+
+// hostEnd looks at the host end as an interface and as a port, and at what host and bridge know of the pod.
+func (c *check) hostEnd() (err error) {
+	if c.port, err = link(c.host.nl, c.HostEnd); err != nil {
+		return err
+	}
+	if c.port == nil {
+		c.fault("the host end %s is gone", c.HostEnd)
+		return nil
+	}
+	a := c.port.Attrs()
+	if a.Flags&net.FlagUp == 0 {
+		c.fault("the host end %s is down", c.HostEnd)
+	}
+	if a.MTU != c.MTU {
+		c.fault("the host end %s has MTU %d, not %d", c.HostEnd, a.MTU, c.MTU)
+	}
+	if c.master == nil {
+		return nil
+	}
+	if a.MasterIndex != c.master.Attrs().Index {
+		c.fault("the host end %s is no port of bridge %s", c.HostEnd, c.Bridge)
+	} else if err := c.asPort(); err != nil {
+		return err
+	}
+	return c.known()
+}
+
+// asPort looks at the flags of the port.
+func (c *check) asPort() error {
+	info, err := dumpOne(func() (netlink.Protinfo, error) { return c.host.nl.LinkGetProtinfo(c.port) })
+	if err != nil {
+		return explain("read the flags of port "+c.HostEnd, err)
+	}
+	for _, f := range []struct {
+		what       string
+		have, want bool
+	}{
+		{"isolated", info.Isolated, true}, {"learning", info.Learning, false},
+		{"flooding", info.Flood, false}, {"hairpin", info.Hairpin, c.Hairpin},
+	} {
+		if f.have != f.want {
+			c.fault("port %s of bridge %s: %s is %t, not %t", c.HostEnd, c.Bridge, f.what, f.have, f.want)
+		}
+	}
+	return nil
+}
+
+// known looks for the pod's MAC in the bridge's table and among the host's neighbours.
+func (c *check) known() error {
+	fdb, err := neighbours(c.host.nl, c.port, unix.AF_BRIDGE)
+	if err != nil {
+		return err
+	}
+	want := bridgePort(c.port.Attrs().Index, c.MAC())
+	if !slices.ContainsFunc(fdb, func(n netlink.Neigh) bool {
+		return bytes.Equal(n.HardwareAddr, want.HardwareAddr) && n.State&want.State != 0
+	}) {
+		c.fault("bridge %s does not know that %s is behind port %s", c.Bridge, c.MAC(), c.HostEnd)
+	}
+	return c.neighbours(c.host.nl, c.master, c.hostNeighbours(c.master.Attrs().Index), "the host")
+}
+
+// neighbours looks for permanent entries.
+func (c *check) neighbours(nl *netlink.Handle, of netlink.Link, wanted []netlink.Neigh, who string) error {
+	for _, want := range wanted {
+		have, err := neighbours(nl, of, want.Family)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(have, func(n netlink.Neigh) bool {
+			return n.IP.Equal(want.IP) && bytes.Equal(n.HardwareAddr, want.HardwareAddr) && n.State == want.State
+		}) {
+			c.fault("%s has no permanent neighbour entry %s with MAC %s", who, want.IP, want.HardwareAddr)
+		}
+	}
+	return nil
+}
+
+func neighbours(nl *netlink.Handle, of netlink.Link, family int) ([]netlink.Neigh, error) {
+	list, err := dump(func() ([]netlink.Neigh, error) { return nl.NeighList(of.Attrs().Index, family) })
+	return list, explain("list neighbours of "+of.Attrs().Name, err)
+}
+
+func dumpOne[T any](ask func() (T, error)) (one T, err error) {
+	list, err := dump(func() ([]T, error) {
+		one, err := ask()
+		return []T{one}, err
+	})
+	return list[0], err
+}
+
+// inPod looks at the pod end, from inside the pod's namespace.
+func (c *check) inPod() error {
+	pod, err := openNamespace(c.NetNS)
+	if err != nil {
+		return err
+	}
+	defer pod.Close()
+	return in(pod, func(netns.NsHandle) error {
+		nl, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+		if err != nil {
+			return explain("open netlink in the pod", err)
+		}
+		defer nl.Close()
+		return c.podEnd(nl)
+	})
+}
+
+func (c *check) podEnd(nl *netlink.Handle) error {
+	end, err := link(nl, c.IfName)
+	if err != nil {
+		return err
+	}
+	if end == nil {
+		c.fault("the pod's interface %s is gone", c.IfName)
+		return nil
+	}
+	c.podLink(end)
+	have, err := addressesOf(nl, end)
+	if err != nil {
+		return err
+	}
+	for _, addr := range c.Addrs {
+		if !slices.Contains(have, single(addr)) {
+			c.fault("the pod does not have address %s", addr)
+		}
+	}
+	c.switches(podSysctls(c.IfName, c.ipv6()), "in the pod ")
+	if err := c.podRoutes(nl, end); err != nil {
+		return err
+	}
+	return c.neighbours(nl, end, c.Pod.neighbours(end.Attrs().Index), "the pod")
+}
+
+func (c *check) podLink(end netlink.Link) {
+	a := end.Attrs()
+	if end.Type() != "veth" || c.port != nil && a.ParentIndex != c.port.Attrs().Index {
+		c.fault("the pod's interface %s does not lead to %s", c.IfName, c.HostEnd)
+	}
+	if a.Flags&net.FlagUp == 0 {
+		c.fault("the pod's interface %s is down", c.IfName)
+	}
+	if !bytes.Equal(a.HardwareAddr, c.MAC()) {
+		c.fault("the pod's interface %s has MAC %s, not %s", c.IfName, a.HardwareAddr, c.MAC())
+	}
+	if a.MTU != c.MTU {
+		c.fault("the pod's interface %s has MTU %d, not %d", c.IfName, a.MTU, c.MTU)
+	}
+	if c.GSOMaxSize != 0 && a.GSOMaxSize != uint32(c.GSOMaxSize) {
+		c.fault("the pod's interface %s has gso_max_size %d, not %d", c.IfName, a.GSOMaxSize, c.GSOMaxSize)
+	}
+}
+
+// podRoutes looks for the routes that Attach made.
+func (c *check) podRoutes(nl *netlink.Handle, end netlink.Link) error {
+	have, err := dump(func() ([]netlink.Route, error) { return nl.RouteList(end, netlink.FAMILY_ALL) })
+	if err != nil {
+		return explain("list the pod's routes", err)
+	}
+	for _, want := range c.routes(end.Attrs().Index) {
+		if !slices.ContainsFunc(have, func(r netlink.Route) bool {
+			return prefixOf(r.Dst) == prefixOf(want.Dst) && r.Gw.Equal(want.Gw)
+		}) {
+			c.fault("the pod has no route %s", routeText(want, c.IfName))
+		}
+	}
+	return nil
+}
+
+func routeText(r netlink.Route, device string) string {
+	var text strings.Builder
+	dst := prefixOf(r.Dst)
+	if dst.Bits() == 0 {
+		text.WriteString("default")
+	} else {
+		text.WriteString(dst.String())
+	}
+	if addr, ok := netip.AddrFromSlice(r.Gw); ok {
+		text.WriteString(" via " + addr.Unmap().String())
+	}
+	return text.String() + " dev " + device
+}

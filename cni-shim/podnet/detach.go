@@ -1,0 +1,91 @@
+package podnet
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// Gone names what Detach is to remove.
+type Gone struct {
+	HostEnd string
+	Bridge  string
+	Addrs   []netip.Addr // those of the pod, if they are known
+	NetNS   string       // path of the pod's namespace, if it is known and there still
+	IfName  string       // the pod end
+}
+
+// Detach removes a pod's interface and what the host knows of the pod. Whatever is not there any more is no error.
+func (h *Host) Detach(g Gone) error {
+	removed, err := removed(h.nl, g.HostEnd)
+	if err != nil {
+		return err
+	}
+	if !removed {
+		if err := g.removePodEnd(); err != nil {
+			return err
+		}
+	}
+	if bridge, _ := link(h.nl, g.Bridge); bridge != nil {
+		pod := Pod{Addrs: g.Addrs}
+		forget(h.nl, pod.hostNeighbours(bridge.Attrs().Index))
+	}
+	return nil
+}
+
+// removePodEnd removes the pod end of a pair whose host end somebody renamed or moved. It is known by its MAC.
+func (g Gone) removePodEnd() error {
+	if g.NetNS == "" || len(g.Addrs) == 0 {
+		return nil
+	}
+	pod, err := openNamespace(g.NetNS)
+	if err != nil {
+		return nil // it is gone, and the interface with it
+	}
+	defer pod.Close()
+	return in(pod, func(netns.NsHandle) error {
+		nl, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+		if err != nil {
+			return explain("open netlink in the pod", err)
+		}
+		defer nl.Close()
+		end, err := link(nl, g.IfName)
+		if end == nil || end.Type() != "veth" || !bytes.Equal(end.Attrs().HardwareAddr, MAC(g.Addrs)) {
+			return err
+		}
+		return remove(nl, g.IfName)
+	})
+}
+
+func remove(nl *netlink.Handle, name string) error {
+	_, err := removed(nl, name)
+	return err
+}
+
+// removed removes an interface, and reports whether there was one.
+func removed(nl *netlink.Handle, name string) (bool, error) {
+	found, err := link(nl, name)
+	if found == nil || err != nil {
+		return false, err
+	}
+	err = nl.LinkDel(found)
+	if errors.Is(err, unix.ENODEV) {
+		return false, nil
+	}
+	if err != nil {
+		return false, explain(fmt.Sprintf("remove interface %s", name), err)
+	}
+	return true, nil
+}
+
+// forget removes neighbour entries. One that is left does no harm: the MAC belongs to the address.
+func forget(nl *netlink.Handle, list []netlink.Neigh) {
+	for _, n := range list {
+		_ = nl.NeighDel(&n)
+	}
+}

@@ -1,0 +1,49 @@
+package podnet
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// What callers tell apart.
+var (
+	// ErrNoNamespace says that the pod's namespace is not there, or is none.
+	ErrNoNamespace = errors.New("no such network namespace")
+
+	// ErrInterfaceExists says that the pod has an interface of the wanted name already.
+	ErrInterfaceExists = errors.New("the pod has an interface of that name already")
+
+	// ErrOwnNamespace says that the pod's namespace is that of the host.
+	ErrOwnNamespace = errors.New("it is the network namespace of the host")
+)
+
+// KindError says that an interface that weft needs the name of is something else.
+type KindError struct {
+	Name, Kind string // as ip(8) calls it: "dummy", "veth"
+}
+
+// Error is one line, with the remedy.
+func (e *KindError) Error() string {
+	return fmt.Sprintf("podnet: interface %s is a %s and no bridge: remove it (ip link delete %s), or set another bridge", e.Name, e.Kind, e.Name)
+}
+
+// BrokenError lists what Check found.
+type BrokenError struct {
+	Faults []string // each names what is broken, and how it is meant to be
+}
+
+// Error is one line.
+func (e *BrokenError) Error() string { return strings.Join(e.Faults, "; ") }
+
+func explain(operation string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("podnet: %s: %w (it takes root, or CAP_NET_ADMIN)", operation, err)
+	}
+	return fmt.Errorf("podnet: %s: %w", operation, err)
+}

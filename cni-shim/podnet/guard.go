@@ -1,0 +1,181 @@
+package podnet
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/kernel"
+)
+
+// ErrNoGuard says that the kernel cannot keep pods to their own addresses.
+var ErrNoGuard = errors.New("podnet: this kernel has no nf_tables for family bridge (NF_TABLES_BRIDGE, Linux 5.3; module nf_tables_bridge): " +
+	"pods of this node can use addresses that are not theirs")
+
+// Guard keeps the pods of a bridge to their own addresses. It has sockets only while it is used; one goroutine uses it at a time.
+type Guard struct {
+	bridge string
+	table  *nftables.Table
+	seen   *guardView // what the last Set saw, at its generation; nil: nothing yet
+}
+
+// NewGuard returns the guard of a bridge, which need not exist. It asks the kernel for nothing.
+func NewGuard(bridge string) *Guard {
+	return &Guard{bridge: bridge, table: guardTable(bridge)}
+}
+
+// String is the table, as nft(8) names it.
+func (g *Guard) String() string { return "bridge " + g.table.Name }
+
+// Add lets a pod use what is its own, and nothing else; where there is no table yet, it makes it. What is there already stays.
+// ErrNoGuard: the kernel cannot, and the pod is not guarded.
+func (g *Guard) Add(m Member) error {
+	err := g.batch(func(b *guardBatch) { b.add(m.keys()) })
+	if !errors.Is(err, unix.ENOENT) {
+		return g.explain("add "+m.HostEnd, err)
+	}
+	err = g.batch(func(b *guardBatch) { b.create(m.keys()) })
+	if errors.Is(err, unix.EEXIST) { // another process has made it meanwhile, or there is half of one
+		err = g.batch(func(b *guardBatch) { b.add(m.keys()) })
+	}
+	if errors.Is(err, unix.ENOENT) && g.Supported() == nil {
+		err = g.mend(m)
+	}
+	return g.explain("add "+m.HostEnd, err)
+}
+
+// mend makes a table of which somebody has removed a part as a whole again, with what is left of its elements.
+func (g *Guard) mend(m Member) error {
+	view, err := g.look()
+	if err != nil {
+		return err
+	}
+	keys := view.keys
+	for set, list := range m.keys() {
+		keys[set] = append(keys[set], list...)
+	}
+	return g.batch(func(b *guardBatch) { b.replace(keys) })
+}
+
+// Remove forgets a port. The addresses of m may be missing: then the elements of the port are looked for. It belongs behind the removal
+// of the host end, because a port that the guard does not know may do everything. What is not there is no error.
+func (g *Guard) Remove(m Member) error {
+	err := g.batch(func(b *guardBatch) { b.remove(m.keys()) })
+	if !errors.Is(err, unix.ENOENT) && len(m.Addrs) > 0 {
+		return g.explain("remove "+m.HostEnd, err)
+	}
+	for range removeTries {
+		view, err := g.look()
+		if err != nil || !view.exists {
+			return g.explain("remove "+m.HostEnd, err)
+		}
+		keys := view.of(m.HostEnd)
+		if err = g.batch(func(b *guardBatch) { b.remove(keys) }); !errors.Is(err, unix.ENOENT) {
+			return g.explain("remove "+m.HostEnd, err)
+		}
+	}
+	return nil // somebody else removes the same
+}
+
+// removeTries is how often elements are looked for that somebody else removes at the same time.
+const removeTries = 3
+
+// Set makes the guard as a whole: the table with its chains, sets and rules, and one member for each pod of members. It is idempotent;
+// when nobody has changed the ruleset since the last Set, it costs one question for its generation. members is called once or a few
+// times, after the elements were listed: a pod that ADD has just written down is not taken for one that is gone.
+func (g *Guard) Set(members func() ([]Member, error)) (changes kernel.Changes, err error) {
+	for range setTries {
+		more, err := g.setOnce(members)
+		changes = append(changes, more...)
+		if err != nil || !more.Any() {
+			return changes, err
+		}
+	}
+	return changes, nil
+}
+
+// setTries is how often Set looks again after it has changed something, which may have crossed the change of another process.
+const setTries = 3
+
+func (g *Guard) setOnce(members func() ([]Member, error)) (kernel.Changes, error) {
+	view, err := g.current()
+	if err != nil {
+		return nil, g.explain("look at the guard", err)
+	}
+	list, err := members()
+	if err != nil {
+		return nil, err
+	}
+	wanted := keysOf(list)
+	if !view.whole {
+		op := kernel.Added
+		if view.exists {
+			op = kernel.Changed
+		}
+		return g.changed(op, g.String(), g.batch(func(b *guardBatch) { b.replace(wanted) }))
+	}
+	missing, extra := difference(wanted, view.keys), difference(view.keys, wanted)
+	if len(missing)+len(extra) == 0 {
+		return nil, nil
+	}
+	what := fmt.Sprintf("%s: elements of %d ports added, of %d removed", g, ports(missing), ports(extra))
+	return g.changed(kernel.Changed, what, g.batch(func(b *guardBatch) {
+		b.remove(extra)
+		b.add(missing)
+	}))
+}
+
+// changed is what Set reports of a transaction. One that names what is not there crossed somebody else's; the next Set looks again.
+func (g *Guard) changed(op kernel.Op, what string, err error) (kernel.Changes, error) {
+	g.seen = nil
+	if errors.Is(err, unix.ENOENT) && g.Supported() == nil {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, g.explain("set "+g.String(), err)
+	}
+	return kernel.Changes{{Op: op, Kind: KindGuard, What: what}}, nil
+}
+
+// Clear removes the table, if there is one.
+func (g *Guard) Clear() error {
+	g.seen = nil
+	err := g.batch(func(b *guardBatch) { b.nft.DelTable(g.table) })
+	if errors.Is(err, unix.ENOENT) || unsupported(err) {
+		return nil
+	}
+	return g.explain("remove "+g.String(), err)
+}
+
+// Supported probes whether the kernel takes the guard: the table is made under another name and taken away in one transaction, so that
+// nobody ever sees it. nil: it does. ErrNoGuard: it does not. Any other error: the probe itself failed.
+func (g *Guard) Supported() error {
+	probe := &Guard{bridge: g.bridge, table: &nftables.Table{Name: g.table.Name + ".probe", Family: g.table.Family}}
+	err := probe.batch(func(b *guardBatch) {
+		b.create(nil)
+		b.nft.DelTable(probe.table)
+	})
+	if errors.Is(err, unix.ENOENT) {
+		return ErrNoGuard
+	}
+	return probe.explain("probe the guard", err)
+}
+
+// unsupported reports whether the kernel does not know the family, a chain type or an expression.
+func unsupported(err error) bool {
+	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EPROTONOSUPPORT)
+}
+
+func (g *Guard) explain(operation string, err error) error {
+	if errors.Is(err, ErrNoGuard) || unsupported(err) {
+		return ErrNoGuard
+	}
+	if errors.Is(err, unix.ENOENT) {
+		if probe := g.Supported(); probe != nil && errors.Is(probe, ErrNoGuard) {
+			return ErrNoGuard
+		}
+	}
+	return explain(operation, err)
+}

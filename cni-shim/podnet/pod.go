@@ -1,0 +1,98 @@
+package podnet
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Pod is an interface of a pod as it is wanted.
+type Pod struct {
+	NetNS      string       // path of the pod's namespace
+	IfName     string       // name of the pod end
+	HostEnd    string       // name of the host end, from HostEnd
+	Bridge     string       // the bridge that the host end is a port of
+	Addrs      []netip.Addr // one of each family at most
+	Gateways   []netip.Addr // for each family of Addrs, one
+	MTU        int          // bytes
+	GSOMaxSize int          // the longest superpacket of either end, in bytes; 0: as the kernel has it
+	Hairpin    bool         // frames may leave by the port that they came in by
+}
+
+// MAC is that of the pod end.
+func (p Pod) MAC() net.HardwareAddr { return MAC(p.Addrs) }
+
+func (p Pod) ipv6() bool {
+	for _, a := range p.Addrs {
+		if a.Is6() {
+			return true
+		}
+	}
+	return false
+}
+
+// routes are those inside the pod: the gateway lies behind the interface, and everything else behind the gateway.
+func (p Pod) routes(index int) []netlink.Route {
+	var list []netlink.Route
+	for _, g := range p.Gateways {
+		everything := netip.PrefixFrom(g, 0).Masked()
+		list = append(list,
+			netlink.Route{LinkIndex: index, Family: family(g), Dst: ipNet(single(g)), Scope: netlink.SCOPE_LINK, Protocol: unix.RTPROT_STATIC},
+			netlink.Route{LinkIndex: index, Family: family(g), Dst: ipNet(everything), Gw: g.AsSlice(), Protocol: unix.RTPROT_STATIC},
+		)
+	}
+	return list
+}
+
+// neighbours are the entries inside the pod: the MAC of the gateways, for good.
+func (p Pod) neighbours(index int) []netlink.Neigh {
+	var list []netlink.Neigh
+	for _, g := range p.Gateways {
+		list = append(list, permanent(index, g, bridgeMAC))
+	}
+	return list
+}
+
+// hostNeighbours are those of the host: the pod's MAC for each of its addresses.
+func (p Pod) hostNeighbours(bridge int) []netlink.Neigh {
+	var list []netlink.Neigh
+	for _, a := range p.Addrs {
+		list = append(list, permanent(bridge, a, p.MAC()))
+	}
+	return list
+}
+
+func permanent(index int, a netip.Addr, mac net.HardwareAddr) netlink.Neigh {
+	return netlink.Neigh{LinkIndex: index, Family: family(a), State: netlink.NUD_PERMANENT, IP: a.AsSlice(), HardwareAddr: mac}
+}
+
+// bridgePort is the entry of the bridge's table that leads to a pod. NUD_NOARP is what bridge(8) calls static.
+func bridgePort(port int, mac net.HardwareAddr) netlink.Neigh {
+	return netlink.Neigh{LinkIndex: port, Family: unix.AF_BRIDGE, Flags: netlink.NTF_MASTER, State: netlink.NUD_NOARP, HardwareAddr: mac}
+}
+
+// validate checks the shape of a pod, so that a slip is named here and not by an errno.
+func (p Pod) validate() error {
+	if p.IfName == "" || p.HostEnd == "" || p.Bridge == "" || len(p.Addrs) == 0 {
+		return errors.New("podnet: a pod needs two names, a bridge and an address")
+	}
+	for _, a := range p.Addrs {
+		if !a.IsValid() || a.Is4In6() || !hasFamily(p.Gateways, a.Is4()) {
+			return fmt.Errorf("podnet: address %s of a pod is none, or has no gateway", a)
+		}
+	}
+	return nil
+}
+
+func hasFamily(list []netip.Addr, ipv4 bool) bool {
+	for _, a := range list {
+		if a.Is4() == ipv4 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,80 @@
+package podnet
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// sysctl is a switch of the network namespace of the thread that reads or writes it, and the value that it is to have.
+type sysctl struct {
+	path  string // below /proc/sys/net
+	value string
+}
+
+// String is the switch as sysctl(8) has it. A dot in the name of an interface becomes a slash.
+func (s sysctl) String() string {
+	return "net." + strings.NewReplacer("/", ".", ".", "/").Replace(s.path)
+}
+
+func (s sysctl) file() string { return filepath.Join("/proc/sys/net", s.path) }
+
+// holds reports whether the switch has its value, or does not exist: on a kernel without IPv6 there is nothing to switch.
+func (s sysctl) holds() (now string, ok bool) {
+	text, err := os.ReadFile(s.file())
+	now = strings.TrimSpace(string(text))
+	return now, now == s.value || errors.Is(err, fs.ErrNotExist)
+}
+
+// apply gives the switches their values, and returns those that it changed.
+func apply(list []sysctl) (changed []sysctl, err error) {
+	for _, s := range list {
+		if _, ok := s.holds(); ok {
+			continue
+		}
+		if err := os.WriteFile(s.file(), []byte(s.value), 0); err != nil {
+			return changed, fmt.Errorf("podnet: set %s to %s: %w", s, s.value, err)
+		}
+		changed = append(changed, s)
+	}
+	return changed, nil
+}
+
+// bridgeSysctls are those of the bridge (Documentation/networking/ip-sysctl.rst). Redirects would tell pods of one node to talk to each
+// other past the host; the kernel sends them all the same where conf.all says so, and then the guard drops them.
+func bridgeSysctls(bridge string, ipv6 bool) []sysctl {
+	list := []sysctl{
+		{"ipv4/conf/" + bridge + "/send_redirects", "0"},
+		{"ipv4/conf/" + bridge + "/accept_redirects", "0"},
+		{"ipv6/conf/" + bridge + "/accept_ra", "0"},
+		{"ipv6/conf/" + bridge + "/accept_redirects", "0"},
+		{"ipv6/conf/" + bridge + "/accept_dad", "0"},
+	}
+	if ipv6 {
+		list = append(list, sysctl{"ipv6/conf/" + bridge + "/disable_ipv6", "0"})
+	}
+	return list
+}
+
+// hostEndSysctls keep the host's network stack off a port: its addresses are the bridge's.
+func hostEndSysctls(name string) []sysctl {
+	return []sysctl{{"ipv6/conf/" + name + "/disable_ipv6", "1"}}
+}
+
+// podSysctls are those inside the pod. IPv4 takes redirects if either of all and the interface does.
+func podSysctls(ifname string, ipv6 bool) []sysctl {
+	list := []sysctl{
+		{"ipv4/conf/all/accept_redirects", "0"},
+		{"ipv4/conf/" + ifname + "/accept_redirects", "0"},
+		{"ipv6/conf/" + ifname + "/accept_ra", "0"},
+		{"ipv6/conf/" + ifname + "/accept_redirects", "0"},
+		{"ipv6/conf/" + ifname + "/accept_dad", "0"},
+	}
+	if ipv6 {
+		list = append(list, sysctl{"ipv6/conf/" + ifname + "/disable_ipv6", "0"})
+	}
+	return list
+}
