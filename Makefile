@@ -4,6 +4,7 @@
 # make bench   overlays side by side on this machine; BENCH=--quick or --full, OUT=where the report goes (needs root)
 # make test    all tests; those in network namespaces run as root only: sudo env PATH="$PATH" make test
 # make soak    the long runs of what 'make test' runs briefly: clusters of 100 nodes through hours of virtual time, and real daemons whose paths are cut (needs root)
+# make test-k8s    weft below a real Kubernetes, built from its modules the first time: some minutes, and much longer then (needs root)
 # make lint    gofmt, go vet, staticcheck
 # make fuzz    every fuzz target: an hour in all, or FUZZTIME=10s or FUZZTIME=2000x for each
 # make install    what 'make build' made, with the systemd service: PREFIX=/usr/local, DESTDIR= for an image (needs root)
@@ -29,7 +30,7 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 export SOURCE_DATE_EPOCH
 
 .DEFAULT_GOAL := build
-.PHONY: build man setup demo bench test soak lint fuzz install uninstall packages clean
+.PHONY: build man setup demo bench test soak test-k8s lint fuzz install uninstall packages clean
 .NOTPARALLEL:
 
 build:
@@ -56,6 +57,10 @@ test:
 
 soak:
 	WEFT_SOAK=1 $(GO) test -count=1 -v -run Soak -timeout 60m ./...
+
+test-k8s:
+	@scripts/setup.sh --k8s
+	dir=$$(GO='$(GO)' lab/k8s/binaries/build.sh) && WEFT_K8S="$$dir" $(GO) test -count=1 -v -timeout 15m ./lab/k8s
 
 lint:
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt would change:" $$files >&2; exit 1; }

@@ -7,6 +7,7 @@
 #   scripts/setup.sh --all    also what only a machine of its own should get, such as CI's: other programs that manage networks or
 #                             run containers, to be tested beside. 130 MB to download, 770 MB on the disk, 40 s at most. Their
 #                             services are not started.
+#   scripts/setup.sh --k8s    also what 'make test-k8s' runs beside Kubernetes' own programs: 45 MB to download. Not started either.
 set -euo pipefail
 
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # where a user's PATH ends too early
@@ -29,13 +30,21 @@ podman podman tests put its containers on the overlay
 crun crun podman starts containers by it
 /usr/lib/cni/bridge containernetworking-plugins podman makes networks by it'
 
-strict=yes all=
+k8s='etcd etcd-server a Kubernetes keeps its objects in it
+containerd containerd its nodes run containers by it
+runc runc containerd starts containers by it
+busybox busybox-static it is all that the containers hold
+/usr/lib/cni/bridge containernetworking-plugins loopback, portmap and bridge are its'
+
+strict=yes unstarted=
 case "${1:-}" in
 '') ;;
 --try) strict= ;;
---all) all=yes needs="$needs
+--all) unstarted=yes needs="$needs
 $more" ;;
-*) echo "setup: unknown argument $1 (known: --try, --all)" >&2; exit 2 ;;
+--k8s) unstarted=yes needs="$needs
+$k8s" ;;
+*) echo "setup: unknown argument $1 (known: --try, --all, --k8s)" >&2; exit 2 ;;
 esac
 
 # give_up says in one line what is wrong, and what is missing.
@@ -75,7 +84,7 @@ reason() {
 
 # What invoke-rc.d asks before it starts a service: 101 forbids it.
 policy=/usr/sbin/policy-rc.d
-if [ "$all" ] && [ ! -e $policy ]; then
+if [ "$unstarted" ] && [ ! -e $policy ]; then
 	trap 'rm -f "$log"; "${as_root[@]}" rm -f $policy' EXIT
 	printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" install -m 755 /dev/stdin $policy
 fi

@@ -1,0 +1,147 @@
+package k8s
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/lab"
+)
+
+// Machine is a host of a lab with processes and mounts of its own.
+type Machine struct {
+	*lab.Host
+	dir    string // where its root is mounted, in its own namespace
+	init   int    // its first process, as this one sees it
+	groups groups
+}
+
+//go:embed boot.sh
+var bootScript string
+
+// Boot makes a machine of a host. Close it before the lab.
+func Boot(ctx context.Context, host *lab.Host) (*Machine, error) {
+	m := &Machine{Host: host, dir: filepath.Join(host.Dir(), "machine"), groups: groups(host.FullName())}
+	if err := os.MkdirAll(filepath.Join(m.dir, "root"), 0o755); err != nil {
+		return nil, fmt.Errorf("k8s: make directories: %w", err)
+	}
+	sweepGroups()
+	if err := m.groups.make(); err != nil {
+		return nil, err
+	}
+	p, err := host.Start("bash", "-c", bootScript, "boot", string(m.groups), m.dir)
+	if err == nil {
+		err = m.await(ctx, p)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("k8s: boot %s: %w", host.Name(), err), m.Close())
+	}
+	return m, nil
+}
+
+// await waits until the first process has made everything ready.
+func (m *Machine) await(ctx context.Context, p *lab.Process) error {
+	return poll(ctx, func() error {
+		if ended(p) {
+			text, _ := p.Stderr()
+			return &hopeless{fmt.Errorf("it ended: %s", strings.TrimSpace(text))}
+		}
+		text, err := os.ReadFile(filepath.Join(m.dir, "pid"))
+		if err != nil {
+			return err
+		}
+		m.init, err = strconv.Atoi(strings.TrimSpace(string(text)))
+		return err
+	})
+}
+
+// Path is a file of the machine as this process sees it, while the machine runs.
+func (m *Machine) Path(file string) string {
+	return filepath.Join(fmt.Sprintf("/proc/%d/root", m.init), file)
+}
+
+// WriteFile writes a file of the machine, and makes the directories above it.
+func (m *Machine) WriteFile(path string, raw []byte, mode os.FileMode) error {
+	if err := os.MkdirAll(m.Path(filepath.Dir(path)), 0o755); err != nil {
+		return fmt.Errorf("k8s: write %s on %s: %w", path, m.Name(), err)
+	}
+	if err := os.WriteFile(m.Path(path), raw, mode); err != nil {
+		return fmt.Errorf("k8s: write %s on %s: %w", path, m.Name(), err)
+	}
+	return nil
+}
+
+// inside puts a program into the namespaces of the machine. That of the network is the host's, where it is started.
+func (m *Machine) inside(c lab.Command) lab.Command {
+	c.Args = append([]string{"nsenter", "--target", strconv.Itoa(m.init), "--mount", "--ipc", "--pid", "--"}, c.Args...)
+	c.Dir = "/"
+	return c
+}
+
+// StartCommand starts a program on the machine; see lab.Namespace.StartCommand. The process is nsenter, the program its child:
+// Terminate reaches the program.
+func (m *Machine) StartCommand(c lab.Command) (*lab.Process, error) {
+	return m.Host.StartCommand(m.inside(c))
+}
+
+// Start is StartCommand without its details.
+func (m *Machine) Start(args ...string) (*lab.Process, error) {
+	return m.StartCommand(lab.Command{Args: args})
+}
+
+// RunCommand runs a program on the machine to its end; see lab.Namespace.RunCommand.
+func (m *Machine) RunCommand(ctx context.Context, c lab.Command) (stdout string, err error) {
+	return m.Host.RunCommand(ctx, m.inside(c))
+}
+
+// Run is RunCommand without its details.
+func (m *Machine) Run(ctx context.Context, args ...string) (stdout string, err error) {
+	return m.RunCommand(ctx, lab.Command{Args: args})
+}
+
+// Terminate sends SIGTERM to a program that Start started on a machine, and waits for its end.
+func (m *Machine) Terminate(ctx context.Context, p *lab.Process) error {
+	child, err := childOf(p.PID())
+	if err != nil {
+		return err
+	}
+	if err := unix.Kill(child, unix.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("k8s: end process %d: %w", child, err)
+	}
+	return p.Wait(ctx)
+}
+
+// childOf is the process that another has started.
+func childOf(parent int) (int, error) {
+	files, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		_, after, _ := strings.Cut(string(text), ") ") // proc_pid_stat(5): (comm) state ppid
+		if fields := strings.Fields(after); len(fields) > 1 && fields[1] == strconv.Itoa(parent) {
+			return strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		}
+	}
+	return 0, fmt.Errorf("k8s: process %d has no child", parent)
+}
+
+// Close ends everything that runs on the machine and removes its control groups. It may be called again.
+func (m *Machine) Close() error {
+	if m.init > 0 {
+		if err := unix.Kill(m.init, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("k8s: end %s: %w", m.Name(), err)
+		}
+		m.init = 0
+	}
+	return m.groups.close()
+}
