@@ -162,7 +162,7 @@ func (b *Book) Records() ([]Record, error) {
 // now is this moment; its uptime is rounded up, so that no rest is shortened.
 func (b *Book) now() stamp {
 	up := b.opts.Uptime() + time.Millisecond - 1
-	return stamp{b.opts.Now().Round(0), up.Milliseconds()}
+	return stamp{b.opts.Now().UTC(), up.Milliseconds()}
 }
 
 // current is what the book says now, less what counts no more.

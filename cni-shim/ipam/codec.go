@@ -2,6 +2,7 @@ package ipam
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,13 +49,10 @@ func (c *contents) encode() ([]byte, error) {
 // decode understands what encode wrote, and refuses all else with what is wrong with it.
 func decode(text []byte) (contents, error) {
 	var c contents
-	if err := versionOf(text); err != nil {
-		return c, err
-	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil {
-		return c, err
+	if err := d.Decode(&c); err != nil || c.Version != version {
+		return c, cmp.Or(otherVersion(text), err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return c, errors.New("there is something behind its end")
@@ -62,8 +60,8 @@ func decode(text []byte) (contents, error) {
 	return c, c.check()
 }
 
-// versionOf refuses a book of another version, before anything else of it is looked at.
-func versionOf(text []byte) error {
+// otherVersion says that a book is of another version, which is what makes the rest of it strange, or is none at all.
+func otherVersion(text []byte) error {
 	var v struct {
 		Version *int `json:"version"`
 	}
