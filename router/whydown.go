@@ -3,7 +3,6 @@ package router
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/weftnet/weft/trust"
 )
@@ -25,12 +24,11 @@ func (r *Router) tellDown(p *peer, relayed bool) {
 	if !relayed {
 		endpoint = endpointText(p.at())
 	}
-	heard := p.lastHeard(r).UTC().Format(time.RFC3339)
 	if p.away {
-		r.log.Info("router.path.down", "peer", p.config.Name, "id", p.id.Short(), "endpoint", endpoint, "heard", heard, "reason", p.reason, "next", r.nextOf(p))
+		r.log.Info("router.path.down", "peer", p.config.Name, "id", p.id.Short(), "endpoint", endpoint, "heard", p.lastHeard(r), "reason", p.reason, "next", r.nextOf(p))
 		return
 	}
-	r.log.Warn("router.path.down", "peer", p.config.Name, "id", p.id.Short(), "endpoint", endpoint, "heard", heard, "reason", p.reason, "next", r.nextOf(p))
+	r.log.Warn("router.path.down", "peer", p.config.Name, "id", p.id.Short(), "endpoint", endpoint, "heard", p.lastHeard(r), "reason", p.reason, "next", r.nextOf(p))
 }
 
 // nextOf says what this node does about a peer that is down.
