@@ -79,6 +79,7 @@ type Node struct {
 	behind      behind                       // only the keeper uses it, once it runs
 	lastLocal   mesh.Local                   // what the mesh was told; only the keeper uses it, once it runs
 	public      []netip.AddrPort             // where peers agree to see this node, behind a NAT; likewise
+	nat         translations                 // what the log says of that one; likewise
 	alive       map[trust.Fingerprint]bool   // members that gossip reached at the keeper's last look
 	skewed      map[trust.Fingerprint]string // whose clock is far from ours, as it was said; only the keeper uses it
 }

@@ -97,12 +97,11 @@ func (s *state) advertises() []api.Advertised {
 	return s.called
 }
 
-// translated takes where peers see the node, and returns what that was before.
-func (s *state) translated(list []api.Seen) (before []api.Seen) {
+// translated takes where peers see the node.
+func (s *state) translated(list []api.Seen) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before, s.seen = s.seen, list
-	return before
+	s.seen = list
 }
 
 // problem notes what is wrong with a subject, or with an empty reason that it is well again. It returns whether that is
