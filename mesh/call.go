@@ -152,7 +152,7 @@ func (o *owner) called(t *target, out outcome) {
 		t.who, t.peer, t.lastErr = o.me.id, o.cfg.Name, ""
 		t.next = now.Add(o.caller.jitter(o.cfg.Timing.CallMax, 0.25))
 	case out.err != nil:
-		o.seedFailed(t, out.err.Error())
+		o.seedFailed(t, seedReason(out.err, o.cfg.Timing.Stream))
 	default:
 		t.last, t.lastErr = t.who, ""
 	}

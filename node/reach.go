@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -129,7 +130,7 @@ func (c *reachability) explain(p router.PeerStatus) []string {
 	case errors.As(r.err, new(*encap.RefusedError)):
 		lines = append(lines, fmt.Sprintf("TCP works: %v", r.err))
 	default:
-		lines = append(lines, fmt.Sprintf("TCP does not work either: %v", r.err))
+		lines = append(lines, "TCP does not work either: "+strings.TrimPrefix(r.err.Error(), "encap: "))
 	}
 	return lines
 }

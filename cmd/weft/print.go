@@ -165,10 +165,9 @@ func printPeers(w io.Writer, peers []api.Peer) error {
 		if p.NoDirect != "" {
 			fmt.Fprintf(w, "\n%s is reached through %s: %s\n", p.Name, p.Via, p.NoDirect)
 		}
-		if p.Reason == "" {
-			continue
+		if p.Reason != "" {
+			fmt.Fprintf(w, "\n%s is %s: %s\n", p.Name, p.State, p.Reason)
 		}
-		fmt.Fprintf(w, "\n%s is %s: %s\n", p.Name, p.State, p.Reason)
 		for _, tried := range p.Tried {
 			fmt.Fprintf(w, "  %s\n", tried)
 		}
