@@ -1,4 +1,4 @@
-# make build   bin/weft
+# make build   bin/weft, and the CNI plugin bin/weft-cni
 # make man     bin/man: a man page for each command
 # make demo    three virtual hosts of this machine become one network (needs root: asks sudo)
 # make bench   overlays side by side on this machine; BENCH=--quick or --full, OUT=where the report goes (needs root)
@@ -35,6 +35,7 @@ export SOURCE_DATE_EPOCH
 
 build:
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/weft ./cmd/weft
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/weft-cni ./cmd/weft-cni
 
 man: build
 	rm -rf bin/man

@@ -17,6 +17,26 @@ type Ends struct {
 	MTU       int
 }
 
+// Vacant reports whether a pod can get an interface of that name: nil, or an error that wraps ErrNoNamespace, ErrOwnNamespace or
+// ErrInterfaceExists.
+func Vacant(netNS, ifname string) error {
+	pod, err := openNamespace(netNS)
+	if err != nil {
+		return err
+	}
+	defer pod.Close()
+	nl, err := netlink.NewHandleAt(pod, unix.NETLINK_ROUTE)
+	if err != nil {
+		return explain("open netlink in the pod", err)
+	}
+	defer nl.Close()
+	found, err := link(nl, ifname)
+	if found != nil {
+		return fmt.Errorf("podnet: add interface %s: %w", ifname, ErrInterfaceExists)
+	}
+	return err
+}
+
 // Attach gives a pod its interface, which carries packets when Attach returns; the bridge must be there and up. An interface that another
 // run left at the host's end is replaced. After an error nothing is left behind. It wraps ErrNoNamespace, ErrOwnNamespace or
 // ErrInterfaceExists where one of these is the reason.
@@ -45,7 +65,6 @@ func (h *Host) Attach(p Pod) (Ends, error) {
 type attachment struct {
 	Pod
 	host, pod *netlink.Handle // sockets in the two namespaces
-	bridge    int             // index
 }
 
 func (a *attachment) close() {

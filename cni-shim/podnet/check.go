@@ -14,7 +14,7 @@ import (
 )
 
 // Check compares the bridge and a pod's interface with what is wanted, and changes nothing. A *BrokenError lists everything that is not
-// so; an error that wraps ErrNoNamespace says that the pod is gone; any other, that the kernel could not be asked.
+// so. An MTU of 0 is not compared, nor is that of the bridge. An error that wraps ErrNoNamespace says that the pod is gone; any other, that the kernel could not be asked.
 func (h *Host) Check(b Bridge, p Pod) error {
 	if err := p.validate(); err != nil {
 		return err
@@ -66,8 +66,8 @@ func (c *check) bridge(want Bridge) (err error) {
 		return err
 	}
 	for _, g := range want.Gateways {
-		if !slices.Contains(have, g) {
-			c.fault("bridge %s does not have address %s", want.Name, g)
+		if !slices.ContainsFunc(have, func(p netip.Prefix) bool { return p.Addr() == g.Addr() }) { // a subnet that grew is no fault
+			c.fault("bridge %s does not have address %s", want.Name, g.Addr())
 		}
 	}
 	c.switches(bridgeSysctls(want.Name, slices.ContainsFunc(want.Gateways, is6)), "")
@@ -95,7 +95,7 @@ func (c *check) hostEnd() (err error) {
 	if a.Flags&net.FlagUp == 0 {
 		c.fault("the host end %s is down", c.HostEnd)
 	}
-	if a.MTU != c.MTU {
+	if c.MTU != 0 && a.MTU != c.MTU {
 		c.fault("the host end %s has MTU %d, not %d", c.HostEnd, a.MTU, c.MTU)
 	}
 	if c.master == nil {
@@ -227,7 +227,7 @@ func (c *check) podLink(end netlink.Link) {
 	if !bytes.Equal(a.HardwareAddr, c.MAC()) {
 		c.fault("the pod's interface %s has MAC %s, not %s", c.IfName, a.HardwareAddr, c.MAC())
 	}
-	if a.MTU != c.MTU {
+	if c.MTU != 0 && a.MTU != c.MTU {
 		c.fault("the pod's interface %s has MTU %d, not %d", c.IfName, a.MTU, c.MTU)
 	}
 	if c.GSOMaxSize != 0 && a.GSOMaxSize != uint32(c.GSOMaxSize) {

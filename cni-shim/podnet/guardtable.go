@@ -193,7 +193,7 @@ func outputRules() []guardRule {
 // tagType is the type of our attribute in a rule's user data, as in package firewall; digestLen is enough to tell our rules apart.
 const (
 	tagType   userdata.Type = 0x77
-	digestLen               = 8
+	digestLen int           = 8
 )
 
 // tag is a digest of the rule: by it a rule of the kernel is known to be as wanted, however that writes its expressions back.

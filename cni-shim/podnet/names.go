@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net"
 	"net/netip"
+	"slices"
 )
 
 // hostEndPrefix begins the name of every host end.
@@ -22,6 +23,9 @@ func HostEnd(container, ifname string) string {
 // bridgeMAC is that of the bridge, on every node the same: pods keep it as that of their gateway for good, also when the bridge is made
 // again, and no frame ever gets from one node's bridge to another's. It is locally administered.
 var bridgeMAC = net.HardwareAddr{0x02, 0x00, 0x5e, 0x00, 0x00, 0x01}
+
+// BridgeMAC is the MAC of the bridge.
+func BridgeMAC() net.HardwareAddr { return slices.Clone(bridgeMAC) }
 
 // podMACPrefix begins the MAC addresses of pods: locally administered, as others derive them from IPv4 addresses, too.
 var podMACPrefix = []byte{0x0a, 0x58}

@@ -1,0 +1,156 @@
+package cnishim
+
+import (
+	"context"
+	"errors"
+
+	"github.com/containernetworking/cni/pkg/skel"
+	"github.com/containernetworking/cni/pkg/types"
+
+	"github.com/weftnet/weft/cni-shim/ipam"
+	"github.com/weftnet/weft/cni-shim/podnet"
+)
+
+// add gives a pod its interface and prints the result.
+func add(args *skel.CmdArgs) error {
+	c, err := parse(args.StdinData)
+	if err != nil {
+		return err
+	}
+	if c.PrevResult != nil {
+		return fail(codeConfig, "key \"prevResult\": weft-cni makes the pod's interface and comes first in the list of plugins")
+	}
+	a := newAttachment(c, args)
+	if a.lease, err = leased(c.RunDir, codeLater, addPatience); err != nil {
+		return err
+	}
+	if err := a.fits(); err != nil {
+		return err
+	}
+	if err := podnet.Vacant(a.netns, a.key.IfName); err != nil {
+		return placed(err, a.netns, a.key.IfName)
+	}
+	run := &addition{attachment: a}
+	result, err := run.run()
+	if err == nil {
+		err = types.PrintResult(result, c.CNIVersion)
+	}
+	if err != nil {
+		run.undo()
+		return placed(err, a.netns, a.key.IfName)
+	}
+	return nil
+}
+
+// minMTU6 is what IPv6 asks for at least (RFC 8200, section 5); the kernel switches IPv6 off below it.
+const minMTU6 = 1280
+
+// fits reports whether the configuration fits the lease.
+func (a *attachment) fits() error {
+	for _, s := range a.lease.Subnets {
+		if s.Addr().Is6() && a.config.MTU != 0 && a.config.MTU < minMTU6 {
+			return fail(codeConfig, "key \"mtu\" is %d: IPv6 wants %d at least, and this node's pods get addresses of %s", a.config.MTU, minMTU6, s)
+		}
+	}
+	return nil
+}
+
+// addition is one ADD, with what it has done so far.
+type addition struct {
+	*attachment
+	book     *ipam.Book
+	existing bool       // the book had a record before: it is not ours to end
+	reserved bool       // this ADD wrote one
+	guarded  bool       // elements were added
+	attached bool       // the interface was made
+	wanted   podnet.Pod // once addresses are known
+}
+
+// run does the work. What it has done when it fails is undo's.
+func (a *addition) run() (types.Result, error) {
+	if err := a.reserve(); err != nil {
+		return nil, booked(err)
+	}
+	host, err := podnet.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer host.Close()
+	if _, err := host.SetBridge(a.bridge()); err != nil {
+		return nil, err
+	}
+	if err := a.guard(); err != nil {
+		return nil, err
+	}
+	ends, err := host.Attach(a.wanted)
+	if err != nil {
+		return nil, err
+	}
+	a.attached = true
+	return a.result(ends), nil
+}
+
+// reserve gets the addresses.
+func (a *addition) reserve() error {
+	var err error
+	if a.book, err = openBook(a.config, a.lease); err != nil {
+		return err
+	}
+	wanted, err := a.config.Runtime.wanted()
+	if err != nil {
+		return err
+	}
+	ranges, err := a.config.Runtime.ranges()
+	if err != nil {
+		return err
+	}
+	if _, a.existing, err = a.book.Lookup(a.key); err != nil {
+		return err
+	}
+	record, err := a.book.Reserve(context.Background(), ipam.Request{
+		Key: a.key, Network: a.config.Name, Pod: a.pod, NetNS: a.netns, HostEnd: a.hostEnd(),
+		Subnets: a.lease.Subnets, Wanted: wanted, Ranges: ranges,
+	})
+	// After an error of the file system the record may be on the disk all the same.
+	a.reserved = !a.existing && (err == nil || booked(err).(*types.Error).Code == codeIO)
+	if err != nil {
+		return err
+	}
+	a.wanted = a.interfaceOf(record.Addresses)
+	return nil
+}
+
+// guard lets the pod use its addresses, and no others. Where the kernel cannot, the pod starts all the same; weft status says so.
+func (a *addition) guard() error {
+	err := podnet.NewGuard(a.config.Bridge).Add(a.wanted.Member())
+	if errors.Is(err, podnet.ErrNoGuard) {
+		warn(err)
+		return nil
+	}
+	a.guarded = true
+	return err
+}
+
+// undo takes back what run has done, in the opposite order. What cannot be taken back is said, and is the daemon's and GC's.
+func (a *addition) undo() {
+	if a.attached {
+		a.detach()
+	}
+	if a.guarded && !a.existing {
+		warn(podnet.NewGuard(a.config.Bridge).Remove(a.wanted.Member()))
+	}
+	if a.reserved {
+		_, _, err := a.book.Release(context.Background(), a.key)
+		warn(err)
+	}
+}
+
+func (a *addition) detach() {
+	host, err := podnet.Open()
+	if err != nil {
+		warn(err)
+		return
+	}
+	defer host.Close()
+	warn(host.Detach(podnet.Gone{HostEnd: a.wanted.HostEnd, Bridge: a.wanted.Bridge, Addrs: a.wanted.Addrs}))
+}

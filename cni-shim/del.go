@@ -1,0 +1,70 @@
+package cnishim
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+
+	"github.com/containernetworking/cni/pkg/skel"
+
+	"github.com/weftnet/weft/cni-shim/ipam"
+	"github.com/weftnet/weft/cni-shim/podnet"
+)
+
+// del takes a pod's interface away and releases its addresses, as far as any of it is there. It fails only if the kernel does not let the
+// interface be removed: the addresses of a record that cannot be ended are freed by the daemon, once it has missed the host end for long
+// enough.
+func del(args *skel.CmdArgs) error {
+	c := parseLoosely(args.StdinData)
+	a := newAttachment(c, args)
+	a.lease = anyLease(c)
+	book, record := a.record()
+	if err := a.detach(record.Addresses); err != nil {
+		return coded(err)
+	}
+	if book != nil {
+		_, _, err := book.Release(context.Background(), a.key)
+		warn(err)
+	}
+	return nil
+}
+
+// record is what the book says of the attachment: an empty one, if it says nothing or cannot be read.
+func (a *attachment) record() (*ipam.Book, ipam.Record) {
+	book, err := openBook(a.config, a.lease)
+	if err != nil {
+		warn(err)
+		return nil, ipam.Record{}
+	}
+	record, _, err := book.Lookup(a.key)
+	if err != nil {
+		warn(err)
+		return nil, ipam.Record{}
+	}
+	return book, record
+}
+
+// detach removes what the kernel has of the attachment: the interface, and then what the guard knows of its port.
+func (a *attachment) detach(addrs []netip.Addr) error {
+	host, err := podnet.Open()
+	if err != nil {
+		return err
+	}
+	defer host.Close()
+	return detach(host, a.config.Bridge, podnet.Gone{HostEnd: a.hostEnd(), Bridge: a.config.Bridge, Addrs: addrs, NetNS: a.netns, IfName: a.key.IfName})
+}
+
+func detach(host *podnet.Host, bridge string, g podnet.Gone) error {
+	if err := host.Detach(g); err != nil {
+		return err
+	}
+	m := podnet.Member{HostEnd: g.HostEnd}
+	if len(g.Addrs) > 0 {
+		m = podnet.Pod{HostEnd: g.HostEnd, Addrs: g.Addrs}.Member()
+	}
+	err := podnet.NewGuard(bridge).Remove(m)
+	if errors.Is(err, podnet.ErrNoGuard) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,109 @@
+package cnishim
+
+import (
+	"context"
+	"errors"
+
+	"github.com/containernetworking/cni/pkg/skel"
+
+	"github.com/weftnet/weft/cni-shim/ipam"
+	"github.com/weftnet/weft/cni-shim/podnet"
+)
+
+// gc removes every attachment of the network that the runtime does not name any more, and what has no record at all.
+func gc(args *skel.CmdArgs) error {
+	c := parseLoosely(args.StdinData)
+	if c.ValidAttachments == nil {
+		return fail(codeConfig, "key \"cni.dev/valid-attachments\" is missing: GC removes what it does not name")
+	}
+	book, err := openBook(c, anyLease(c))
+	if err != nil {
+		return err
+	}
+	run := &collection{config: c, book: book}
+	return coded(run.run())
+}
+
+// collection is one GC.
+type collection struct {
+	config *config
+	book   *ipam.Book
+	host   *podnet.Host
+	faults []error
+}
+
+// run looks at the kernel first and at the book afterwards: what an ADD makes meanwhile has a record by then.
+func (g *collection) run() (err error) {
+	if g.host, err = podnet.Open(); err != nil {
+		return err
+	}
+	defer g.host.Close()
+	ends, err := g.host.HostEnds(g.config.Bridge)
+	if err != nil {
+		return err
+	}
+	guarded, err := podnet.NewGuard(g.config.Bridge).Ports()
+	if err != nil && !errors.Is(err, podnet.ErrNoGuard) {
+		return err
+	}
+	records, err := g.book.Records()
+	if err != nil {
+		return booked(err)
+	}
+	g.ended(records)
+	g.orphans(append(ends, guarded...), records)
+	return errors.Join(g.faults...)
+}
+
+// valid are the attachments that stay.
+func (g *collection) valid() []ipam.Key {
+	var keys []ipam.Key
+	for _, v := range *g.config.ValidAttachments {
+		keys = append(keys, ipam.Key{Container: v.ContainerID, IfName: v.IfName})
+	}
+	return keys
+}
+
+// ended removes the attachments of this network that the runtime does not name. A record ends when the kernel has nothing of it any more.
+func (g *collection) ended(records []ipam.Record) {
+	keep := map[ipam.Key]bool{}
+	valid := g.valid()
+	for _, k := range valid {
+		keep[k] = true
+	}
+	for _, r := range records {
+		if r.State != ipam.Held || r.Network != g.config.Name || keep[r.Key] {
+			continue
+		}
+		if err := g.remove(r.HostEnd, r); err != nil {
+			valid = append(valid, r.Key)
+		}
+	}
+	if _, err := g.book.Keep(context.Background(), g.config.Name, valid); err != nil {
+		g.faults = append(g.faults, booked(err))
+	}
+}
+
+// orphans removes ports of the bridge, and elements of the guard, that no record speaks of.
+func (g *collection) orphans(ports []string, records []ipam.Record) {
+	recorded := map[string]bool{}
+	for _, r := range records {
+		if r.State == ipam.Held {
+			recorded[r.HostEnd] = true
+		}
+	}
+	for _, port := range ports {
+		if !recorded[port] {
+			_ = g.remove(port, ipam.Record{})
+			recorded[port] = true // it may be among the guarded, too
+		}
+	}
+}
+
+func (g *collection) remove(hostEnd string, r ipam.Record) error {
+	err := detach(g.host, g.config.Bridge, podnet.Gone{HostEnd: hostEnd, Bridge: g.config.Bridge, Addrs: r.Addresses, NetNS: r.NetNS, IfName: r.IfName})
+	if err != nil {
+		g.faults = append(g.faults, err)
+	}
+	return err
+}
