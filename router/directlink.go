@@ -56,6 +56,7 @@ func (r *Router) callPeer(p *peer, now time.Time) {
 	for _, c := range candidates {
 		p.noteCall(c.Addr, now)
 	}
+	r.noteSilence(p, now)
 	if p.isUp() && p.session.Current() != nil {
 		id := p.probes.next(now)
 		for _, c := range candidates {

@@ -48,6 +48,7 @@ type peer struct {
 	tried   []Attempt        // endpoints called without success since the direct link was lost
 	caller  Attempt          // the calls of the peer that came since, from the latest endpoint
 	told    bool             // that they come and our answers are lost
+	silent  bool             // told of: that it has answered no call since it is known
 	reason  string           // why the peer is down
 	since   time.Time        // of the present state
 	fault   string           // why the direct link is down; empty while it is up
