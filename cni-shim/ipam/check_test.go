@@ -52,7 +52,7 @@ func TestUsageCountsWhatIsHeldAndWhatRests(t *testing.T) {
 	got := UsageOf(prefixes("10.0.0.0/24", "fd00::/64", "10.9.0.4/32"), []Record{held("a", "", "10.0.0.2", "10.0.0.4", "fd00::2"), rests, held("c", "", "10.7.0.1")})
 	want := fmt.Sprint([]Usage{
 		{prefixes("10.0.0.0/24")[0], addrs("10.0.0.1")[0], 253, 2, 1},
-		{prefixes("fd00::/64")[0], addrs("fd00::1")[0], maxCount, 1, 1},
+		{prefixes("fd00::/64")[0], addrs("fd00::1")[0], MaxCapacity, 1, 1},
 		{prefixes("10.9.0.4/32")[0], addrs("10.9.0.4")[0], 0, 0, 0},
 	})
 	if fmt.Sprint(got) != want {

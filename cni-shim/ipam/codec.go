@@ -15,8 +15,11 @@ const (
 	// version is that of the format. A format with other fields has another one: what a process does not know it could not keep.
 	version = 1
 
-	// maxBook bounds the file, in bytes: a record has some 400, and a node some hundred pods.
+	// maxBook bounds the file, in bytes: a node has some hundred pods.
 	maxBook = 16 << 20
+
+	// typicalRecord is what a record of a pod takes, in bytes.
+	typicalRecord = 512
 
 	// maxAddresses bounds the addresses of one record.
 	maxAddresses = 64
@@ -28,7 +31,8 @@ func (c *contents) encode() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ipam: encode address book: %w", err)
 	}
-	text := append(bytes.TrimSuffix(head, []byte("null}")), '[')
+	text := append(make([]byte, 0, len(head)+typicalRecord*len(c.Records)), bytes.TrimSuffix(head, []byte("null}"))...)
+	text = append(text, '[')
 	for i := range c.Records {
 		line, err := json.Marshal(&c.Records[i])
 		if err != nil {

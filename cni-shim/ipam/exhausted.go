@@ -16,7 +16,7 @@ func (a *allocation) exhausted(spans []span) error {
 	for _, s := range spans {
 		e.Subnets = append(e.Subnets, s.subnet)
 		if !s.empty {
-			e.Capacity = min(e.Capacity+s.size(), maxCount)
+			e.Capacity = min(e.Capacity+s.size(), MaxCapacity)
 		}
 	}
 	shares := map[string]int{}

@@ -6,8 +6,8 @@ import (
 	"net/netip"
 )
 
-// maxCount is the greatest number that every reader of JSON takes as it is (RFC 8259, 6).
-const maxCount = 1<<53 - 1
+// MaxCapacity is what a count of addresses says where there are more: the greatest number that every reader of JSON takes as it is (RFC 8259, 6).
+const MaxCapacity = 1<<53 - 1
 
 // gateway is the pods' gateway of a subnet: its first address after that of the subnet itself, which the node has. A subnet of a single
 // address is its own gateway.
@@ -45,11 +45,11 @@ func lastOf(subnet netip.Prefix) netip.Addr {
 	return last
 }
 
-// size is how many addresses a range has, maxCount at most.
+// size is how many addresses a range has, MaxCapacity at most.
 func (r Range) size() uint64 {
 	n := new(big.Int).Sub(number(r.Last), number(r.First))
-	if n.Add(n, big.NewInt(1)); n.Cmp(big.NewInt(maxCount)) > 0 {
-		return maxCount
+	if n.Add(n, big.NewInt(1)); n.Cmp(big.NewInt(MaxCapacity)) > 0 {
+		return MaxCapacity
 	}
 	return n.Uint64()
 }

@@ -16,12 +16,12 @@ func TestPodsGetNeitherTheNetworksNorTheGatewaysNorTheBroadcastAddress(t *testin
 		{"10.244.1.8/30", "10.244.1.9", "10.244.1.10", "10.244.1.10", 1},
 		{"10.244.1.8/31", "10.244.1.9", "10.244.1.8", "10.244.1.8", 1},
 		{"10.244.1.8/32", "10.244.1.8", "", "", 0},
-		{"fd00:0:0:1::/64", "fd00:0:0:1::1", "fd00:0:0:1::2", "fd00::1:ffff:ffff:ffff:ffff", maxCount},
+		{"fd00:0:0:1::/64", "fd00:0:0:1::1", "fd00:0:0:1::2", "fd00::1:ffff:ffff:ffff:ffff", MaxCapacity},
 		{"fd00::1:0/112", "fd00::1:1", "fd00::1:2", "fd00::1:ffff", 65534},
 		{"fd00::4/126", "fd00::5", "fd00::6", "fd00::7", 2},
 		{"fd00::4/127", "fd00::5", "fd00::4", "fd00::4", 1},
 		{"fd00::4/128", "fd00::4", "", "", 0},
-		{"::/0", "::1", "::2", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", maxCount},
+		{"::/0", "::1", "::2", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", MaxCapacity},
 		{"0.0.0.0/0", "0.0.0.1", "0.0.0.2", "255.255.255.254", 1<<32 - 3},
 	} {
 		subnet := netip.MustParsePrefix(test.subnet)
