@@ -16,7 +16,7 @@ import (
 // maxSignedFile bounds what is read of a file with PEM blocks, in bytes.
 const maxSignedFile = 64 << 10
 
-// signedModes write deterministic CBOR, and read with bounds.
+// signedEncoder writes deterministic CBOR, and signedDecoder reads with bounds, tokens too.
 var signedEncoder, signedDecoder = func() (cbor.EncMode, cbor.DecMode) {
 	enc, err := cbor.CoreDetEncOptions().EncMode()
 	if err == nil {

@@ -35,18 +35,6 @@ const (
 	maxToken     = 16 << 10 // characters after the dot
 )
 
-// tokenModes bound what a token may hold.
-var tokenModes = func() cbor.DecMode {
-	mode, err := cbor.DecOptions{
-		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, MaxNestedLevels: 4,
-		MaxArrayElements: 64, MaxMapPairs: 32, TagsMd: cbor.TagsForbidden,
-	}.DecMode()
-	if err != nil { // the options are constant
-		panic("trust: token decoder: " + err.Error())
-	}
-	return mode
-}()
-
 // Text is "weft1." and, in URL-safe base64 without padding, the CBOR of the token (integer keys) followed by 16 bytes of
 // its HMAC-SHA256 under Keys.Token. What ParseToken would refuse, such as more than 64 addresses, is an error here.
 func (t Token) Text() (string, error) {
@@ -89,7 +77,7 @@ func ParseToken(text string) (Token, error) {
 	}
 	content, mac := raw[:len(raw)-tokenMACLen], raw[len(raw)-tokenMACLen:]
 	var t Token
-	if tokenModes.Unmarshal(content, &t) != nil || !hmac.Equal(mac, tokenMAC(t.Secret, content)) {
+	if signedDecoder.Unmarshal(content, &t) != nil || !hmac.Equal(mac, tokenMAC(t.Secret, content)) {
 		return Token{}, ErrTokenDamaged
 	}
 	return t, nil
