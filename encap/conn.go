@@ -8,6 +8,25 @@ type Train struct {
 	Size int
 	ECN  uint8 // 0 to 3
 	DSCP uint8 // 0 to 63
+	// Whole is for what finds out how long packets may be: nobody on the way fragments its frames, through a control connection
+	// neither, which otherwise lets IPv4 do so.
+	Whole bool
+
+	Refused Run // written by Send: the frames that the route refused as too long
+}
+
+// Run is frames of a train that follow each other, by their numbers from 0 on.
+type Run struct{ First, Count int }
+
+// Refuse notes that the route refused some frames as too long. Between those that were refused before and these are none that
+// were sent, unless the route has grown and shrunk within one Send.
+func (t *Train) Refuse(first, count int) {
+	if r := t.Refused; r.Count > 0 {
+		end := max(r.First+r.Count, first+count)
+		first = min(first, r.First)
+		count = end - first
+	}
+	t.Refused = Run{first, count}
 }
 
 // Datagram is what one receive is made of. With Size > 0 it holds frames of Size bytes back to back, the last perhaps
@@ -38,8 +57,8 @@ type Port interface {
 	// Lanes are the port's connections, at least one, always the same. Frames of a sender's lane come to the connection of
 	// that number modulo their count. The first one sends from Port; each other one from a source port of its own.
 	Lanes() []Conn
-	// Control is the connection to which all frames come but those that carry packets, and which sends from Port; nil: there is
-	// none, and they come to the lanes. Some may come to the lanes in any case, and frames with packets here: whoever reads takes
+	// Control is the connection to which all frames come but those that carry packets, and which sends from Port, over IPv4 with
+	// leave to fragment (Train.Whole); nil: there is none, and they come to the lanes. Some may come to the lanes in any case, and frames with packets here: whoever reads takes
 	// both.
 	Control() PolledConn
 	// Port is the local port.

@@ -44,6 +44,9 @@ func (u *UDPPort) addControl() error {
 		return fmt.Errorf("choose sockets by a program (Linux 4.5): %w", err)
 	}
 	u.control = newUDPConn(s, s, u.at.Addr().Is6(), u.gso)
+	if breaks := new(fragmentation); breaks.set(s.fd, unix.IP_PMTUDISC_OMIT) == nil {
+		u.control.breaks = breaks
+	}
 	return nil
 }
 

@@ -39,6 +39,40 @@ func TestFrameOverTheRoutesMTUIsTooBigAndNeverFragmented(t *testing.T) {
 	}
 }
 
+// What control sends gets over an IPv4 link of the least MTU, unless it is to say what the link takes; also from a socket of both
+// families. The lanes' frames are never fragmented.
+func TestControlFramesAreFragmentedOverIPv4AndProbesOfSizesAreNot(t *testing.T) {
+	for _, listen := range []string{":0", "192.0.2.1:0"} {
+		a, b := twoHosts(t, 1500)
+		from, to := a.listen(UDPOptions{Listen: listen, Control: true}), b.listen(UDPOptions{Listen: ":0"})
+		if from.Control() == nil {
+			t.Skipf("no control socket: %+v", from.Features())
+		}
+		a.setUp("eth0", 576)
+		b.setUp("eth0", 576)
+		const most = 576 - 28
+		frame, fits := make([]byte, 1232), make([]byte, most)
+		probe := single(at("192.0.2.2", to.Port()), make([]byte, most+1))
+		probe.Whole = true
+		fitting := single(at("192.0.2.2", to.Port()), fits)
+		fitting.Whole = true
+		for range 2 { // a probe changes nothing for what follows it
+			if r := from.Control().Send([]Train{probe, fitting}); r.TooBig != 1 || r.Sent != 1 {
+				t.Errorf("%s: probes: %+v", listen, r)
+			}
+			if r := from.Control().Send([]Train{single(at("192.0.2.2", to.Port()), frame)}); r.Sent != 1 {
+				t.Errorf("%s: a control frame: %+v", listen, r)
+			}
+			if frames, _ := gather(t, to, 2); len(frames[0]) != most || len(frames[1]) != len(frame) {
+				t.Errorf("%s: frames of %d and %d bytes arrived", listen, len(frames[0]), len(frames[1]))
+			}
+		}
+		if r := from.Send([]Train{single(at("192.0.2.2", to.Port()), frame)}); r.TooBig != 1 {
+			t.Errorf("%s: a lane's frame: %+v", listen, r)
+		}
+	}
+}
+
 func TestAnswerLeavesFromTheAddressAddressedInBothFamilies(t *testing.T) {
 	h := aloneHost(t)
 	server, client := h.listen(UDPOptions{Listen: ":0"}), h.listen(UDPOptions{Listen: ":0"})

@@ -19,6 +19,12 @@ func wholeTrain(t *Train) part {
 	return part{train: t, rest: cursor{bufs: t.Bufs}, size: size, frames: math.MaxInt32}
 }
 
+// number is that of the next frame in its train.
+func (p *part) number() int {
+	all := wholeTrain(p.train)
+	return (all.rest.left() - p.rest.left()) / p.size
+}
+
 // more reports whether frames are left.
 func (p *part) more() bool { return p.frames > 0 && p.rest.more() }
 

@@ -17,7 +17,8 @@ type UDPConn struct {
 	is6      bool    // the sockets' family
 	gso      *segmentation
 	receiver *udpReceiver
-	overflow atomic.Uint64 // datagrams that the kernel dropped, as far as known
+	breaks   *fragmentation // nil: the kernel never fragments what is sent here
+	overflow atomic.Uint64  // datagrams that the kernel dropped, as far as known
 
 	spare atomic.Pointer[udpSender] // not in use now
 	mu    sync.Mutex                // guards idle
@@ -72,12 +73,18 @@ func (c *UDPConn) TryReceive() ([]Datagram, error) {
 // Descriptor implements PolledConn.
 func (c *UDPConn) Descriptor() int { return c.in.fd }
 
-// Send implements Conn.
+// Send implements Conn. The first train's Whole is that of all.
 func (c *UDPConn) Send(trains []Train) SendResult {
 	if !c.out.acquire() {
 		return failAll(trains, errClosed("send"))
 	}
 	defer c.out.release()
+	if c.breaks != nil && len(trains) > 0 && trains[0].Whole {
+		if err := c.breaks.forbid(c.out.fd); err != nil {
+			return failAll(trains, err)
+		}
+		defer c.breaks.allow(c.out.fd)
+	}
 	s := c.take()
 	result := s.send(trains)
 	c.give(s)

@@ -78,6 +78,7 @@ func (s *udpSender) send(trains []Train) SendResult {
 	s.result, s.waited = SendResult{}, 0
 	for i := range trains {
 		t := &trains[i]
+		t.Refused = Run{}
 		s.add(&s.batch, wholeTrain(t), s.gso.limit(t))
 	}
 	s.flush(&s.batch)
@@ -176,10 +177,18 @@ func (s *udpSender) refused(b *batch, errno unix.Errno) {
 		s.apart(m.part)
 		return
 	}
-	s.fail(errno, nil, m.frames)
+	s.lose(errno, m)
 	for errno == unix.EMSGSIZE && b.repeats(m) {
-		s.fail(errno, nil, b.giveUp().frames)
+		s.lose(errno, b.giveUp())
 	}
+}
+
+// lose counts the frames of a message that was refused.
+func (s *udpSender) lose(errno unix.Errno, m *message) {
+	if errno == unix.EMSGSIZE {
+		m.train.Refuse(m.number(), m.frames)
+	}
+	s.fail(errno, nil, m.frames)
 }
 
 // apart sends the frames of a train that the kernel refused in one piece one by one. If they go, it was the train that the

@@ -81,6 +81,30 @@ func TestRefusedFramesDoNotStopTheOthers(t *testing.T) {
 	}
 }
 
+func TestATrainSaysWhichOfItsFramesWereRefusedAsTooLong(t *testing.T) {
+	for name, c := range map[string]struct {
+		answers []answerOf
+		joined  int // frames that the kernel takes in one piece
+		want    Run
+	}{
+		"none":                 {nil, 0, Run{}},
+		"another error":        {[]answerOf{{0, unix.EPERM}, {0, unix.EPERM}}, 0, Run{}},
+		"all":                  {[]answerOf{{0, unix.EMSGSIZE}}, 0, Run{0, 4}},
+		"those behind others":  {[]answerOf{{n: 2}, {0, unix.EMSGSIZE}}, 0, Run{2, 2}},
+		"in one piece and not": {[]answerOf{{0, unix.EMSGSIZE}, {n: 1}, {0, unix.EMSGSIZE}}, 64, Run{1, 3}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := &fakeKernel{answers: c.answers}
+			trains := []Train{train(away(1), 1000, "abcd"), train(away(2), 10, "e")}
+			trains[0].Refused, trains[1].Refused = Run{7, 7}, Run{7, 7} // of an earlier Send
+			k.sender(&segmentation{segments: c.joined}).send(trains)
+			if trains[0].Refused != c.want || trains[1].Refused != (Run{}) {
+				t.Errorf("refused: %+v of the first train, want %+v; %+v of the second", trains[0].Refused, c.want, trains[1].Refused)
+			}
+		})
+	}
+}
+
 func TestTrainGoesInOneMessageAndCountsItsFrames(t *testing.T) {
 	k := &fakeKernel{}
 	r := k.sender(&segmentation{segments: 64}).send([]Train{

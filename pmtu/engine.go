@@ -99,11 +99,25 @@ func (e *Engine) safe() int {
 // Long is the size from which on packets make an engine look after the path: their loss would not be noticed otherwise.
 func (s State) Long() int { return min(Base, s.MTU) * 3 / 4 }
 
-// Doubt makes the engine verify the route MTU again, at the next Step: the path has come up again, or the kernel refused a
-// packet as too long.
+// Doubt makes the engine verify the route MTU again, at the next Step: the path has come up again.
 func (e *Engine) Doubt() {
 	e.good, e.bad, e.silent = 0, e.bound+1, 0
 	e.begin(e.told)
+}
+
+// TooLong notes that the kernel refused a packet of that size: the link has become smaller. Such packets are not safe from now
+// on, and what is shorter is searched, from the next Step on.
+func (e *Engine) TooLong(size int) {
+	if !e.search {
+		e.Doubt()
+	}
+	if e.good >= size {
+		e.good = 0
+	}
+	e.fail(size)
+	if e.trials.add(between(e.safe(), e.bad)...); len(e.trials) == 0 {
+		e.trials.add(e.safe())
+	}
 }
 
 // SetBound tells of another bound. A smaller one is the route MTU at once; a larger one is tried.

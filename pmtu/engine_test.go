@@ -132,15 +132,18 @@ func TestAnIdlePathIsLeftAlone(t *testing.T) {
 }
 
 func TestWhatTheKernelRefusesIsNotWaitedFor(t *testing.T) {
-	p := newPath(1500)
-	p.run(10 * time.Second)
-	p.mtu, p.link = 1400, 1400
-	p.engine.Doubt()
-	if s := p.engine.State(); s.Safe != pmtu.Base || s.MTU != 1500 {
-		t.Errorf("after a packet was refused the engine is at %+v", s)
-	}
-	if took := p.until(t, 2*time.Second, is(pmtu.Verified, 1400)); took > 500*time.Millisecond {
-		t.Errorf("to find what the link takes took %v", took)
+	for mtu, safe := range map[int]int{1400: pmtu.Base, 1000: pmtu.Floor4} {
+		p := newPath(1500)
+		p.run(10 * time.Second)
+		p.mtu, p.link = mtu, mtu
+		p.engine.TooLong(min(1500, mtu+200)) // a whole frame, or a part of one
+		if s := p.engine.State(); s.Safe != safe || s.MTU != 1500 {
+			t.Errorf("after a packet was refused the engine is at %+v", s)
+		}
+		found := func(s pmtu.State) bool { return s.Known == pmtu.Verified && s.MTU <= mtu && s.MTU > mtu-8 }
+		if took := p.until(t, 2*time.Second, found); took > 500*time.Millisecond {
+			t.Errorf("to find what the link takes took %v", took)
+		}
 	}
 }
 
@@ -197,11 +200,13 @@ func TestWhateverHappenedThePathIsFound(t *testing.T) {
 			p.cut = rapid.IntRange(0, 4).Draw(r, "cut") == 0
 			p.traffic = rapid.Bool().Draw(r, "traffic")
 			p.rtt = rapid.SampledFrom([]time.Duration{tick, 100 * time.Millisecond, 900 * time.Millisecond}).Draw(r, "rtt")
-			switch rapid.IntRange(0, 3).Draw(r, "event") {
+			switch rapid.IntRange(0, 4).Draw(r, "event") {
 			case 0:
 				p.engine.SetBound(rapid.IntRange(500, 2000).Draw(r, "bound"))
 			case 1:
 				p.engine.Doubt()
+			case 2:
+				p.engine.TooLong(rapid.IntRange(floor+1, 2000).Draw(r, "refused"))
 			}
 			for range rapid.IntRange(1, 30).Draw(r, "periods") {
 				p.run(300 * time.Millisecond)

@@ -15,6 +15,7 @@ import (
 type byHand struct {
 	clear   bool
 	partial bool
+	parts   bool       // it puts frames together of their parts
 	lanes   int        // 0: 1
 	dev     tun.Device // nil: one that takes packets and forgets them
 
@@ -26,6 +27,9 @@ func hand(t testing.TB, i int, o byHand) *side {
 	t.Helper()
 	s := newSide(t, i)
 	s.local.Settings.Encryption = !o.clear
+	if o.parts {
+		parting(s)
+	}
 	if o.ciphers != nil {
 		s.local.Settings.Ciphers = o.ciphers
 	}
@@ -136,6 +140,7 @@ func (p *handPort) Close() error              { return nil }
 type sink struct {
 	frames int
 	keep   bool
+	most   int // bytes of the longest frame that is not refused; 0: of any length
 	trains []sentTrain
 }
 
@@ -154,9 +159,13 @@ func (c *sink) Receive() ([]encap.Datagram, error) { return nil, os.ErrClosed }
 
 // Send implements encap.Conn.
 func (c *sink) Send(trains []encap.Train) encap.SendResult {
-	n := 0
+	n, refused := 0, 0
 	for i := range trains {
 		t := &trains[i]
+		if t.Refused = (encap.Run{}); c.most > 0 && t.Size > c.most {
+			refused += c.refuse(t)
+			continue
+		}
 		all := 0
 		for _, b := range t.Bufs {
 			all += len(b)
@@ -167,7 +176,14 @@ func (c *sink) Send(trains []encap.Train) encap.SendResult {
 		}
 	}
 	c.frames += n
-	return encap.SendResult{Sent: n}
+	return encap.SendResult{Sent: n, TooBig: refused}
+}
+
+// refuse refuses all frames of a train.
+func (c *sink) refuse(t *encap.Train) int {
+	n := len(framesOf(*t))
+	t.Refuse(0, n)
+	return n
 }
 
 // forget makes it as new.

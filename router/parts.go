@@ -84,6 +84,7 @@ func (s *sender) addParts(v via, ecn uint8, parts *encap.Parts, frame []byte) er
 	s.trains = append(s.trains, encap.Train{
 		To: v.endpoint(), Size: t.front + encap.PartHead + parts.PieceLen(), ECN: ecn, Bufs: s.bufs[t.mark:len(s.bufs):len(s.bufs)],
 	})
+	s.ways = append(s.ways, way{via: v, parts: parts.Count})
 	s.last = train{} // nothing continues it
 	return nil
 }

@@ -165,7 +165,11 @@ func (r *Router) sendSizeProbe(v via, probe pmtu.Probe) bool {
 		r.ctl.drop(KeyExhausted, 1)
 		return true
 	}
-	return r.controlConn().Send(r.appendControl(nil, frame, v.path.endpoint)).TooBig == 0
+	trains := r.appendControl(nil, frame, v.path.endpoint)
+	for i := range trains {
+		trains[i].Whole = true
+	}
+	return r.controlConn().Send(trains).TooBig == 0
 }
 
 // publishSize tells lanes and node what is known of a path.
@@ -217,28 +221,31 @@ func (r *Router) refusedSize(trains []encap.Train) {
 	if r.oversize.Swap(true) { // control has not looked yet
 		return
 	}
-	to := map[netip.AddrPort]bool{}
+	to := map[netip.AddrPort]int{}
 	for i := range trains {
-		to[trains[i].To.Addr] = true
+		t := &trains[i]
+		if shortest, known := to[t.To.Addr]; t.Refused.Count > 0 && (!known || t.Size < shortest) {
+			to[t.To.Addr] = t.Size
+		}
 	}
 	posted := r.post(func() {
 		r.oversize.Store(false)
-		r.doubtSizes(to)
+		r.shrinkSizes(to)
 	})
 	if !posted {
 		r.oversize.Store(false)
 	}
 }
 
-// doubtSizes verifies the paths that begin with some endpoints, unless that is going on.
-func (r *Router) doubtSizes(to map[netip.AddrPort]bool) {
+// shrinkSizes tells the engines of the paths that begin with some endpoints how long the frames were that the kernel refused.
+func (r *Router) shrinkSizes(to map[netip.AddrPort]int) {
 	for _, p := range r.peers {
 		v, paths := wayTo(p), p.sizing.paths
-		if !v.open() || v.path.route != nil && !v.hop.open() || len(paths) == 0 || !to[v.endpoint().Addr] {
+		if !v.open() || v.path.route != nil && !v.hop.open() || len(paths) == 0 {
 			continue
 		}
-		if engine := paths[0].engine; engine.State().Known == pmtu.Verified {
-			engine.Doubt()
+		if length, refused := to[v.endpoint().Addr]; refused {
+			paths[0].engine.TooLong(length + v.headers())
 			r.touch(p)
 		}
 	}

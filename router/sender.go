@@ -13,6 +13,7 @@ type sender struct {
 	used    int      // bytes of slab in use
 	bufs    [][]byte // gather lists of the trains that wait
 	trains  []encap.Train
+	ways    []way // of trains
 	last    train // the last of trains, while it can grow
 	wire    uint8 // lane that the waiting trains travel in
 	partial bool  // checksums of the packet that is being sent may stay partial
@@ -20,6 +21,7 @@ type sender struct {
 	now     int64  // clock of the packet that is being sent
 	partID  uint32 // of the next frame that goes in parts
 	surplus int    // of the frames that wait: parts that are not the only one of their packet
+	again   bool   // the frames that wait were refused once
 }
 
 const (
@@ -34,6 +36,7 @@ func (s *sender) init(l *lane, slab int) {
 	s.slab = make([]byte, slab)
 	s.bufs = make([][]byte, 0, maxBufs)
 	s.trains = make([]encap.Train, 0, maxTrains)
+	s.ways = make([]way, 0, maxTrains)
 }
 
 // drop counts a superpacket as dropped, by its segments: that is what would have gone out.
@@ -249,21 +252,31 @@ func (s *sender) reserve(n, bufs int) {
 	}
 }
 
-// flush sends the trains that wait. What the underlay refuses is counted as dropped, not as delivered.
+// flush sends the trains that wait. What the underlay refuses is counted as dropped, not as delivered; of what is too long for
+// it as much is sent again as can be.
 func (s *sender) flush() {
 	if len(s.trains) == 0 {
 		return
 	}
 	l := s.l
 	result := l.r.conns[s.wire].Send(s.trains)
+	var refused []refusedFrame
+	if result.TooBig > 0 {
+		refused = s.takeRefused(&result)
+		l.r.refusedSize(s.trains)
+	}
 	l.out.drop(TooBig, result.TooBig)
 	l.out.drop(Unreachable, result.Unreachable)
 	l.out.drop(SendFailed, result.Failed)
 	l.out.packets.Add(uint64(result.Sent - min(s.surplus, result.Sent)))
-	if result.TooBig > 0 {
-		l.r.refusedSize(s.trains)
-	}
 	l.turns.sent(&result)
+	s.reset()
+	s.resend(refused)
+}
+
+// reset forgets the trains that were sent.
+func (s *sender) reset() {
 	clear(s.trains)
-	s.trains, s.bufs, s.used, s.last, s.surplus = s.trains[:0], s.bufs[:0], 0, train{}, 0
+	clear(s.ways)
+	s.trains, s.ways, s.bufs, s.used, s.last, s.surplus = s.trains[:0], s.ways[:0], s.bufs[:0], 0, train{}, 0
 }

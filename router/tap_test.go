@@ -39,9 +39,10 @@ func (p *tap) Send(trains []encap.Train) encap.SendResult {
 	}
 	var rest []encap.Train
 	held, refused := 0, 0
-	for _, t := range trains {
+	for i, t := range trains {
 		frames := framesOf(t)
 		if p.longest > 0 && len(frames[0]) > p.longest {
+			trains[i].Refuse(0, len(frames))
 			refused += len(frames)
 			continue
 		}

@@ -91,6 +91,7 @@ func (s *sender) begin(v via, ecn uint8, size, frames int) {
 	if !s.last.takes(v, ecn, size, frames, size*frames) {
 		s.last = train{via: v, ecn: ecn, size: size, mark: len(s.bufs), start: s.used, front: v.front()}
 		s.trains = append(s.trains, encap.Train{To: v.endpoint(), Size: size, ECN: ecn})
+		s.ways = append(s.ways, way{via: v})
 	}
 	s.last.kept = s.used
 }
@@ -114,7 +115,7 @@ func (s *sender) abandon() {
 	s.bufs = s.bufs[:s.last.mark+before]
 	switch {
 	case before == 0:
-		s.trains = s.trains[:len(s.trains)-1]
+		s.trains, s.ways = s.trains[:len(s.trains)-1], s.ways[:len(s.ways)-1]
 	case s.last.keys.Sealed:
 		s.bufs[s.last.mark] = s.slab[s.last.start:s.last.kept]
 	}

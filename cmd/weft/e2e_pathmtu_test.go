@@ -13,6 +13,7 @@ import (
 
 	"github.com/weftnet/weft/lab"
 	"github.com/weftnet/weft/lab/cluster"
+	"github.com/weftnet/weft/lab/labtest"
 	"github.com/weftnet/weft/node/api"
 )
 
@@ -193,5 +194,69 @@ func TestAStreamGoesOnWhenItsPathShrinksWithoutAWord(t *testing.T) {
 	t.Logf("1500 is verified after %v", awaitPathMTU(t, b, "vm-1", 1500))
 	if gap := d.gap(); gap > 5*time.Second {
 		t.Errorf("the stream stood still for %v while the path grew", gap)
+	}
+}
+
+// setHostMTU changes what a host's interface takes.
+func setHostMTU(t *testing.T, n *cluster.Node, mtu int) {
+	t.Helper()
+	setMTU(t, n.Host, mtu)
+}
+
+// Packets of 1280 bytes, the least that IPv6 has inside, fit the link in one frame, and then it takes less: what the kernel refuses
+// before the node has heard of it is not lost.
+func TestNoPacketIsLostWhenTheLinkBecomesSmaller(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 2)
+	a := c.Nodes[0]
+	startAll(t, c)
+	awaitPathMTU(t, a, "vm-2", 1500)
+	hosts := pods(t, c)
+	stream := labtest.StartPaced(t, hosts[0], hosts[1], hosts[1].Addr6(), string(make([]byte, 1280-40-8-8)))
+	stream.Await(t, settled, patience)
+
+	mark := stream.Mark()
+	for _, mtu := range []int{1300, 1500, 1300, 900} {
+		setHostMTU(t, a, mtu)
+		stream.Await(t, stream.Mark()+settled, patience)
+	}
+	awaitPathMTU(t, a, "vm-2", 900)
+	end := stream.Mark()
+	stream.Await(t, end+settled, patience)
+	_, lost := stream.Between(mark, end)
+	drops := status(t, a).Node.Drops
+	t.Logf("%d packets of %d were lost, dropped: %v", lost, end-mark, drops)
+	if lost > 0 || drops["too-big"] > 0 {
+		t.Errorf("%d packets of %d were lost; dropped: %v", lost, end-mark, drops)
+	}
+}
+
+// Nothing that weft sends is longer than 576 bytes, but handshakes and gossip that IPv4 fragments.
+func TestAnUnderlayOfTheLeastMTUOfIPv4Works(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 3)
+	for _, n := range c.Nodes {
+		setHostMTU(t, n, 576)
+	}
+	startAll(t, c)
+	hosts := pods(t, c)
+	pingAll(t, hosts)
+	for _, peer := range []string{"vm-2", "vm-3"} {
+		awaitPathMTU(t, c.Nodes[0], peer, 576)
+	}
+	stream := labtest.StartPaced(t, hosts[0], hosts[1], hosts[1].Addr6(), string(make([]byte, 1280-40-8-8)))
+	stream.Await(t, settled, patience)
+	mark := stream.Mark()
+	stream.Await(t, mark+settled, patience)
+	if _, lost := stream.Between(mark, mark+settled); lost > 0 {
+		t.Errorf("%d packets of %d were lost", lost, settled)
+	}
+	for _, n := range c.Nodes {
+		s := status(t, n)
+		out, _ := n.Host.Run(within(t, patience), "sh", "-c", "grep ^Ip: /proc/net/snmp")
+		t.Logf("%s: drops %v, %s", n.Name(), s.Node.Drops, out)
+		if s.Node.Drops["too-big"] > 0 {
+			t.Errorf("%s has dropped %v", n.Name(), s.Node.Drops)
+		}
 	}
 }

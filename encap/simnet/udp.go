@@ -84,14 +84,18 @@ func (c *udpConn) Send(trains []encap.Train) (r encap.SendResult) {
 	defer c.port.host.net.mu.Unlock()
 	for i := range trains {
 		t, sent := &trains[i], r.Sent
+		t.Refused = encap.Run{}
 		all := bytes.Join(t.Bufs, nil)
 		size := t.Size
 		if size <= 0 {
 			size = len(all)
 		}
-		for len(all) > 0 {
-			n := min(size, len(all))
+		for number := 0; len(all) > 0; number++ {
+			n, refused := min(size, len(all)), r.TooBig
 			c.sendFrame(t, all[:n:n], &r)
+			if r.TooBig > refused {
+				t.Refuse(number, 1)
+			}
 			all = all[n:]
 		}
 		if r.Sent > sent {
