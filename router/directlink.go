@@ -38,7 +38,7 @@ func (r *Router) probeDirect(p *peer, now time.Time) {
 // probePath sends a probe by the path of a peer that is up.
 func (r *Router) probePath(p *peer, now time.Time) {
 	if p.isRelayed() {
-		r.sendProbe(p, encap.Probe, p.relayedAt, p.probes.next(now))
+		r.probeRelayed(p, now)
 		return
 	}
 	r.probeDirect(p, now)

@@ -5,6 +5,18 @@ import "time"
 // isMeasured reports whether link state wants to know how good the direct link to a peer is.
 func (p *peer) isMeasured() bool { return p.link.Up() && p.knowsRelays() }
 
+// loss is the share of the probes of the path that were lost lately; less than 0: there is no path, or it is not measured. Along relays it is
+// that of the probes of the watch, which is the only one there is of both directions.
+func (p *peer) loss() float64 {
+	switch {
+	case p.isRelayed():
+		return p.relay.meter.Loss()
+	case p.isMeasured():
+		return p.meter.Loss()
+	}
+	return -1
+}
+
 // measure lets the meter of a peer's direct link act.
 func (r *Router) measure(p *peer, now, carried time.Time) {
 	p.meter.Expire(now, max(r.timing.Answer, 3*p.rtt)) // of any link: its watch sends probes, too

@@ -3,6 +3,8 @@ package router
 import (
 	"testing"
 	"time"
+
+	"github.com/weftnet/weft/encap"
 )
 
 // A peer that knows no link state is not measured, but its watch sends probes. Those that are not answered are forgotten, and a peer that
@@ -60,6 +62,41 @@ func TestAnswersThatWaitedAtAStoppedPeerAreNoRoundTrips(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		if s := a.peer(b); !s.Up || s.RTT == 0 || s.RTT > 10*time.Millisecond {
 			t.Errorf("up %v, round trip %v over links of 1 ms", s.Up, s.RTT)
+		}
+	})
+}
+
+// The loss of a relayed path is that of the probes from end to end, and afterwards again that of the direct link.
+func TestTheLossesOfARelayedPathAreThoseOfItsProbes(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, w *world) {
+		x := newSquare(w)
+		if loss := x.a.peer(x.b).Loss; loss != 0 {
+			t.Errorf("the direct link loses %v", loss)
+		}
+		w.net.Cut(x.a.host, x.b.host)
+		within(t, 20*time.Second, "relayed", func() bool { return x.a.relays(x.b) && x.b.relays(x.a) })
+		lost, _ := w.stream(x.a, x.b, 20*time.Second)
+		if loss := x.a.peer(x.b).Loss; loss != 0 || lost > 0 {
+			t.Errorf("a path that loses %d packets loses a share of %v of probes", lost, loss)
+		}
+		number := 0
+		x.a.tap.mu.Lock()
+		x.a.tap.take = func(f []byte) bool { // one probe of five; frames with packets are longer
+			if encap.Type(f[0]&15) != encap.Relay || len(f) > 300 {
+				return false
+			}
+			number++
+			return number%5 == 0
+		}
+		x.a.tap.mu.Unlock()
+		w.stream(x.a, x.b, time.Minute)
+		if loss := x.a.peer(x.b).Loss; loss < 0.1 || loss > 0.3 || !x.a.relays(x.b) {
+			t.Errorf("a path that loses one probe of five loses %v; it is %+v", loss, x.a.peer(x.b))
+		}
+		w.net.Heal(x.a.host, x.b.host)
+		within(t, 20*time.Second, "straight", func() bool { return !x.a.relays(x.b) })
+		if loss := x.a.peer(x.b).Loss; loss != 0 {
+			t.Errorf("the direct link loses %v", loss)
 		}
 	})
 }

@@ -24,6 +24,7 @@ import (
 type relayPath struct {
 	watch  alive.Link          // of the path while it is relayed, from end to end
 	rtt    time.Duration       // of it, smoothed; before the first answer what link state makes of it
+	meter  alive.LossMeter     // of the losses of the route in use
 	heard  time.Time           // when a probe was answered that went along the route in use
 	first  uint64              // the first probe that did
 	names  []trust.Fingerprint // of the relays in use; nil: the path is not relayed
@@ -211,6 +212,7 @@ func (r *Router) goThrough(p *peer, x linkstate.Route, why string, now time.Time
 		p.meter.Renew()
 	}
 	w.names, w.heard, w.first, w.rtt, w.proven = slices.Clone(x.Relays), time.Time{}, p.probes.last+1, x.Cost, false
+	w.meter.Began(now)
 	w.watch.Rise()
 	wasUp := p.isUp()
 	r.reroute(p, next)
@@ -222,7 +224,7 @@ func (r *Router) goThrough(p *peer, x linkstate.Route, why string, now time.Time
 	r.moves.relayed.Add(1)
 	r.emit(Event{Kind: PathRelayed, Peer: p.id, Name: p.config.Name, Reason: why})
 	if w.watch.Doubt(now) == alive.Probe {
-		r.sendProbe(p, encap.Probe, p.relayedAt, p.probes.next(now))
+		r.probeRelayed(p, now)
 	}
 	return true
 }

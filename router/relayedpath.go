@@ -13,9 +13,10 @@ import (
 // stepRelayed lets the watch of a relayed path act.
 func (r *Router) stepRelayed(p *peer, now, carried time.Time) {
 	w := &p.relay
+	w.meter.Expire(now, max(r.timing.Answer, 3*w.rtt))
 	switch w.watch.Step(now, w.heard, carried, w.rtt) {
 	case alive.Probe:
-		r.sendProbe(p, encap.Probe, p.relayedAt, p.probes.next(now))
+		r.probeRelayed(p, now)
 	case alive.Declare:
 		if p.pausing {
 			r.away(p, "it stopped, and has not come back")
@@ -26,6 +27,13 @@ func (r *Router) stepRelayed(p *peer, now, carried time.Time) {
 	if w.watch.Spare && !p.pausing && w.watch.Ailing(now, w.rtt) {
 		r.failRoute(p, now)
 	}
+}
+
+// probeRelayed sends a probe along the route in use.
+func (r *Router) probeRelayed(p *peer, now time.Time) {
+	id := p.probes.next(now)
+	p.relay.meter.Sent(id, now)
+	r.sendProbe(p, encap.Probe, p.relayedAt, id)
 }
 
 // failRoute notes that the route in use does not get frames to the peer and back. The choice hears of it at once.
@@ -80,6 +88,7 @@ func (r *Router) takeRelayedReply(p *peer, id uint64, rtt time.Duration, now tim
 	}
 	w.rtt = alive.Smooth(w.rtt, rtt)
 	w.heard = now
+	w.meter.Answered(id)
 	if !w.proven {
 		r.tellRelayed(p)
 	}

@@ -24,7 +24,7 @@ type PeerStatus struct {
 	Last     netip.AddrPort // where it was reached straight last, or is; invalid: never
 	Local    netip.Addr     // our address on that path; invalid: the kernel chooses
 	RTT      time.Duration  // of the path, smoothed; 0: not measured yet
-	Loss     float64        // share of the probes of its direct link that were lost lately; less than 0: there is none, or not measured yet
+	Loss     float64        // share of the probes of its path that were lost lately; less than 0: there is none, or it is not measured
 	Heard    time.Time      // last authenticated frame; zero: never
 	SeenAs   netip.AddrPort // where the peer sees us; invalid: it has not said
 	Sealed   bool
@@ -87,9 +87,7 @@ func (p *peer) status(r *Router) PeerStatus {
 		Relayed: Traffic{Packets: p.carry.relayed.Load(), Bytes: p.carry.relayedBytes.Load()},
 		Rx:      Traffic{Packets: p.rx.packets.Load(), Bytes: p.rx.bytes.Load()},
 	}
-	if s.Loss = -1; p.isMeasured() {
-		s.Loss = p.meter.Loss()
-	}
+	s.Loss = p.loss()
 	if !s.Up {
 		s.Refusing = r.refusing(p)
 	}

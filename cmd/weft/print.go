@@ -183,7 +183,7 @@ func pathSinceText(p *api.Peer) string {
 	return pathText(p) + " for " + span(time.Since(p.PathSince))
 }
 
-// lossShare is the share of probes that a peer's direct link loses.
+// lossShare is the share of probes that a peer's path loses.
 func lossShare(p *api.Peer) string {
 	if p.Loss == nil {
 		return "-"

@@ -216,7 +216,7 @@ type Peer struct {
 	Endpoint string         `json:"endpoint"`
 	SeesUs   string         `json:"sees_us"` // our endpoint as the peer sees it
 	RTT      int64          `json:"rtt_us"`
-	Loss     *float64       `json:"loss,omitempty"`      // share of the probes of its direct link that were lost lately; none: there is no such link, or not known
+	Loss     *float64       `json:"loss,omitempty"`      // share of the probes of its path that were lost lately; none: there is no path, or it is not measured
 	MTU      int            `json:"mtu"`                 // of the overlay towards it
 	PathMTU  int            `json:"path_mtu,omitempty"`  // of the underlay towards it; 0: not known
 	MTUKnown string         `json:"mtu_known,omitempty"` // how: link, verified or searching

@@ -82,6 +82,7 @@ func TestFiguresAreThoseOfTheState(t *testing.T) {
 		{"weft_peer_packets_total", append(peer, "direction", "out"), 1},
 		{"weft_peer_bytes_total", append(peer, "direction", "in"), 200},
 		{"weft_peer_rtt_seconds", peer, 0.0015},
+		{"weft_peer_loss_ratio", peer, 0.125},
 		{"weft_peer_mtu_bytes", peer, 1440},
 		{"weft_peer_away", peer, 0},
 		{"weft_peer_handshakes_total", peer, 3},
@@ -158,7 +159,7 @@ func TestWhatIsNotKnownHasNoSeries(t *testing.T) {
 	s.Node.FastPath.Queue, s.Node.Degraded = nil, nil
 	f := scrape(t, s)
 	for _, name := range []string{
-		"weft_peer_rtt_seconds", "weft_peer_mtu_bytes", "weft_peer_last_handshake_timestamp_seconds", "weft_device_queue_drops_total", "weft_superpackets_cut_total", "weft_problem",
+		"weft_peer_rtt_seconds", "weft_peer_loss_ratio", "weft_peer_mtu_bytes", "weft_peer_last_handshake_timestamp_seconds", "weft_device_queue_drops_total", "weft_superpackets_cut_total", "weft_problem",
 	} {
 		if f[name] != nil {
 			t.Errorf("%s is %v", name, f[name])

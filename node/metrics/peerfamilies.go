@@ -7,7 +7,7 @@ import (
 )
 
 // PerPeer is how many series there are for each peer, at most.
-const PerPeer = 14
+const PerPeer = 15
 
 // peerFamilies say how it goes with each peer.
 var peerFamilies = []*Family{
@@ -22,6 +22,7 @@ var peerFamilies = []*Family{
 	peerCounter("weft_peer_bytes_total", "Bytes of these packets, from the inner IP header on.",
 		peerWays(func(p *api.Peer) (out, in uint64) { return p.Sent.Bytes, p.Received.Bytes }), "direction"),
 	peerGauge("weft_peer_rtt_seconds", "Smoothed round trip of probes; no series while it is not measured.", collectRTT),
+	peerGauge("weft_peer_loss_ratio", "Share of the probes of the peer's path, straight or through relays, that were lost lately, 0 to 1; no series while it is not measured.", collectLoss),
 	peerGauge("weft_peer_mtu_bytes", "MTU of the overlay towards the peer; no series while it is not reached.", collectMTU),
 	peerCounter("weft_peer_handshakes_total", "Handshakes that brought keys into force.",
 		func(p *api.Peer, e emit) { e(float64(p.Handshakes)) }),
@@ -66,6 +67,12 @@ func collectPath(p *api.Peer, e emit) {
 func collectRTT(p *api.Peer, e emit) {
 	if p.RTT > 0 {
 		e((time.Duration(p.RTT) * time.Microsecond).Seconds())
+	}
+}
+
+func collectLoss(p *api.Peer, e emit) {
+	if p.Loss != nil {
+		e(*p.Loss)
 	}
 }
 

@@ -48,9 +48,10 @@ func sample(peers int) *api.Status {
 }
 
 func samplePeer(i int) api.Peer {
+	loss := 0.125
 	return api.Peer{
 		Name: fmt.Sprint("vm-", i+2), ID: fmt.Sprintf("%064x", i), State: api.StateUp, Path: "udp", Endpoint: "192.0.2.11:9338", Cipher: "aes-256-gcm",
-		RTT: 1500, MTU: 1440, Sent: api.Traffic{Packets: 1, Bytes: 100}, Received: api.Traffic{Packets: 2, Bytes: 200},
+		RTT: 1500, Loss: &loss, MTU: 1440, Sent: api.Traffic{Packets: 1, Bytes: 100}, Received: api.Traffic{Packets: 2, Bytes: 200},
 		Session: true, Handshakes: 3, Rekeys: 2, LastHandshake: sampleTime,
 	}
 }
