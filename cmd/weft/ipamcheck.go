@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,7 +40,7 @@ func newIPAMCheck() *cobra.Command {
 
 func reportFindings(cmd *cobra.Command, book *addressBook, findings []ipam.Finding) error {
 	for _, f := range findings {
-		fmt.Fprintln(cmd.OutOrStdout(), f)
+		fmt.Fprintln(cmd.OutOrStdout(), plainText(strings.Fields(f.String())))
 	}
 	if book.noLease != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "weft: subnets are not known, and were not compared: %s\n", oneLine(book.noLease))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -58,7 +59,7 @@ func releaseRecords(cmd *cobra.Command, book *addressBook, records []ipam.Record
 		if interfaces[r.HostEnd] {
 			text += fmt.Sprintf("; the host end %s is still there, and its pod may go on to use it", r.HostEnd)
 		}
-		if _, err := fmt.Fprintln(cmd.OutOrStdout(), text); err != nil {
+		if _, err := fmt.Fprintln(cmd.OutOrStdout(), plainText(strings.Fields(text))); err != nil {
 			return err
 		}
 	}

@@ -26,8 +26,8 @@ func printIPAM(w io.Writer, s *ipamShown) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "POD\tCONTAINER\tINTERFACE\tADDRESSES\tSTATE\tSINCE\tHOST END\tNETWORK")
 	for _, r := range s.Records {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", dash(r.Pod.String()), r.Container[:min(len(r.Container), shownID)], r.IfName, list(r.Addresses), r.State, span(time.Since(r.Since)),
-			dash(r.HostEnd), dash(r.Network))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", dash(plainWord(r.Pod.String())), plainWord(r.Container[:min(len(r.Container), shownID)]), plainWord(r.IfName),
+			list(r.Addresses), r.State, span(time.Since(r.Since)), dash(plainWord(r.HostEnd)), dash(plainWord(r.Network)))
 	}
 	return t.Flush()
 }
