@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	// spacing is the least time between two changes of this node's pages, but for links that go down.
+	// spacing is the least time between two changes of this node's pages, but for links that go down. Like settle, it is for up to
+	// refreshSize members, and longer in proportion with more: what a change costs each node grows with their square.
 	spacing = 5 * time.Second
 	// settle is how long the first change waits for others, such as the further links of a node that has just come.
 	settle = 300 * time.Millisecond
@@ -17,7 +18,7 @@ const (
 	urgentRate  = 1
 	urgentBurst = 8
 
-	// The following two are for up to refreshSize members. With more they are longer in proportion: the more nodes there are, the more
+	// The following two are for up to refreshSize members, too. With more they are longer in proportion: the more nodes there are, the more
 	// pages each has, and the more of them each of its peers gets; but what is lost is mended by digests all the same. Beyond
 	// refreshMost members they grow no more.
 	refreshEvery = 10 * time.Minute // a page that does not change is signed anew, within a tenth of that
@@ -44,8 +45,8 @@ type author struct {
 	release time.Time // when the next link that is up is held down no longer; zero: none is
 }
 
-// dueAt is when pages are to be made for a change.
-func (a *author) dueAt(now time.Time) (time.Time, bool) {
+// dueAt is when pages are to be made for a change; scaled is that of the engine.
+func (a *author) dueAt(now time.Time, scaled func(time.Duration) time.Duration) (time.Time, bool) {
 	if !a.changed {
 		return a.release, !a.release.IsZero()
 	}
@@ -55,8 +56,8 @@ func (a *author) dueAt(now time.Time) (time.Time, bool) {
 	if a.urgent && a.hurry.room(now, urgentRate, urgentBurst) {
 		return now, true
 	}
-	due := a.first.Add(settle)
-	if next := a.last.Add(spacing); !a.last.IsZero() && next.After(due) {
+	due := a.first.Add(scaled(settle))
+	if next := a.last.Add(scaled(spacing)); !a.last.IsZero() && next.After(due) {
 		due = next
 	}
 	return due, true

@@ -155,3 +155,24 @@ func TestTheSameHappensInEveryRun(t *testing.T) {
 		t.Errorf("%d messages in one run and %d in another, or others", len(first), len(second))
 	}
 }
+
+func TestWhatIsGainedCountsTogetherAndWhatIsLostAtOnce(t *testing.T) {
+	const n = 12
+	w := newWorld(t, n, 1)
+	w.mesh(10 * time.Millisecond)
+	e := w.nodes[0].engine
+	before := e.Generation()
+	w.run(2 * time.Second) // in which all have signed, and each has heard the eleven others
+	if turns := e.Generation() - before; turns == 0 || turns > 6 {
+		t.Errorf("%d generations for the links of %d nodes, want at most 6", turns, n)
+	}
+	w.run(10 * time.Second)
+	for i := range 3 {
+		before = e.Generation()
+		w.set(1, 2+i, 0, 0)
+		w.run(50 * time.Millisecond)
+		if e.Generation() == before {
+			t.Errorf("link %d that is lost does not count after 50 ms", i)
+		}
+	}
+}

@@ -17,15 +17,13 @@ func (e *Engine) publish(p *page) {
 // link to them, so they get it from neighbours of theirs that are nearer to the origin, of whom the first few do it.
 func (e *Engine) passOn(o *origin, p *page, from trust.Fingerprint) {
 	var hops []int32
+	states := o.reader()
 	for _, l := range e.direct {
-		if l.peer == from || l.peer == o.id {
-			continue
-		}
-		if _, direct := o.to(l.number); direct {
+		if states(l.number) || l.peer == from || l.peer == o.id {
 			continue
 		}
 		if hops == nil {
-			hops = e.top.hops(e.top.slots[o.number])
+			hops = e.top.hops(o.slot)
 		}
 		if e.isCarrier(o, l, hops) {
 			e.out.news = append(e.out.news, letter{to: l.peer, page: p})
@@ -46,8 +44,10 @@ func (e *Engine) isCarrier(o *origin, to *ownLink, hops []int32) bool {
 	ours, before := rank(o.id, to.peer, e.self), 0
 	for _, edge := range e.top.vertices[slot].edges {
 		if edge.to != 0 && hops[edge.to] >= 0 && hops[edge.to] < hops[slot] && rank(o.id, to.peer, e.top.vertices[edge.to].id) < ours {
-			before++
+			if before++; before == fanout {
+				return false
+			}
 		}
 	}
-	return before < fanout
+	return true
 }

@@ -1,7 +1,6 @@
 package linkstate
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -46,7 +45,12 @@ func (e *Engine) Graph(now time.Time) Graph {
 
 // Members are those that take part, this node among them, in the order of their fingerprints.
 func (e *Engine) Members() []trust.Fingerprint {
-	return slices.SortedFunc(maps.Values(e.members), func(a, b trust.Fingerprint) int { return slices.Compare(a[:], b[:]) })
+	list := make([]trust.Fingerprint, 0, len(e.members))
+	for _, m := range e.members {
+		list = append(list, m.id)
+	}
+	slices.SortFunc(list, func(a, b trust.Fingerprint) int { return slices.Compare(a[:], b[:]) })
+	return list
 }
 
 // Node is what one node says. One that is no member is silent.
@@ -73,7 +77,7 @@ func (e *Engine) Node(id trust.Fingerprint, now time.Time) Node {
 func (e *Engine) statedBy(o *origin) []trust.Number {
 	var peers []trust.Number
 	for _, p := range o.pages {
-		peers = append(peers, peersOf(p)...)
+		peers = append(peers, peersOf(p.links)...)
 	}
 	slices.Sort(peers)
 	return slices.DeleteFunc(slices.Compact(peers), func(n trust.Number) bool {

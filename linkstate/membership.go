@@ -12,46 +12,83 @@ import (
 // Nodes that share their number with another member take no part in link state, neither as relay nor as destination: it returns such
 // numbers, in ascending order, so that the caller can say so. Calling it with the same members costs little.
 func (e *Engine) SetMembers(members []trust.PublicKeys) (shared []trust.Number) {
-	if !e.knowMembers(members) {
-		return slices.Clone(e.shared)
+	if turned := e.knowMembers(members); len(turned) > 0 {
+		e.noteShared(turned)
+		e.replaceOrigins(turned)
 	}
-	holders := map[trust.Number][]trust.PublicKeys{}
-	for keys, id := range e.members {
-		holders[id.Number()] = append(holders[id.Number()], keys)
-	}
-	e.shared = nil
-	for n, keys := range holders {
-		if len(keys) > 1 {
-			e.shared = append(e.shared, n)
-		}
-	}
-	slices.Sort(e.shared)
-	e.replaceOrigins(holders)
 	return slices.Clone(e.shared)
 }
 
-// knowMembers replaces the set of members, and reports whether it differs.
-func (e *Engine) knowMembers(members []trust.PublicKeys) (changed bool) {
-	next := make(map[trust.PublicKeys]trust.Fingerprint, len(members)+1)
-	for _, keys := range append([]trust.PublicKeys{e.cfg.Identity.Public()}, members...) {
-		id, known := e.members[keys]
-		if !known {
-			id, changed = keys.Fingerprint(), true
+// member is a node that takes part.
+type member struct {
+	id   trust.Fingerprint
+	told uint64 // the call of SetMembers that named it last; 0: none has
+}
+
+// knowMembers replaces the set of members, and returns the numbers of those that came or went, in ascending order.
+func (e *Engine) knowMembers(members []trust.PublicKeys) (turned []trust.Number) {
+	e.told++
+	named := 0
+	for _, keys := range append(members[:len(members):len(members)], e.cfg.Identity.Public()) {
+		m := e.members[keys]
+		if m == nil {
+			m = &member{id: keys.Fingerprint()}
+			e.members[keys] = m
 		}
-		next[keys] = id
+		if m.told == 0 {
+			n := m.id.Number()
+			e.holders[n], turned = append(e.holders[n], keys), append(turned, n)
+		}
+		if m.told != e.told {
+			m.told = e.told
+			named++
+		}
 	}
-	changed = changed || len(next) != len(e.members)
-	e.members = next
-	return changed
+	if named < len(e.members) {
+		turned = append(turned, e.forgetMembers()...)
+	}
+	slices.Sort(turned)
+	return slices.Compact(turned)
+}
+
+// forgetMembers drops the members that the latest call of SetMembers does not name, and returns their numbers.
+func (e *Engine) forgetMembers() (gone []trust.Number) {
+	for keys, m := range e.members {
+		if m.told == e.told {
+			continue
+		}
+		n := m.id.Number()
+		gone = append(gone, n)
+		delete(e.members, keys)
+		if e.holders[n] = slices.DeleteFunc(e.holders[n], func(k trust.PublicKeys) bool { return k == keys }); len(e.holders[n]) == 0 {
+			delete(e.holders, n)
+		}
+	}
+	return gone
+}
+
+// noteShared brings shared up to date for some numbers.
+func (e *Engine) noteShared(turned []trust.Number) {
+	for _, n := range turned {
+		i, before := slices.BinarySearch(e.shared, n)
+		switch several := len(e.holders[n]) > 1; {
+		case several && !before:
+			e.shared = slices.Insert(e.shared, i, n)
+		case before && !several:
+			e.shared = slices.Delete(e.shared, i, i+1)
+		}
+	}
 }
 
 // longAgo is before everything, but not zero.
 var longAgo = time.Time{}.Add(1)
 
-// replaceOrigins makes an origin of each member that has a number of its own, and drops others.
-func (e *Engine) replaceOrigins(holders map[trust.Number][]trust.PublicKeys) {
-	for _, o := range e.between(0, ^trust.Number(0)) { // in order: what comes after depends on it
-		if keys := holders[o.number]; o.number != e.number && (len(keys) != 1 || keys[0] != o.keys) {
+// replaceOrigins makes an origin of each member that has a number of its own, and drops others; turned are the numbers whose members
+// changed, in ascending order, as what comes after depends on it.
+func (e *Engine) replaceOrigins(turned []trust.Number) {
+	for _, n := range turned {
+		keys, o := e.holders[n], e.origins[n]
+		if o != nil && n != e.number && (len(keys) != 1 || keys[0] != o.keys) {
 			e.removeOrigin(o)
 		}
 	}
@@ -59,27 +96,21 @@ func (e *Engine) replaceOrigins(holders map[trust.Number][]trust.PublicKeys) {
 		o := e.origins[id.Number()]
 		return o == nil || o.id != id
 	})
-	added := make([]trust.Number, 0, len(holders))
-	for n, keys := range holders {
-		if e.origins[n] == nil && len(keys) == 1 {
-			added = append(added, n)
+	for _, n := range turned {
+		if keys := e.holders[n]; e.origins[n] == nil && len(keys) == 1 {
+			e.addOrigin(e.members[keys[0]].id, keys[0])
+			e.hurry = true
 		}
-	}
-	slices.Sort(added)
-	for _, n := range added {
-		e.addOrigin(e.members[holders[n][0]], holders[n][0])
 	}
 	if !e.nextExpiry.IsZero() {
 		e.nextExpiry = longAgo // pages of few members end sooner than those of many
 	}
 	e.author.changed = true // links to nodes that came or went; pages that say what they should are left alone
-	e.hurry = e.hurry || len(added) > 0
 	e.routesChanged()
 }
 
 func (e *Engine) addOrigin(id trust.Fingerprint, keys trust.PublicKeys) {
-	e.origins[id.Number()] = &origin{id: id, number: id.Number(), keys: keys}
-	e.top.add(id)
+	e.origins[id.Number()] = &origin{id: id, number: id.Number(), keys: keys, slot: e.top.add(id)}
 }
 
 // removeOrigin drops a node, its pages and its links.

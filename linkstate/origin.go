@@ -11,8 +11,16 @@ type origin struct {
 	id     trust.Fingerprint
 	number trust.Number
 	keys   trust.PublicKeys
+	slot   int32   // in the topology
 	pages  []*page // none outdates another
+	heads  []head  // of pages, in the same order: a search for a link looks at all of them, and at one page
 	rate   bucket  // of its new pages
+}
+
+// head is what a page is about.
+type head struct {
+	span  span
+	stamp uint64
 }
 
 // versions are those of the pages that satisfy keep; nil: of all.
@@ -28,7 +36,7 @@ func (o *origin) versions(keep func(*page) bool) []version {
 
 // put adds a page that is news, and drops those that it outdates, alone or together with others.
 func (o *origin) put(p *page) {
-	o.pages = append(o.pages, p)
+	o.pages, o.heads = append(o.pages, p), append(o.heads, head{p.span, p.stamp})
 	for _, q := range slices.Clone(o.pages) {
 		if q.span.overlaps(p.span) && outdated(q.version, o.versions(func(other *page) bool { return other != q })) {
 			o.drop(q)
@@ -39,7 +47,9 @@ func (o *origin) put(p *page) {
 // drop takes a page out.
 func (o *origin) drop(p *page) {
 	p.dropped = true
-	o.pages = slices.DeleteFunc(o.pages, func(q *page) bool { return q == p })
+	if i := slices.Index(o.pages, p); i >= 0 {
+		o.pages, o.heads = slices.Delete(o.pages, i, i+1), slices.Delete(o.heads, i, i+1)
+	}
 }
 
 // newest is the newest page; nil: there is none.
@@ -61,14 +71,40 @@ func (o *origin) to(peer trust.Number) (quality, bool) {
 	return by.to(peer)
 }
 
+// reader is to for numbers that are asked for in ascending order, without the quality: whether the node states a link. It takes a few
+// steps for each page and link in all, instead of a search for each number.
+func (o *origin) reader() func(trust.Number) bool {
+	rest := make([][]stated, len(o.pages))
+	for i, p := range o.pages {
+		rest[i] = p.links
+	}
+	return func(peer trust.Number) bool {
+		by, found := uint64(0), false
+		for i, p := range o.pages {
+			if !p.span.contains(peer) || p.stamp <= by {
+				continue
+			}
+			for len(rest[i]) > 0 && rest[i][0].peer < peer {
+				rest[i] = rest[i][1:]
+			}
+			by, found = p.stamp, len(rest[i]) > 0 && rest[i][0].peer == peer
+		}
+		return found
+	}
+}
+
 // about is the page that counts for a link to another: the newest whose range has that one. nil: there is none.
-func (o *origin) about(peer trust.Number) (by *page) {
-	for _, p := range o.pages {
-		if p.span.contains(peer) && (by == nil || p.stamp > by.stamp) {
-			by = p
+func (o *origin) about(peer trust.Number) *page {
+	by, newest := -1, uint64(0)
+	for i, h := range o.heads {
+		if h.stamp > newest && h.span.contains(peer) { // no stamp is 0
+			by, newest = i, h.stamp
 		}
 	}
-	return by
+	if by < 0 {
+		return nil
+	}
+	return o.pages[by]
 }
 
 // has reports whether a page in force says the same as p.

@@ -101,3 +101,41 @@ func TestBucketsDivideAllNumbers(t *testing.T) {
 		}
 	}
 }
+
+func TestThePeersThatAPageChangesAreAllTouched(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var o origin
+		for _, p := range drawPages(t) {
+			before := map[trust.Number]bool{}
+			for i := range trust.Number(8) {
+				_, before[i<<61|7] = o.to(i<<61 | 7)
+			}
+			touched := changes(&o, p)
+			o.put(p)
+			states := o.reader()
+			for i := range trust.Number(8) {
+				n := i<<61 | 7
+				_, after := o.to(n)
+				if after != before[n] && !slices.Contains(touched, n) {
+					t.Errorf("the link to %v is up: %v, before: %v, and it is not among %v", n, after, before[n], touched)
+				}
+				if got := states(n); got != after {
+					t.Errorf("read in order, the link to %v is up: %v, want %v", n, got, after)
+				}
+			}
+		}
+	})
+}
+
+func TestDifferencesAreWhatOneListHasAndTheOtherHasNot(t *testing.T) {
+	list := func(links ...stated) []stated { return links }
+	good, bad := quality{rtt: 1}, quality{rtt: 2}
+	a := list(stated{1, good}, stated{2, good}, stated{4, good}, stated{7, good})
+	b := list(stated{1, good}, stated{3, good}, stated{4, bad}, stated{8, good}, stated{9, good})
+	if got, want := differences(a, b), []trust.Number{2, 3, 4, 7, 8, 9}; !slices.Equal(got, want) {
+		t.Errorf("differences %v, want %v", got, want)
+	}
+	if got := differences(a, a); len(got) > 0 {
+		t.Errorf("a list differs from itself in %v", got)
+	}
+}

@@ -1,6 +1,7 @@
 package linkstate
 
 import (
+	"slices"
 	"time"
 
 	"github.com/weftnet/weft/trust"
@@ -17,12 +18,16 @@ const (
 type ownLink struct {
 	peer   trust.Fingerprint
 	number trust.Number
+	told   uint64 // the call of SetLinks that named it last
 	up     bool
 	known  bool // quality is of a measurement
 	quality
 	latest quality             // as it was measured last; like quality, which follows when a page is signed
 	downs  [maxFlaps]time.Time // when it went down lately, the latest first
 }
+
+// compareLinks is the order of fingerprints, which is that of numbers.
+func compareLinks(a, b *ownLink) int { return slices.Compare(a.peer[:], b.peer[:]) }
 
 // measure takes a measurement. It reports what changed: whether the link is up, and its classes, if they are not like those before.
 func (l *ownLink) measure(m Link, now time.Time) (turned, classed bool) {

@@ -22,6 +22,19 @@ const maxBits = 5
 // contains reports whether n is in the range.
 func (s span) contains(n trust.Number) bool { return uint64(n)>>(64-s.bits) == uint64(s.index) }
 
+// cut is the part of links, which are in ascending order, that lies in the range.
+func (s span) cut(links []stated) []stated {
+	first := slices.IndexFunc(links, func(l stated) bool { return s.contains(l.peer) })
+	if first < 0 {
+		return nil
+	}
+	links = links[first:]
+	if end := slices.IndexFunc(links, func(l stated) bool { return !s.contains(l.peer) }); end >= 0 {
+		links = links[:end]
+	}
+	return links
+}
+
 // covers reports whether s contains all of o.
 func (s span) covers(o span) bool { return s.bits <= o.bits && o.index>>(o.bits-s.bits) == s.index }
 

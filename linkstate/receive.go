@@ -8,6 +8,10 @@ import (
 )
 
 const (
+	// gather is the least time between two generations of routes, for up to refreshSize members and longer in proportion with more, as
+	// finding them anew takes longer there. What is lost is not waited for.
+	gather = 100 * time.Millisecond
+
 	// originRate and originBurst bound the new pages of one node that are taken: twice what an author signs at most.
 	originRate  = 12
 	originBurst = 128
@@ -44,6 +48,7 @@ func (e *Engine) Receive(from trust.Fingerprint, body []byte, now time.Time) (ch
 	default:
 		err = malformed(fmt.Errorf("linkstate: %w: kind %d", ErrMessage, body[0]))
 	}
+	e.announce(now)
 	return e.generation != before, err
 }
 
@@ -110,26 +115,52 @@ func (e *Engine) surpass(stamp uint64) {
 
 // install puts a page into the database and into the graph. One that was signed anew without a change costs little.
 func (e *Engine) install(o *origin, p *page) {
-	touched, overlapping := peersOf(p), 0
-	for _, q := range o.pages {
-		if q.span.overlaps(p.span) {
-			touched = append(touched, peersOf(q)...)
-			overlapping++
-		}
-	}
-	same := overlapping == 1 && o.has(p)
+	touched := changes(o, p)
 	o.put(p)
 	if end := p.born.Add(e.scaled(maxAge)); e.nextExpiry.IsZero() || end.Before(e.nextExpiry) {
 		e.nextExpiry = end
 	}
-	if !same {
-		e.retouch(o, touched)
-	}
+	e.retouch(o, touched)
 }
 
-func peersOf(p *page) []trust.Number {
-	list := make([]trust.Number, len(p.links))
-	for i, l := range p.links {
+// changes are the peers of which a page that is news may say something else than the pages of o that are in force.
+func changes(o *origin, p *page) []trust.Number {
+	var overlap []*page
+	for _, q := range o.pages {
+		if q.span.overlaps(p.span) {
+			overlap = append(overlap, q)
+		}
+	}
+	if len(overlap) == 1 {
+		return differences(p.span.cut(overlap[0].links), p.links)
+	}
+	touched := peersOf(p.links)
+	for _, q := range overlap {
+		touched = append(touched, peersOf(q.links)...)
+	}
+	return touched
+}
+
+// differences are the peers that only one of two lists has, or both with another quality.
+func differences(a, b []stated) (peers []trust.Number) {
+	for len(a) > 0 && len(b) > 0 {
+		switch {
+		case a[0] == b[0]:
+			a, b = a[1:], b[1:]
+		case a[0].peer == b[0].peer:
+			peers, a, b = append(peers, a[0].peer), a[1:], b[1:]
+		case b[0].peer < a[0].peer:
+			peers, b = append(peers, b[0].peer), b[1:]
+		default:
+			peers, a = append(peers, a[0].peer), a[1:]
+		}
+	}
+	return append(append(peers, peersOf(a)...), peersOf(b)...)
+}
+
+func peersOf(links []stated) []trust.Number {
+	list := make([]trust.Number, len(links))
+	for i, l := range links {
 		list[i] = l.peer
 	}
 	return list
@@ -138,38 +169,54 @@ func peersOf(p *page) []trust.Number {
 // retouch brings the graph up to date after pages of o changed that named those peers.
 func (e *Engine) retouch(o *origin, peers []trust.Number) {
 	newest := o.newest()
-	if e.top.setRelay(o.number, newest != nil && newest.policy == AllowRelay) {
-		e.routesChanged()
+	if relay := newest != nil && newest.policy == AllowRelay; e.top.setRelay(o.slot, relay) {
+		e.noteChange(!relay)
 	}
 	for _, n := range peers {
-		if e.origins[n] != nil {
-			e.relink(o.number, n)
+		if peer := e.origins[n]; peer != nil {
+			e.relink(o, peer)
 		}
 	}
 }
 
 // relink brings the link of two nodes up to date: it is in use when both say that it is up.
-func (e *Engine) relink(a, b trust.Number) {
+func (e *Engine) relink(a, b *origin) {
 	forth, up := e.says(a, b)
 	back, too := e.says(b, a)
 	var changed bool
 	if up && too {
-		changed = e.top.link(a, b, forth.worse(back).cost())
+		changed = e.top.link(a.slot, b.slot, forth.worse(back).cost())
 	} else {
-		changed = e.top.unlink(a, b)
+		changed = e.top.unlink(a.slot, b.slot)
 	}
 	if changed {
+		e.noteChange(!up || !too)
+	}
+}
+
+// noteChange notes that the graph changed. A way that is lost counts at once.
+func (e *Engine) noteChange(lost bool) {
+	e.changed = true
+	if lost {
+		e.routesChanged()
+	}
+}
+
+// announce lets the changes of the graph count that make nothing worse than it was but in cost. A node that starts in a large cluster
+// gets hundreds of pages in a second, after each of which its owner would look for ways to all that it does not reach directly.
+func (e *Engine) announce(now time.Time) {
+	if e.changed && !now.Before(e.nextChange) {
+		e.nextChange = now.Add(e.scaled(gather))
 		e.routesChanged()
 	}
 }
 
 // says is what a node says of its link to another; for this node, what it measured.
-func (e *Engine) says(a, b trust.Number) (quality, bool) {
-	o := e.origins[a]
-	if a != e.number {
-		return o.to(b)
+func (e *Engine) says(a, b *origin) (quality, bool) {
+	if a.number != e.number {
+		return a.to(b.number)
 	}
-	l := e.author.links[e.origins[b].id]
+	l := e.author.links[b.id]
 	if l == nil || !l.up {
 		return quality{}, false
 	}
@@ -178,6 +225,7 @@ func (e *Engine) says(a, b trust.Number) (quality, bool) {
 
 // routesChanged forgets what was computed.
 func (e *Engine) routesChanged() {
+	e.changed = false
 	e.generation++
 	e.finder.forget()
 }

@@ -71,3 +71,23 @@ func TestNoPageEndsWhereACrowdOfMembersLeaves(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+func TestChangesInALargeClusterAreGatheredForLonger(t *testing.T) {
+	w := newWorld(t, 4, 1)
+	w.setMembersAnd(crowd(496))
+	w.mesh(10 * time.Millisecond)
+	w.run(time.Minute)
+	pages := signed(w.nodes[0])
+	for _, rtt := range []time.Duration{40 * time.Millisecond, 10 * time.Millisecond} {
+		w.set(0, 1, rtt, 0)
+		w.run(5 * settle)
+	}
+	w.run(5*spacing - 10*settle)
+	if got := pages(); got != 1 {
+		t.Errorf("%d pages for two changes within %v, want 1", got, 5*spacing)
+	}
+	w.set(0, 1, 0, 0)
+	if got := pages(); got != 1 {
+		t.Errorf("%d pages when a link goes down, want 1 at once", got)
+	}
+}

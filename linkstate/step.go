@@ -12,6 +12,7 @@ import (
 // thrown away.
 func (e *Engine) Step(now time.Time) (send []Message, next time.Time) {
 	e.expire(now)
+	e.announce(now)
 	e.fetchStrangers(now)
 	e.write(now)
 	e.exchange(now)
@@ -31,9 +32,10 @@ func (e *Engine) next(now time.Time) time.Time {
 			next = at
 		}
 	}
-	due, pending := e.author.dueAt(now)
+	due, pending := e.author.dueAt(now, e.scaled)
 	sooner(due, pending)
 	sooner(e.nextExpiry, !e.nextExpiry.IsZero())
+	sooner(e.nextChange, e.changed)
 	sooner(e.nextGreet, len(e.greet) > 0)
 	sooner(now.Add(pace), !e.out.empty())
 	for _, p := range e.origins[e.number].pages {
@@ -80,7 +82,7 @@ func (e *Engine) expire(now time.Time) {
 			}
 			o.drop(p)
 			e.stats.Expired++
-			e.retouch(o, peersOf(p))
+			e.retouch(o, peersOf(p.links))
 		}
 	}
 }
@@ -88,7 +90,7 @@ func (e *Engine) expire(now time.Time) {
 // write signs the pages that do not say what they should, when it is time, and those that are to be refreshed.
 func (e *Engine) write(now time.Time) {
 	own := e.origins[e.number]
-	if due, pending := e.author.dueAt(now); pending && !now.Before(due) {
+	if due, pending := e.author.dueAt(now, e.scaled); pending && !now.Before(due) {
 		signed := false
 		for _, p := range e.author.contents(e.number, e.isMember, now) {
 			if !own.has(p) && (len(own.pages) > 0 || len(p.links) > 0 || e.author.bits > 0) {
@@ -117,7 +119,7 @@ func (e *Engine) updated(p *page) *page {
 		if l := e.author.links[o.id]; l != nil && l.quality != l.latest {
 			l.quality = l.latest
 			next.links[i].quality = l.latest
-			e.relink(e.number, said.peer)
+			e.relink(e.origins[e.number], o)
 		}
 	}
 	return next

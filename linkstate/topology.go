@@ -13,6 +13,7 @@ type topology struct {
 	slots    map[trust.Number]int32
 	vertices []vertex
 	free     []int32
+	linked   int // nodes that have a link in use
 }
 
 // vertex is a node in the graph.
@@ -35,7 +36,7 @@ func newTopology(self trust.Fingerprint) *topology {
 }
 
 // add gives a node a slot.
-func (t *topology) add(id trust.Fingerprint) {
+func (t *topology) add(id trust.Fingerprint) int32 {
 	slot := int32(len(t.vertices))
 	if n := len(t.free); n > 0 {
 		slot, t.free = t.free[n-1], t.free[:n-1]
@@ -44,13 +45,17 @@ func (t *topology) add(id trust.Fingerprint) {
 	}
 	t.vertices[slot] = vertex{id: id}
 	t.slots[id.Number()] = slot
+	return slot
 }
 
 // remove takes a node out, with its links.
 func (t *topology) remove(n trust.Number) {
 	slot := t.slots[n]
 	for _, e := range t.vertices[slot].edges {
-		t.vertices[e.to].unset(slot)
+		t.unset(e.to, slot)
+	}
+	if len(t.vertices[slot].edges) > 0 {
+		t.linked--
 	}
 	t.vertices[slot] = vertex{}
 	t.free = append(t.free, slot)
@@ -58,24 +63,41 @@ func (t *topology) remove(n trust.Number) {
 }
 
 // setRelay says whether a node passes packets on, and reports whether that is news.
-func (t *topology) setRelay(n trust.Number, relay bool) bool {
-	v := &t.vertices[t.slots[n]]
+func (t *topology) setRelay(slot int32, relay bool) bool {
+	v := &t.vertices[slot]
 	changed := v.relay != relay
 	v.relay = relay
 	return changed
 }
 
-// link says that a link is in use, and reports whether that, or its cost, is news.
-func (t *topology) link(a, b trust.Number, cost time.Duration) bool {
+// link says that a link is in use, which both of its ends know or none, and reports whether that, or its cost, is news.
+func (t *topology) link(a, b int32, cost time.Duration) bool {
 	us := uint32(cost / time.Microsecond)
-	t.vertices[t.slots[a]].set(edge{t.slots[b], us})
-	return t.vertices[t.slots[b]].set(edge{t.slots[a], us})
+	return t.set(a, edge{b, us}) && t.set(b, edge{a, us})
 }
 
 // unlink says that a link is not in use, and reports whether that is news.
-func (t *topology) unlink(a, b trust.Number) bool {
-	t.vertices[t.slots[a]].unset(t.slots[b])
-	return t.vertices[t.slots[b]].unset(t.slots[a])
+func (t *topology) unlink(a, b int32) bool {
+	return t.unset(a, b) && t.unset(b, a)
+}
+
+// set is what link does to one end.
+func (t *topology) set(slot int32, e edge) bool {
+	v := &t.vertices[slot]
+	if len(v.edges) == 0 {
+		t.linked++
+	}
+	return v.set(e)
+}
+
+// unset is what unlink does to one end.
+func (t *topology) unset(slot, to int32) bool {
+	v := &t.vertices[slot]
+	found := v.unset(to)
+	if found && len(v.edges) == 0 {
+		t.linked--
+	}
+	return found
 }
 
 // edge finds the link between two nodes.
@@ -112,18 +134,20 @@ func (v *vertex) unset(to int32) bool {
 	return found
 }
 
-// hops is how many links each node is away from one of them, by its slot; -1: there is no way.
+// hops is how many links each node is away from one of them, by its slot; -1: there is no way. It ends when all nodes that have links
+// are found: in a mesh after the links of a few nodes.
 func (t *topology) hops(from int32) []int32 {
 	hops := make([]int32, len(t.vertices))
 	for i := range hops {
 		hops[i] = -1
 	}
 	hops[from] = 0
-	for queue := []int32{from}; len(queue) > 0; queue = queue[1:] {
-		for _, e := range t.vertices[queue[0]].edges {
+	found := append(make([]int32, 0, t.linked+1), from)
+	for i := 0; i < len(found) && len(found) < t.linked; i++ {
+		for _, e := range t.vertices[found[i]].edges {
 			if hops[e.to] < 0 {
-				hops[e.to] = hops[queue[0]] + 1
-				queue = append(queue, e.to)
+				hops[e.to] = hops[found[i]] + 1
+				found = append(found, e.to)
 			}
 		}
 	}
