@@ -16,6 +16,7 @@ import (
 type gossip struct {
 	claimant  *mesh.Claimant
 	set       *mesh.Set
+	news      uint64 // claims that set took
 	seeds     []int
 	kept      mesh.Assignment // of the run before
 	queue     []broadcast
@@ -62,12 +63,11 @@ func (n *Node) beginGossip(seeds []int, before *gossip, kept mesh.Assignment) {
 	if before != nil {
 		g.kept = kept
 		for _, c := range before.set.Claims() {
+			n.keep(c)
 			if c.ID() == n.self {
 				g.claimant.Restore(c)
-				g.set.Add(c)
 				continue
 			}
-			g.set.Add(c)
 			n.know(c)
 		}
 	}
@@ -106,7 +106,7 @@ func (n *Node) claimOurs() {
 		n.replan()
 	}
 	if c != nil {
-		g.set.Add(n.w.claim(c.Raw()))
+		n.keep(n.w.claim(c.Raw()))
 		n.spread(c)
 		n.replan()
 	}
@@ -119,15 +119,24 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
+// keep adds a claim to those that are known, and reports whether it is news.
+func (n *Node) keep(c *mesh.Claim) bool {
+	news := n.gossip.set.Add(c)
+	if news {
+		n.gossip.news++
+	}
+	return news
+}
+
 // takeClaim takes a claim that came from another node.
-func (n *Node) takeClaim(raw []byte) {
-	g, c := &n.gossip, n.w.claim(raw)
+func (n *Node) takeClaim(c *mesh.Claim) {
+	g := &n.gossip
 	if c.ID() == n.self {
 		g.claimant.Hear(c)
 		n.claimOurs()
 		return
 	}
-	if !g.set.Add(c) {
+	if !n.keep(c) {
 		return
 	}
 	delete(g.missing, c.ID())
@@ -239,7 +248,7 @@ func (n *Node) takeMessage(from trust.Fingerprint, b []byte) {
 	greeting := b[0] == greetingMessage
 	for b = b[1:]; len(b) > 2; {
 		size := int(binary.BigEndian.Uint16(b))
-		n.takeClaim(b[2 : 2+size])
+		n.takeClaim(n.w.claim(b[2 : 2+size]))
 		b = b[2+size:]
 	}
 	if p := n.peers[from]; greeting && p != nil {

@@ -26,9 +26,21 @@ func TestSoakALargeClusterStarts(t *testing.T) {
 	w := newWorld(t, Config{Nodes: n, Rekey: 24 * time.Hour})
 	took := coldStart(t, w, 2*time.Second, time.Minute)
 	t.Logf("cold start of %d within 2 s: all reach all %v after the first started", n, took)
+	logSent(t, w)
 	if took > 30*time.Second {
 		t.Errorf("cold start took %v, want at most 30 s", took)
 	}
+}
+
+// logSent says what a node has sent since it started: the average, by kind.
+func logSent(t *testing.T, w *World) {
+	t.Helper()
+	total, sum := sent(w), uint64(0)
+	for k := range kindsEnd {
+		sum += total[k]
+		t.Logf("%v: %d kB sent by each", k, total[k]/uint64(len(w.nodes))/1000)
+	}
+	t.Logf("in all: %d kB sent by each", sum/uint64(len(w.nodes))/1000)
 }
 
 func TestSoakAHundredNodesAtRest(t *testing.T) {

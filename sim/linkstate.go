@@ -11,6 +11,7 @@ import (
 // links is a node's part in link state, as in package router.
 type links struct {
 	engine *linkstate.Engine
+	grown  bool // members have come that the engine was not told of
 	dirty  bool
 	told   time.Time
 	next   time.Time
@@ -20,19 +21,22 @@ type links struct {
 
 const linksEvery = 5 * time.Second
 
-// setMembers tells link state who takes part: all whose claims are known.
+// setMembers tells link state who takes part: all whose claims are known. As in package router, those that came together are told together.
 func (n *Node) setMembers() {
 	members := make([]trust.PublicKeys, 0, len(n.sorted))
 	for _, p := range n.sorted {
 		members = append(members, p.claim.Keys)
 	}
 	n.links.engine.SetMembers(members)
-	n.links.dirty = true
+	n.links.grown, n.links.dirty = false, true
 }
 
 // stepLinkState tells the engine of the direct links, and sends what it wants to be sent.
 func (n *Node) stepLinkState(now time.Time) {
 	l := &n.links
+	if l.grown {
+		n.setMembers()
+	}
 	if l.dirty || !now.Before(l.told.Add(linksEvery)) {
 		l.engine.SetLinks(n.directLinks(), now)
 		l.dirty, l.told, l.next = false, now, now

@@ -195,7 +195,7 @@ func (n *Node) know(c *mesh.Claim) {
 		n.peers[p.id], n.numbers[p.number] = p, p
 		i, _ := slices.BinarySearchFunc(n.sorted, p, func(a, b *peer) int { return slices.Compare(a.id[:], b.id[:]) })
 		n.sorted = slices.Insert(n.sorted, i, p)
-		n.setMembers()
+		n.links.grown = true
 	}
 	if p.claim == nil || !slices.Equal(p.claim.Endpoints, c.Endpoints) {
 		p.link.CallSoon(n.w.now)

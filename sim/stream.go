@@ -100,7 +100,7 @@ func (n *Node) merge(list []*mesh.Claim) {
 	}
 	g.claimant.Exchanged()
 	for _, c := range list {
-		n.takeClaim(c.Raw())
+		n.takeClaim(c)
 	}
 	n.claimOurs()
 }

@@ -13,8 +13,9 @@ import (
 type table struct {
 	assignment mesh.Assignment
 	conflicts  []mesh.Conflict
-	counts     bool // assignment was made when the others were known
-	stale      bool // it is to be made anew
+	claims     uint64 // of what claims it was made: gossip.news
+	counts     bool   // assignment was made when the others were known
+	stale      bool   // it is to be made anew
 	lengths    []int
 }
 
@@ -42,13 +43,17 @@ func (n *Node) plan() {
 	if !g.exchanged.IsZero() && now.Sub(g.exchanged) >= keptFor {
 		g.kept = nil
 	}
-	v := mesh.View{Claims: g.set.Claims(), Rules: mesh.Rules{Network: network}, Kept: g.kept}
 	previous := t.assignment
 	if !t.counts {
 		previous = nil
 	}
-	t.assignment, t.conflicts = v.Assign(previous, n.reach)
 	t.counts = !g.exchanged.IsZero() && now.Sub(g.exchanged) >= incumbency
+	if t.claims == g.news && len(t.conflicts) == 0 {
+		return // all have what they claim, whoever is reached and whoever had it before
+	}
+	v := mesh.View{Claims: g.set.Claims(), Rules: mesh.Rules{Network: network}, Kept: g.kept}
+	t.claims = g.news
+	t.assignment, t.conflicts = v.Assign(previous, n.reach)
 	t.lengths = t.lengths[:0]
 	for p := range t.assignment {
 		if !slices.Contains(t.lengths, p.Bits()) {
