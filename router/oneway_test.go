@@ -98,13 +98,18 @@ func TestTheBurstOfOneEndOfALongLinkIsNotAnsweredByAnother(t *testing.T) {
 			check(t, s.router.call(func() { n = p.probes.last }))
 			return n
 		}
+		var longest uint64
 		for range 5 {
 			ofA, ofB := probes(a, b), probes(b, a)
 			a.router.Doubt(b.id())
 			time.Sleep(2 * time.Second)
-			if mine, other := probes(a, b)-ofA, probes(b, a)-ofB; mine < 3 || mine > 5 || other > 1 {
+			mine, other := probes(a, b)-ofA, probes(b, a)-ofB // and one that measures losses, each
+			if longest = max(longest, mine); mine > 5 || other > 2 {
 				t.Errorf("a sent %d probes, b %d", mine, other)
 			}
+		}
+		if longest < 3 {
+			t.Errorf("no burst of a had more than %d probes", longest)
 		}
 	})
 }
