@@ -47,10 +47,9 @@ func (c *Cluster) addNode(ctx context.Context) error {
 	return nil
 }
 
-// start starts what a node runs, in order. A host of services needs a default route: their addresses are nobody's, and without a
-// route nothing is sent to where the rules would see it.
+// start starts what a node runs, in order.
 func (n *Node) start(ctx context.Context) error {
-	if err := errors.Join(n.SetDefaultRoute(n.cluster.Control.Addr4()), n.issue(), n.configure()); err != nil {
+	if err := errors.Join(n.leadOut(), n.issue(), n.configure()); err != nil {
 		return err
 	}
 	if err := n.service("containerd"); err != nil {
@@ -73,6 +72,17 @@ func (n *Node) start(ctx context.Context) error {
 	}
 	_, err = n.PodNetworks(ctx)
 	return err
+}
+
+// leadOut gives the node default routes. The addresses of services are nobody's: the kernel refuses to send anything there
+// before the rules see it, unless a route leads somewhere.
+func (n *Node) leadOut() error {
+	for _, via := range n.cluster.Control.Addrs() {
+		if err := n.SetDefaultRoute(via); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // issue makes the kubelet's certificate, for both its server and what it asks of the API.

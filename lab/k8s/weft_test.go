@@ -1,0 +1,141 @@
+package k8s
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/labtest"
+	"github.com/weftnet/weft/node/api"
+)
+
+// weft is a daemon on every node, that owns the prefixes which Kubernetes gave the node.
+type weft struct {
+	bridge
+	token   string
+	daemons map[*Node]*lab.Process
+}
+
+// weftProgram is where the nodes have it, and weftSocket where its daemon listens.
+const (
+	weftProgram = "/usr/bin/weft"
+	weftSocket  = "/run/weft/weft.sock"
+)
+
+func (w *weft) install(t *testing.T, c *Cluster) {
+	raw, err := os.ReadFile(labtest.Weft(t))
+	check(t, err)
+	for _, n := range c.Nodes {
+		check(t, n.WriteFile(weftProgram, raw, 0o755))
+		w.setUp(t, n)
+		w.launch(t, n)
+	}
+	for _, n := range c.Nodes {
+		w.awaitPeers(t, n, len(c.Nodes)-1)
+		own, err := n.PodNetworks(within(t, soon))
+		check(t, err)
+		w.plug(t, n, own)
+	}
+}
+
+// setUp makes the node's configuration as an operator would.
+func (w *weft) setUp(t *testing.T, n *Node) {
+	ctx := within(t, soon)
+	own, err := n.PodNetworks(ctx)
+	check(t, err)
+	var subnets []string
+	for _, prefix := range own {
+		subnets = append(subnets, prefix.String())
+	}
+	flags := []string{"--subnet", strings.Join(subnets, ",")}
+	if w.token == "" {
+		w.token, err = n.Run(ctx, append([]string{weftProgram, "init", "--network", podNetworks()}, flags...)...)
+	} else {
+		args := append([]string{weftProgram, "join"}, flags...)
+		_, err = n.RunCommand(ctx, lab.Command{Args: args, Stdin: strings.NewReader(w.token)})
+	}
+	check(t, err)
+}
+
+// launch starts the daemon.
+func (w *weft) launch(t *testing.T, n *Node) {
+	p, err := n.Start(weftProgram, "up")
+	check(t, err)
+	w.daemons[n] = p
+}
+
+// awaitPeers waits until the daemon has a path to as many peers.
+func (w *weft) awaitPeers(t *testing.T, n *Node, peers int) {
+	t.Helper()
+	check(t, poll(within(t, soon), func() error {
+		if p := w.daemons[n]; ended(p) {
+			return &hopeless{fmt.Errorf("weft has ended: %s", lastLines(p, 3))}
+		}
+		up, err := w.peersUp(within(t, soon), n)
+		if err == nil && up != peers {
+			err = fmt.Errorf("%d peers of %s are up, want %d", up, n.Name(), peers)
+		}
+		return err
+	}))
+}
+
+func (w *weft) peersUp(ctx context.Context, n *Node) (up int, err error) {
+	s, err := api.NewClient(n.Path(weftSocket)).Status(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range s.Peers {
+		if p.State == api.StateUp && len(p.Addrs) > 0 {
+			up++
+		}
+	}
+	return up, nil
+}
+
+func (w *weft) stop(t *testing.T, n *Node) {
+	t.Helper()
+	check(t, n.Terminate(within(t, soon), w.daemons[n]))
+}
+
+func (w *weft) start(t *testing.T, n *Node) {
+	t.Helper()
+	w.launch(t, n)
+	w.awaitPeers(t, n, len(n.cluster.Nodes)-1)
+}
+
+func TestKubernetesOverWeftWithTheBridgePlugin(t *testing.T) {
+	testKubernetes(t, &weft{daemons: map[*Node]*lab.Process{}})
+}
+
+// testRestart restarts the daemons one after the other while data go between all pods, in both directions.
+func (b *bed) testRestart(t *testing.T) {
+	p, ok := b.plugin.(restarter)
+	if !ok {
+		t.Skip("this plugin has no daemon")
+	}
+	var streams []*labtest.Sequence
+	for _, from := range b.pods {
+		for _, to := range b.pods {
+			for _, addr := range to.Addrs {
+				if from != to {
+					streams = append(streams, labtest.StartSequence(t, from, to, addr))
+				}
+			}
+		}
+	}
+	for _, n := range b.Nodes {
+		p.stop(t, n)
+		p.start(t, n)
+	}
+	for _, s := range streams {
+		if err := s.End(within(t, soon)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+var _ restarter = (*weft)(nil)
+var _ plugin = bridge{}
