@@ -38,6 +38,7 @@ type Link struct {
 	hoped    time.Time // when something was sent that is mostly answered; zero: nothing since the peer was heard
 	burst    int       // probes of the present burst; 0: none
 	strict   bool      // only an answer ends it
+	proven   time.Time // when a probe was sent whose answer ended a strict burst last
 	began    time.Time // the first of them
 	lastSent time.Time // last probe
 	pause    time.Duration
@@ -94,9 +95,10 @@ func (l *Link) Doubt(now time.Time) Action {
 }
 
 // Challenge starts a burst that only an answer ends, of which Answered is told, because the peer seems not to hear us. Frames of it show
-// nothing until then. A burst that is under way becomes one like that.
+// nothing until then. A burst that is under way becomes one like that. For Busy after an answer it does nothing: the probes of a challenge
+// are themselves a hint to the other end, and two ends on a short link would challenge each other for ever.
 func (l *Link) Challenge(now time.Time) Action {
-	if !l.up || l.strict {
+	if !l.up || l.strict || now.Sub(l.proven) < l.t.Busy {
 		return Nothing
 	}
 	l.strict = true
@@ -106,7 +108,7 @@ func (l *Link) Challenge(now time.Time) Action {
 // Answered notes that a probe was answered which was sent there at that time.
 func (l *Link) Answered(sent time.Time) {
 	if l.strict && !sent.Before(l.asked) {
-		l.strict, l.waiting, l.burst = false, false, 0
+		l.strict, l.waiting, l.burst, l.proven = false, false, 0, sent
 	}
 }
 
