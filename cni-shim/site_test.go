@@ -73,12 +73,12 @@ const patience = 20 * time.Second
 
 // site is a node with a lease; pods are network namespaces without a name.
 type site struct {
-	t                *testing.T
+	t                testing.TB
 	vm               *lab.Host
 	runDir, stateDir string
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	t.Helper()
 	for _, p := range []string{"ip", "nft"} {
 		if _, err := exec.LookPath(p); err != nil {

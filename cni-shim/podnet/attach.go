@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"time"
+	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -195,31 +196,21 @@ func (a *attachment) configure(end netlink.Link) error {
 	return a.addNeighbours(a.pod, a.neighbours(index))
 }
 
-// enable sets the host end up, which is what makes the port carry frames, and waits until both ends do. The kernel brings the state of a
-// link up to date when it is asked for it (linkwatch_sync_dev in rtnl_getlink, Linux 6.8); earlier ones take some milliseconds.
+// enable sets the host end up, which is what makes the port carry frames, and waits until both ends do and the pod takes packets to all of
+// its addresses.
 func (a *attachment) enable(port, end netlink.Link) error {
 	if err := a.host.LinkSetUp(port); err != nil {
 		return explain("set "+a.HostEnd+" up", err)
 	}
-	deadline := time.Now().Add(carrierPatience)
-	for {
-		if carries(a.host, port.Attrs().Index) && carries(a.pod, end.Attrs().Index) {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("podnet: %s has no carrier after %v", a.HostEnd, carrierPatience)
-		}
-		time.Sleep(time.Millisecond) // netlink tells of it no sooner: the message comes from the same work queue
+	err := await("carrier of "+a.HostEnd, func() bool {
+		return carries(a.host, port.Attrs().Index) && carries(a.pod, end.Attrs().Index)
+	})
+	if err != nil {
+		return err
 	}
-}
-
-// carrierPatience is for how long a link that was set up may be without carrier: the kernel looks once a second at links that it does not
-// think urgent (net/core/link_watch.c).
-const carrierPatience = 2 * time.Second
-
-func carries(nl *netlink.Handle, index int) bool {
-	l, err := nl.LinkByIndex(index)
-	return err == nil && l.Attrs().OperState == netlink.OperUp
+	return await("use the pod's addresses", func() bool {
+		return !slices.ContainsFunc(a.Addrs, func(addr netip.Addr) bool { return !usable(a.pod, addr) })
+	})
 }
 
 // undo removes the pair and what the host knows of the pod.

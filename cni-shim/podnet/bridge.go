@@ -188,7 +188,9 @@ func (b *bridging) addresses(found netlink.Link) error {
 		}
 		b.note(kernel.Added, KindBridge, fmt.Sprintf("%s address %s", b.want.Name, want))
 	}
-	return nil
+	return await("use the addresses of bridge "+b.want.Name, func() bool { // another process may just have added them
+		return !slices.ContainsFunc(b.want.Gateways, func(g netip.Prefix) bool { return !usable(b.host.nl, g.Addr()) })
+	})
 }
 
 func (h *Host) addresses(of netlink.Link) ([]netip.Prefix, error) { return addressesOf(h.nl, of) }
