@@ -1,0 +1,69 @@
+package router
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// handPair is two nodes by hand with a session, and what the first knows of the other, in virtual time.
+func handPair(t *testing.T, test func(t *testing.T, a *side, p *peer)) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := hand(t, 1, byHand{}), hand(t, 2, byHand{})
+		introduce(t, a, b)
+		time.Sleep(time.Hour)
+		test(t, a, a.known(b))
+	})
+}
+
+func TestAnAnswerToAProbeOfBeforeSaysNothingOfARoute(t *testing.T) {
+	handPair(t, func(t *testing.T, a *side, p *peer) {
+		now := a.router.now()
+		p.path.Store(&path{endpoint: p.relayedAt, route: new(route)})
+		p.relay.first = 10
+		a.router.takeRelayedReply(p, 9, time.Millisecond, now)
+		if !p.relay.heard.IsZero() || p.relay.proven {
+			t.Error("the answer to a probe that another route took counts")
+		}
+		a.router.takeRelayedReply(p, 10, time.Millisecond, now)
+		if p.relay.heard != now || !p.relay.proven {
+			t.Error("the answer to its own first probe does not count")
+		}
+	})
+}
+
+func TestAPeerThatPausesIsNotLeftForAnotherWay(t *testing.T) {
+	handPair(t, func(t *testing.T, a *side, p *peer) {
+		p.link.Spare = true
+		p.link.Doubt(a.router.now())
+		for range 4 {
+			time.Sleep(100 * time.Millisecond)
+			p.link.Step(a.router.now(), time.Time{}, time.Time{}, 0)
+		}
+		if p.fitness(a.router.now()).up {
+			t.Fatal("a peer that does not answer is not left")
+		}
+		if p.pausing = true; !p.fitness(a.router.now()).up {
+			t.Error("one that pauses is left")
+		}
+	})
+}
+
+func TestAPeerThatIsHeardStraightWhileRelayedIsAskedNowAndThen(t *testing.T) {
+	handPair(t, func(t *testing.T, a *side, p *peer) {
+		asked := func() int {
+			before := a.sink(0).frames
+			for range 10 {
+				a.router.tryDirect(p, p.at())
+			}
+			return a.sink(0).frames - before
+		}
+		if first, again := asked(), asked(); first != 1 || again != 0 {
+			t.Errorf("%d probes, and %d at once after them", first, again)
+		}
+		time.Sleep(a.router.timing.CallMin)
+		if n := asked(); n != 1 {
+			t.Errorf("%d probes later", n)
+		}
+	})
+}
