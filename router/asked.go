@@ -1,6 +1,9 @@
 package router
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // askedIndexes finds the peer that was sent initiations, by the indexes that its answers come under. Control writes it, and lanes look
 // before they hand over an answer: nobody can make one up without having seen the initiation. It may be used from any goroutine.
@@ -17,13 +20,13 @@ func (a *askedIndexes) lookup(index uint32) *peer {
 }
 
 // change puts a peer under indexes in the place of others.
-func (a *askedIndexes) change(old, indexes []uint32, p *peer) {
+func (a *askedIndexes) change(old, indexes map[uint32]time.Time, p *peer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, index := range old {
+	for index := range old {
 		delete(a.by, index)
 	}
-	for _, index := range indexes {
+	for index := range indexes {
 		a.by[index] = p
 	}
 }

@@ -19,35 +19,58 @@ type message struct {
 	through *peer    // of those: the relay that they came from; nil: they came straight
 }
 
+// How many of each kind control takes in a turn, before links and sessions act on what came: so that where much waits of one kind the
+// others go on, and a peer of which several frames came acts once. All that strangers may send comes last, and least of it.
+const (
+	turnResults = maxDone // of curve work: all
+	turnAnswers = 16      // to initiations of ours
+	turnControl = 32      // frames of sessions
+	turnCalls   = 16      // of other goroutines
+	turnHearsay = 4       // gossip frames without a session
+)
+
 func (r *Router) runControl(ctx context.Context, failed <-chan error) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for first := 0; ; {
-		if first < cap(r.control) && r.takeControl() {
-			first++
-		} else if ended, err := r.takeAny(ctx, failed, timer.C); ended {
+	passed := make(chan time.Time)
+	close(passed)
+	for {
+		var due <-chan time.Time = timer.C
+		if r.takeTurn() {
+			due = passed
+		}
+		if ended, err := r.takeAny(ctx, failed, due); ended {
 			return err
-		} else {
-			first = 0
 		}
 		r.announce()
 		timer.Reset(r.step())
 	}
 }
 
-// takeControl takes a frame of a session, if one waits. They come before all that strangers may send, but no more of them than their
-// mailbox holds before the rest gets a turn.
-func (r *Router) takeControl() bool {
-	select {
-	case m := <-r.control:
-		r.handleControl(m)
-		return true
-	default:
-		return false
-	}
+// takeTurn takes what waits, as much as is one turn's, and reports whether there was anything.
+func (r *Router) takeTurn() bool {
+	n := takeSome(r.curve.done, turnResults, func(f func()) { f() })
+	n += takeSome(r.handshakes, turnAnswers, r.handleHandshake)
+	n += takeSome(r.control, turnControl, r.handleControl)
+	n += takeSome(r.calls, turnCalls, func(f func()) { f() })
+	n += takeSome(r.hearsay, turnHearsay, r.handleHearsay)
+	return n > 0
 }
 
-// takeAny waits for something to do, and does it.
+// takeSome takes up to most of what waits in a mailbox, and returns how many those were.
+func takeSome[T any](from <-chan T, most int, take func(T)) int {
+	for n := range most {
+		select {
+		case x := <-from:
+			take(x)
+		default:
+			return n
+		}
+	}
+	return most
+}
+
+// takeAny waits for something to do, until due, and does it.
 func (r *Router) takeAny(ctx context.Context, failed <-chan error, due <-chan time.Time) (ended bool, err error) {
 	select {
 	case <-ctx.Done():
@@ -76,16 +99,25 @@ const longestSleep = time.Second
 // step lets the links and sessions act that are due, and returns how long nothing will be.
 func (r *Router) step() time.Duration {
 	now := r.now()
-	wait := min(r.stepHold(now), r.stepSecrets(now), r.stepLimiter(now), r.stepLinkState(now))
-	r.touchRerouted()
-	p := r.schedule.first()
-	for ; p != nil && !p.slot.due.After(now); p = r.schedule.first() {
-		r.schedule.set(p, now.Add(r.stepPeer(p, now)))
-	}
-	if p != nil {
+	wait := min(r.stepHold(now), r.stepSecrets(now), r.stepLimiter(now), r.stepLinkState(now), r.touchRerouted(now))
+	r.stepDue(now)
+	wait = min(wait, r.stepCalls(now))
+	if p := r.stepDue(now); p != nil { // who is called now, once more
 		wait = min(wait, p.slot.due.Sub(now))
 	}
 	return wait
+}
+
+// stepDue steps the peers that are due, and returns the one that will be next; nil: there are none.
+func (r *Router) stepDue(now time.Time) *peer {
+	p := r.schedule.first()
+	for ; p != nil && !p.slot.due.After(now); p = r.schedule.first() {
+		if !p.slot.due.IsZero() {
+			r.lag.note(now.Sub(p.slot.due))
+		}
+		r.schedule.set(p, now.Add(r.stepPeer(p, now)))
+	}
+	return p
 }
 
 // stepPeer lets a peer's links and session act, and returns how long nothing will be due: a millisecond at least.
@@ -103,7 +135,7 @@ func (r *Router) stepPeer(p *peer, now time.Time) time.Duration {
 func (r *Router) actOn(p *peer, now time.Time) {
 	r.stepPath(p, now)
 	p.session.Expire(now)
-	if path := p.path.Load(); path != nil && (p.session.NeedsRekey(now) || p.outdated()) && now.Sub(p.probes.rekeyed) > max(time.Second, 3*p.roundTrip()) {
+	if path := p.path.Load(); path != nil && (p.session.NeedsRekey(now) || p.outdated()) && p.preparing == 0 && now.Sub(p.probes.rekeyed) > max(time.Second, 3*p.roundTrip()) {
 		p.probes.rekeyed = now
 		r.initiate(p, []encap.Endpoint{path.endpoint}, now)
 	}

@@ -189,7 +189,7 @@ func TestForgedControlFramesOfASessionTakeNoRoomFromOthers(t *testing.T) {
 	if n := len(b.router.control); n != maxControlOf+1 {
 		t.Errorf("%d frames wait, want %d of one session and 1 of the other", n, maxControlOf)
 	}
-	for b.router.takeControl() {
+	for b.router.takeTurn() {
 	}
 	for range maxControlOf {
 		c.inbound([]encap.Datagram{{From: b.from(a), Data: seen}})

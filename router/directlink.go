@@ -44,40 +44,42 @@ func (r *Router) probePath(p *peer, now time.Time) {
 	r.probeDirect(p, now)
 }
 
-// callPeer tries to reach a peer straight whose direct link is down. It sends a handshake initiation, the first of a series to the best
-// candidate alone, so that it is the path wherever it works; then to all at once and through relays, and the one that answers first
-// becomes the path. A peer that is up through relays gets probes instead.
+// callPeer tries to reach a peer straight whose direct link is down. It is to be called by a handshake as soon as there is room for one;
+// a peer that is up through relays gets probes instead.
 func (r *Router) callPeer(p *peer, now time.Time) {
 	if r.callsSeldom(p, now) && now.Sub(p.called) < callSeldom {
 		return
 	}
 	p.called = now
-	candidates := r.callable(p)
-	for _, c := range candidates {
+	if p.link.Calls() == 1 {
+		p.series = 0
+	}
+	if p.hasSession() {
+		r.askCandidates(p, now)
+		return
+	}
+	r.callQueue.waiting[p] = struct{}{}
+}
+
+// hasSession reports whether frames of a session reach the peer, through relays at least.
+func (p *peer) hasSession() bool { return p.isUp() && p.session.Current() != nil }
+
+// askCandidates sends a probe to all endpoints of a peer that is reached through relays: what answers becomes its direct link.
+func (r *Router) askCandidates(p *peer, now time.Time) {
+	id := p.probes.next(now)
+	for _, c := range r.callees(p, now) {
+		r.sendProbe(p, encap.Probe, c, id)
+	}
+}
+
+// callees are the endpoints of a peer that may be called. That they are is noted.
+func (r *Router) callees(p *peer, now time.Time) []encap.Endpoint {
+	list := r.callable(p)
+	for _, c := range list {
 		p.noteCall(c.Addr, now)
 	}
 	r.noteSilence(p, now)
-	if p.isUp() && p.session.Current() != nil {
-		id := p.probes.next(now)
-		for _, c := range candidates {
-			r.sendProbe(p, encap.Probe, c, id)
-		}
-		return
-	}
-	first := p.link.Calls() == 1
-	if first && len(candidates) > 1 {
-		candidates = candidates[:1]
-	}
-	if p.route.Load() != nil && (!first || len(candidates) == 0) {
-		candidates = append(candidates, p.relayedAt)
-	}
-	if len(candidates) == 0 {
-		return
-	}
-	if first && !p.away {
-		r.expect(p)
-	}
-	r.initiate(p, candidates, now)
+	return list
 }
 
 const (
@@ -180,6 +182,7 @@ func (r *Router) tryDirect(p *peer, from encap.Endpoint) {
 func (r *Router) rise(p *peer, from encap.Endpoint) {
 	now := r.now()
 	p.link.Rise()
+	r.callQueue.remove(p)
 	p.tried, p.fault, p.caller, p.told = nil, "", Attempt{}, false
 	p.meter.Began(now)
 	p.fresh = p.probes.last + 1

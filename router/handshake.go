@@ -78,7 +78,7 @@ func (r *Router) takeInitiation(from encap.Endpoint, msg *encap.InitiationMessag
 		return
 	case r.turnsAway(p, from):
 		return
-	case r.curve.full():
+	case full(r.curve.ends):
 		r.ctl.drop(ControlFull, 1)
 		return
 	}
@@ -90,7 +90,7 @@ func (r *Router) takeInitiation(from encap.Endpoint, msg *encap.InitiationMessag
 	}
 	r.noteCaller(p, from, r.now())
 	forgotten := p.session.Forgotten(msg)
-	r.begin(p, job, func(response []byte, err error) {
+	r.begin(r.curve.ends, p, job, func(response []byte, err error) {
 		r.answered(p, from, response, err)
 		if err == nil {
 			r.awaitConfirmation(p, forgotten)
@@ -101,6 +101,7 @@ func (r *Router) takeInitiation(from encap.Endpoint, msg *encap.InitiationMessag
 // answered sends the answer to an initiation.
 func (r *Router) answered(p *peer, to encap.Endpoint, response []byte, err error) {
 	if response != nil {
+		p.answered = r.now()
 		r.transmit(response, to)
 		r.limiter.responses.Add(1)
 	}
@@ -117,7 +118,7 @@ func (r *Router) answered(p *peer, to encap.Endpoint, response []byte, err error
 // initiate calls a peer at those endpoints.
 func (r *Router) initiate(p *peer, to []encap.Endpoint, now time.Time) {
 	p.initiated = now
-	if r.curve.full() {
+	if full(r.curve.calls) {
 		r.ctl.drop(ControlFull, 1)
 		return
 	}
@@ -126,12 +127,14 @@ func (r *Router) initiate(p *peer, to []encap.Endpoint, now time.Time) {
 		r.initiateFailed(p, err)
 		return
 	}
-	r.begin(p, job, func(frame []byte, err error) {
+	p.preparing++
+	r.begin(r.curve.calls, p, job, func(frame []byte, err error) {
+		p.preparing--
 		if err != nil {
 			r.initiateFailed(p, err)
 			return
 		}
-		r.noteAsked(p)
+		r.noteAsked(p, now)
 		r.transmit(frame, to...)
 	})
 }
@@ -144,7 +147,7 @@ func (r *Router) initiateFailed(p *peer, err error) {
 
 // handleHandshake takes an answer to an initiation of ours.
 func (r *Router) handleHandshake(m message) {
-	p := r.initiator(m)
+	p, index := r.initiator(m)
 	if p == nil {
 		r.ctl.drop(HandshakeRefused, 1)
 		return
@@ -157,7 +160,7 @@ func (r *Router) handleHandshake(m message) {
 		r.takeCookie(p, m)
 		return
 	}
-	if r.curve.full() {
+	if full(r.curve.ends) {
 		r.ctl.drop(ControlFull, 1)
 		return
 	}
@@ -166,21 +169,27 @@ func (r *Router) handleHandshake(m message) {
 		r.ctl.drop(HandshakeRefused, 1)
 		return
 	}
-	r.begin(p, job, func(_ []byte, err error) { r.completed(p, m.from, err) })
+	r.begin(r.curve.ends, p, job, func(_ []byte, err error) { r.completed(p, m.from, p.asked[index], err) })
 }
 
-// initiator finds the peer whose initiation a frame answers.
-func (r *Router) initiator(m message) *peer {
+// initiator finds the peer whose initiation a frame answers, and the index of that.
+func (r *Router) initiator(m message) (p *peer, index uint32) {
 	h, err := encap.ParseHeader(m.frame)
 	if err != nil {
-		return nil
+		return nil, 0
 	}
-	return r.asked.lookup(h.Index)
+	return r.asked.lookup(h.Index), h.Index
 }
 
-// noteAsked lets initiator find a peer by the initiations that wait now.
-func (r *Router) noteAsked(p *peer) {
-	asked := p.session.AppendAsked(nil)
+// noteAsked lets initiator find a peer by the initiations that wait now, the latest of which began at that time.
+func (r *Router) noteAsked(p *peer, began time.Time) {
+	asked := map[uint32]time.Time{}
+	for _, index := range p.session.AppendAsked(nil) {
+		asked[index] = began
+		if at, ok := p.asked[index]; ok {
+			asked[index] = at
+		}
+	}
 	r.asked.change(p.asked, asked, p)
 	p.asked = asked
 }
@@ -198,7 +207,7 @@ func (r *Router) takeCookie(p *peer, m message) {
 }
 
 // completed takes the end of a handshake that we began.
-func (r *Router) completed(p *peer, from encap.Endpoint, err error) {
+func (r *Router) completed(p *peer, from encap.Endpoint, began time.Time, err error) {
 	var mismatch *encap.MismatchError
 	switch {
 	case errors.As(err, &mismatch):
@@ -208,6 +217,7 @@ func (r *Router) completed(p *peer, from encap.Endpoint, err error) {
 		r.ctl.drop(HandshakeRefused, 1)
 		return
 	}
+	r.callQueue.answered(p, began, r.now())
 	wasUp := p.isUp()
 	r.heardFrom(p, from, concluded)
 	if wasUp { // a rekey: confirms the keys to the responder

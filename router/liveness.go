@@ -197,7 +197,11 @@ func (r *Router) takeRoundTrip(p *peer, id uint64, from encap.Endpoint, rtt time
 		r.takeRelayedReply(p, id, rtt, now)
 		return
 	}
-	if id < p.fresh { // it may have waited at a peer that was stopped, for seconds
+	switch {
+	case id < p.fresh: // it may have waited at a peer that was stopped, for seconds
+		return
+	case r.lag.isBehind(): // or here
+		r.lag.noteTrip(rtt)
 		return
 	}
 	p.rtt = alive.Smooth(p.rtt, rtt)

@@ -1,6 +1,10 @@
 package router
 
-import "time"
+import (
+	"time"
+
+	"github.com/weftnet/weft/router/alive"
+)
 
 // isMeasured reports whether link state wants to know how good the direct link to a peer is.
 func (p *peer) isMeasured() bool { return p.link.Up() && p.knowsRelays() }
@@ -19,8 +23,17 @@ func (p *peer) loss() float64 {
 
 // measure lets the meter of a peer's direct link act.
 func (r *Router) measure(p *peer, now, carried time.Time) {
-	p.meter.Expire(now, max(r.timing.Answer, 3*p.rtt)) // of any link: its watch sends probes, too
-	if p.isMeasured() && !now.Before(p.meter.Due(now, carried)) {
+	r.countLosses(&p.meter, p.rtt, now) // of any link: its watch sends probes, too
+	if p.isMeasured() && !r.lag.isBehind() && !now.Before(p.meter.Due(now, carried)) {
 		r.probeDirect(p, now)
 	}
+}
+
+// countLosses lets a meter count the probes as lost whose answers are overdue, unless they may be here, or have been dropped here.
+func (r *Router) countLosses(m *alive.LossMeter, rtt time.Duration, now time.Time) {
+	if r.lag.isBehind() {
+		m.Disregard()
+		return
+	}
+	m.Expire(now, max(r.timing.Answer, 3*rtt))
 }

@@ -45,7 +45,7 @@ type relayPath struct {
 // stepPath lets the watches of a peer act, and then its choice, which goes by what they found.
 func (r *Router) stepPath(p *peer, now time.Time) {
 	carried := r.at(p.carried.Load())
-	switch p.link.Step(now, r.at(p.heard.Load()), carried, p.rtt) {
+	switch p.link.Step(now, r.at(p.heard.Load()), carried, r.lag.patience(p.rtt)) {
 	case alive.Probe:
 		r.probeDirect(p, now)
 	case alive.Call:
@@ -65,12 +65,12 @@ func (r *Router) stepPath(p *peer, now time.Time) {
 // duePath is how long after now stepPath will have nothing to do.
 func (r *Router) duePath(p *peer, now time.Time) time.Duration {
 	carried := r.at(p.carried.Load())
-	due := p.link.Due(now, r.at(p.heard.Load()), carried, p.rtt)
-	if p.isMeasured() {
+	due := p.link.Due(now, r.at(p.heard.Load()), carried, r.lag.patience(p.rtt))
+	if p.isMeasured() && !r.lag.isBehind() {
 		due = sooner(due, p.meter.Due(now, carried))
 	}
 	if p.relay.watch.Up() {
-		due = sooner(due, p.relay.watch.Due(now, p.relay.heard, carried, p.relay.rtt))
+		due = sooner(due, p.relay.watch.Due(now, p.relay.heard, carried, r.lag.patience(p.relay.rtt)))
 	}
 	if !p.relay.again.IsZero() {
 		due = sooner(due, p.relay.again)
@@ -101,9 +101,9 @@ const chooseEvery = time.Second
 func (r *Router) mustChoose(p *peer, now time.Time) bool {
 	w := &p.relay
 	switch {
-	case w.stale || w.told != p.fitness(now) || !w.again.IsZero() && !now.Before(w.again):
+	case w.stale || w.told != r.fitness(p, now) || !w.again.IsZero() && !now.Before(w.again):
 		return true
-	case w.seen == r.links.engine.Generation():
+	case w.seen >= r.schedule.generation:
 		return false
 	}
 	return !p.isUp() || p.isRelayed() || now.Sub(w.asked) >= chooseEvery
@@ -116,9 +116,9 @@ type fitness struct {
 }
 
 // fitness is that of the direct link. A peer that pauses does so on every way.
-func (p *peer) fitness(now time.Time) fitness {
+func (r *Router) fitness(p *peer, now time.Time) fitness {
 	return fitness{
-		up:     p.link.Up() && (p.pausing || !p.link.Spare || !p.link.Ailing(now, p.rtt)),
+		up:     p.link.Up() && (p.pausing || !p.link.Spare || !p.link.Ailing(now, r.lag.patience(p.rtt))),
 		missed: p.link.Missing(),
 	}
 }
@@ -127,9 +127,12 @@ func (p *peer) fitness(now time.Time) fitness {
 func (r *Router) choose(p *peer, now time.Time) {
 	w, e := &p.relay, r.links.engine
 	w.failed.Expire(now)
-	w.seen, w.asked, w.stale, w.told = e.Generation(), now, false, p.fitness(now)
+	w.seen, w.asked, w.stale, w.told = e.Generation(), now, false, r.fitness(p, now)
 	best, second, _ := e.Routes(p.id)
 	cost, _ := e.Direct(p.id)
+	if r.lag.isBehind() {
+		cost = 0 // nothing is known that speaks for another way, as long as this one is up
+	}
 	d := w.choice.Decide(now, linkstate.Options{
 		DirectUp: w.told.up, DirectMissed: w.told.missed, DirectCost: cost, Best: best, Second: second,
 		Cost:  func(relays []trust.Fingerprint) (time.Duration, bool) { return e.Cost(p.id, relays) },

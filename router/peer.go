@@ -63,11 +63,14 @@ type peer struct {
 	left    leaving          // where it led before it was moved to a better way
 	away    bool             // it said goodbye, and has not been heard since
 
-	suspended bool      // packets to it wait until it has new keys
-	pausing   bool      // it said that it pauses, and has not been heard since
-	initiated time.Time // last initiation to it
-	asked     []uint32  // the indexes of those that wait for an answer
-	resumed   time.Time // last one because of a frame of an unknown index
+	suspended bool                 // packets to it wait until it has new keys
+	pausing   bool                 // it said that it pauses, and has not been heard since
+	initiated time.Time            // last initiation to it
+	preparing int                  // initiations to it that are being made
+	series    int                  // handshakes that it was called by since the direct link was lost
+	answered  time.Time            // last answer to an initiation of it
+	asked     map[uint32]time.Time // when those began that wait for an answer, by their indexes
+	resumed   time.Time            // last one because of a frame of an unknown index
 
 	questioned time.Time // last probe because of such a frame, which is not answered; zero: there is none
 	fresh      uint64    // the first probe since the direct link came up
@@ -222,6 +225,7 @@ func (r *Router) forget(id trust.Fingerprint, p *peer) {
 	p.session.Close()
 	r.abandonBacklog(p)
 	r.asked.change(p.asked, nil, p)
+	r.callQueue.remove(p)
 	r.schedule.remove(p)
 }
 

@@ -13,8 +13,8 @@ import (
 // stepRelayed lets the watch of a relayed path act.
 func (r *Router) stepRelayed(p *peer, now, carried time.Time) {
 	w := &p.relay
-	w.meter.Expire(now, max(r.timing.Answer, 3*w.rtt))
-	switch w.watch.Step(now, w.heard, carried, w.rtt) {
+	r.countLosses(&w.meter, w.rtt, now)
+	switch w.watch.Step(now, w.heard, carried, r.lag.patience(w.rtt)) {
 	case alive.Probe:
 		r.probeRelayed(p, now)
 	case alive.Declare:
@@ -24,7 +24,7 @@ func (r *Router) stepRelayed(p *peer, now, carried time.Time) {
 		}
 		r.failRoute(p, now)
 	}
-	if w.watch.Spare && !p.pausing && w.watch.Ailing(now, w.rtt) {
+	if w.watch.Spare && !p.pausing && w.watch.Ailing(now, r.lag.patience(w.rtt)) {
 		r.failRoute(p, now)
 	}
 }

@@ -112,12 +112,14 @@ type Router struct {
 	stopOnce sync.Once
 	loops    sync.WaitGroup
 
-	peers    map[trust.Fingerprint]*peer // owned by the control goroutine
-	schedule schedule                    // of them, likewise
-	links    links                       // likewise
-	traces   traces                      // likewise
-	moves    moves
-	own      ownCandidates // likewise
+	peers     map[trust.Fingerprint]*peer // owned by the control goroutine
+	schedule  schedule                    // of them, likewise
+	callQueue callQueue                   // likewise
+	links     links                       // likewise
+	lag       lag                         // likewise
+	traces    traces                      // likewise
+	moves     moves
+	own       ownCandidates // likewise
 
 	purge     time.Time    // when keys under secrets that are not held are closed; zero: there are none. Likewise
 	probesMTU bool         // Config.MTUProbes, as it is now
@@ -141,6 +143,7 @@ func New(cfg Config) *Router {
 	}
 	r.number, r.shared = r.self.Number(), map[trust.Number]bool{}
 	r.curve = newCurve()
+	r.callQueue = newCallQueue(r.timing.Timing)
 	r.limiter.init(cfg.Local, r.at)
 	r.hold.begin(cfg.Hold)
 	r.table.Store(newSnapshot())

@@ -12,7 +12,8 @@ import (
 // that its path carries traffic) is noticed after longestSleep at most.
 type schedule struct {
 	heap       slots
-	generation uint64 // of the link state that touchRerouted has seen
+	generation uint64    // of the link state that touchRerouted has seen
+	reroute    time.Time // when it looks again, at the earliest
 }
 
 // slot is a peer's place in the schedule.
@@ -84,16 +85,31 @@ func (r *Router) touch(p *peer) {
 	}
 }
 
-// touchRerouted makes the peers be stepped that are not reached straight, if ways through relays may have changed: they choose at once.
-func (r *Router) touchRerouted() {
-	now := r.links.engine.Generation()
-	if now == r.schedule.generation {
-		return
+// rerouteCost is how long nothing is made of news in link state, for each peer whose choice has heard of the latest: so that where all is
+// news, as when many nodes start together, a node does not spend its time on choosing anew for each of them.
+const (
+	rerouteCost = 5 * time.Millisecond
+	rerouteMost = time.Second
+)
+
+// touchRerouted makes the peers be stepped that are not reached straight, if ways through relays may have changed: they choose at once. It
+// returns how long there will be nothing to do.
+func (r *Router) touchRerouted(now time.Time) time.Duration {
+	s, latest := &r.schedule, r.links.engine.Generation()
+	if latest == s.generation {
+		return longestSleep
 	}
-	r.schedule.generation = now
+	if left := s.reroute.Sub(now); left > 0 {
+		return left
+	}
+	s.generation = latest
+	count := 0
 	for _, p := range r.peers {
 		if !p.isUp() || p.isRelayed() {
 			r.touch(p)
+			count++
 		}
 	}
+	s.reroute = now.Add(min(time.Duration(count)*rerouteCost, rerouteMost))
+	return longestSleep
 }

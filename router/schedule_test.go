@@ -91,8 +91,8 @@ func earlier(a, b time.Time) time.Time {
 
 // work does the curve work that was begun.
 func (s *scheduled) work() {
-	for len(s.router.curve.steps) > 0 {
-		step := <-s.router.curve.steps
+	for len(s.router.curve.calls) > 0 {
+		step := <-s.router.curve.calls
 		step.job.Compute()
 		s.router.finish(step)
 	}
@@ -143,7 +143,7 @@ func (s *scheduled) hears(other *side, kind encap.ControlKind, body []byte) {
 	frame, err := other.known(s.side).session.Current().SealControl(nil, kind, body)
 	check(s.t, err)
 	s.lane(0).inbound([]encap.Datagram{{From: s.from(other), Data: frame}})
-	s.router.takeControl()
+	s.router.takeTurn()
 }
 
 // A frame that concerns nobody costs the same among 3 peers and 1000.

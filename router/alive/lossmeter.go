@@ -69,6 +69,9 @@ func (m *LossMeter) Expire(now time.Time, patience time.Duration) {
 	m.waiting = append(m.waiting[:0], m.waiting[n:]...)
 }
 
+// Disregard forgets the probes that wait for their answers: that these do not come says nothing of the link.
+func (m *LossMeter) Disregard() { m.waiting = m.waiting[:0] }
+
 // count takes one probe into the average: 1 for a lost one, 0 for another.
 func (m *LossMeter) count(lost float64) {
 	m.seen = min(m.seen+1, meterSpan)

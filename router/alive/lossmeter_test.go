@@ -50,3 +50,15 @@ func TestTheMeterAsksForFewProbesOfAnIdleLink(t *testing.T) {
 		}
 	}
 }
+
+func TestProbesThatAreDisregardedAreNoLosses(t *testing.T) {
+	now := time.Unix(1000, 0)
+	var m LossMeter
+	m.Began(now)
+	m.Sent(1, now)
+	m.Disregard()
+	m.Expire(now.Add(time.Minute), time.Second)
+	if m.Loss() != 0 || m.Waiting() != 0 {
+		t.Errorf("loss %v, %d probes wait", m.Loss(), m.Waiting())
+	}
+}

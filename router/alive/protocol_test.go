@@ -8,7 +8,7 @@ import (
 
 func TestTheProtocolHasTheNumbersOfTheCode(t *testing.T) {
 	vectors.ReadDocument(t, "../../docs/protocol.md").CheckConstants(t, "alive", map[string]any{
-		"failedFor": failedFor, "failedMost": failedMost,
+		"failedFor": failedFor, "failedMost": failedMost, "MaxCalls": MaxCalls, "windowMemory": windowMemory,
 		"meterBusy": meterBusy, "meterNew": meterNew, "meterIdle": meterIdle, "meterSpan": meterSpan,
 		"compareEvery": compareEvery, "compareSeldom": compareSeldom, "compareProbes": compareProbes, "compareMargin": compareMargin,
 		"compareWins": compareWins, "compareHold": compareHold,
