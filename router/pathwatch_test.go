@@ -40,10 +40,10 @@ func TestAPeerThatPausesIsNotLeftForAnotherWay(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			p.link.Step(a.router.now(), time.Time{}, time.Time{}, 0)
 		}
-		if p.fitness(a.router.now()).up {
+		if a.router.fitness(p, a.router.now()).up {
 			t.Fatal("a peer that does not answer is not left")
 		}
-		if p.pausing = true; !p.fitness(a.router.now()).up {
+		if p.pausing = true; !a.router.fitness(p, a.router.now()).up {
 			t.Error("one that pauses is left")
 		}
 	})
