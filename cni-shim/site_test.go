@@ -336,3 +336,6 @@ func lines(what string, names []string) string {
 	}
 	return text.String()
 }
+
+// moved gives a lease other subnets and another MTU.
+func moved(l *lease.Lease) { l.Subnets, l.MTU = prefixes("10.244.7.0/24"), 1400 }

@@ -1,0 +1,125 @@
+package cnishim
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/containernetworking/cni/libcni"
+	"github.com/containernetworking/cni/pkg/types"
+)
+
+// withRuntime calls fn with libcni, as runtimes use it, in the node's namespace, and a list of plugins with weft-cni alone.
+func (s *site) withRuntime(versions string, fn func(ctx context.Context, cni *libcni.CNIConfig, list *libcni.NetworkConfigList) error) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	text := fmt.Sprintf(`{%s,"name":"weft","plugins":[{"type":"weft-cni","runDir":%q,"capabilities":{"ips":true}}]}`, versions, s.runDir)
+	list, err := libcni.NetworkConfFromBytes([]byte(text))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	cni := libcni.NewCNIConfigWithCacheDir([]string{pluginDir}, s.t.TempDir(), nil)
+	if err := s.vm.Do(func() error { return fn(ctx, cni, list) }); err != nil {
+		s.t.Error(err)
+	}
+}
+
+func TestARuntimeDoesEveryOperationInEveryVersion(t *testing.T) {
+	for versions, want := range map[string]string{
+		`"cniVersion":"0.4.0"`:                                 "0.4.0",
+		`"cniVersion":"1.0.0"`:                                 "1.0.0",
+		`"cniVersion":"1.1.0"`:                                 "1.1.0",
+		`"cniVersion":"1.0.0","cniVersions":["1.0.0","1.1.0"]`: "1.1.0", // the best that both know
+	} {
+		t.Run(versions, func(t *testing.T) {
+			s := newSite(t)
+			n := newSpace(t)
+			s.withRuntime(versions, func(ctx context.Context, cni *libcni.CNIConfig, list *libcni.NetworkConfigList) error {
+				rt := &libcni.RuntimeConf{ContainerID: "one", NetNS: n.path, IfName: "eth0", Args: [][2]string{{"K8S_POD_NAMESPACE", "default"}, {"K8S_POD_NAME", "web-0"}}}
+				result, err := cni.AddNetworkList(ctx, list, rt)
+				if err != nil {
+					return fmt.Errorf("ADD: %w", err)
+				}
+				s.inVersion(result, want)
+				if err := cni.CheckNetworkList(ctx, list, rt); err != nil {
+					return fmt.Errorf("CHECK: %w", err)
+				}
+				if err := s.statusAndGC(ctx, cni, list, want, types.GCAttachment{ContainerID: "one", IfName: "eth0"}); err != nil {
+					return err
+				}
+				for range 2 {
+					if err := cni.DelNetworkList(ctx, list, rt); err != nil {
+						return fmt.Errorf("DEL: %w", err)
+					}
+				}
+				return nil
+			})
+			if left := s.left(); left != "" {
+				t.Errorf("left:\n%s", left)
+			}
+		})
+	}
+}
+
+// inVersion looks at the result as it is printed.
+func (s *site) inVersion(result types.Result, version string) {
+	s.t.Helper()
+	text, err := json.Marshal(result)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if !strings.Contains(string(text), `"cniVersion":"`+version+`"`) || strings.Contains(string(text), `"mtu"`) != (version == "1.1.0") ||
+		strings.Contains(string(text), `"version":"4"`) != (version == "0.4.0") {
+		s.t.Errorf("in version %s: %s", version, text)
+	}
+	if records := s.held(); len(records) != 1 || records[0].Pod.String() != "default/web-0" {
+		s.t.Errorf("the book has %v", records)
+	}
+}
+
+// statusAndGC asks for what versions before 1.1 do not have, and expects the pod that stays to stay.
+func (s *site) statusAndGC(ctx context.Context, cni *libcni.CNIConfig, list *libcni.NetworkConfigList, version string, stays types.GCAttachment) error {
+	if version != "1.1.0" {
+		return nil
+	}
+	if err := cni.GetStatusNetworkList(ctx, list); err != nil {
+		return fmt.Errorf("STATUS: %w", err)
+	}
+	if err := cni.GCNetworkList(ctx, list, &libcni.GCArgs{ValidAttachments: []types.GCAttachment{stays}}); err != nil {
+		return fmt.Errorf("GC: %w", err)
+	}
+	if held := s.held(); len(held) != 1 {
+		return fmt.Errorf("after GC the book has %v", held)
+	}
+	return nil
+}
+
+func TestGCRemovesWhatTheRuntimeDoesNotNameAndNothingElse(t *testing.T) {
+	s := newSite(t)
+	kept, gone, other := s.pod("kept", newSpace(t)), s.pod("gone", newSpace(t)), s.pod("other", newSpace(t)).with("name", "another")
+	_, keptAgain := s.addCall(kept)
+	s.must(gone)
+	_, otherAgain := s.addCall(other)
+	s.run("ip link add wv00000000000 type veth peer name orphan; ip link set wv00000000000 master weftbr0")
+	s.run("nft add element bridge weft ports '{ wv11111111111 }'")
+	gc := kept.as("GC").with("cni.dev/valid-attachments", []map[string]string{{"containerID": "kept", "ifname": "eth0"}})
+	for range 2 {
+		s.must(gc)
+	}
+	s.must(keptAgain.as("CHECK"))
+	s.must(otherAgain.as("CHECK"))
+	left := s.left()
+	for _, name := range []string{"gone/", "wv00000000000", "wv11111111111"} {
+		if strings.Contains(left, name) {
+			t.Errorf("%s is still there:\n%s", name, left)
+		}
+	}
+	s.must(gc.with("cni.dev/valid-attachments", nil).with("cni.dev/valid-attachments", []any{}))
+	s.must(gc.with("name", "another").with("cni.dev/valid-attachments", []any{}))
+	if left := s.left(); left != "" {
+		t.Errorf("left:\n%s", left)
+	}
+}
