@@ -133,24 +133,14 @@ func (a *addition) guard() error {
 
 // undo takes back what run has done, in the opposite order. What cannot be taken back is said, and is the daemon's and GC's.
 func (a *addition) undo() {
-	if a.attached {
-		a.detach()
-	}
-	if a.guarded && !a.existing {
+	switch {
+	case a.attached:
+		warn(a.attachment.detach(a.wanted.Addrs))
+	case a.guarded && !a.existing:
 		warn(podnet.NewGuard(a.config.Bridge).Remove(a.wanted.Member()))
 	}
 	if a.reserved {
 		_, _, err := a.book.Release(context.Background(), a.key)
 		warn(err)
 	}
-}
-
-func (a *addition) detach() {
-	host, err := podnet.Open()
-	if err != nil {
-		warn(err)
-		return
-	}
-	defer host.Close()
-	warn(host.Detach(podnet.Gone{HostEnd: a.wanted.HostEnd, Bridge: a.wanted.Bridge, Addrs: a.wanted.Addrs}))
 }

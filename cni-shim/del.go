@@ -44,7 +44,7 @@ func (a *attachment) record() (*ipam.Book, ipam.Record) {
 	return book, record
 }
 
-// detach removes what the kernel has of the attachment: the interface, and then what the guard knows of its port.
+// detach removes what the kernel has of the attachment.
 func (a *attachment) detach(addrs []netip.Addr) error {
 	host, err := podnet.Open()
 	if err != nil {
@@ -54,6 +54,7 @@ func (a *attachment) detach(addrs []netip.Addr) error {
 	return detach(host, a.config.Bridge, podnet.Gone{HostEnd: a.hostEnd(), Bridge: a.config.Bridge, Addrs: addrs, NetNS: a.netns, IfName: a.key.IfName})
 }
 
+// detach removes what the kernel has of an attachment: the interface, and then what the guard knows of its port.
 func detach(host *podnet.Host, bridge string, g podnet.Gone) error {
 	if err := host.Detach(g); err != nil {
 		return err

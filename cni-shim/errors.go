@@ -3,6 +3,7 @@ package cnishim
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/containernetworking/cni/pkg/types"
 
@@ -35,7 +36,7 @@ func coded(err error) error {
 	if err == nil || errors.As(err, new(*types.Error)) {
 		return err
 	}
-	return &types.Error{Code: code(err), Msg: err.Error()}
+	return &types.Error{Code: code(err), Msg: strings.ReplaceAll(err.Error(), "\n", "; ")} // of several errors one line each
 }
 
 func code(err error) uint {

@@ -69,7 +69,8 @@ func build(dir string) error {
 	return nil
 }
 
-const patience = 20 * time.Second
+// patience is how long a test waits for a plugin or a program before it gives up; two hundred at once take their time on a busy machine.
+const patience = 3 * time.Minute
 
 // site is a node with a lease; pods are network namespaces without a name.
 type site struct {

@@ -209,7 +209,8 @@ func TestManyAddAndRemoveMembersAtOnce(t *testing.T) {
 		var wait sync.WaitGroup
 		for i := range 20 {
 			wait.Go(func() {
-				if err := s.vm.Do(func() error { return fn(NewGuard("weftbr0"), i) }); err != nil {
+				g := NewGuard("weftbr0")
+				if err := s.vm.Do(func() error { return fn(g, i) }); err != nil {
 					t.Error(err)
 				}
 			})
