@@ -25,9 +25,10 @@ func (b bridge) install(t *testing.T, c *Cluster) {
 		check(t, err)
 		for _, other := range c.Nodes {
 			if other != n {
-				routeTo(t, n, other)
+				routeTo(t, n.Machine, other)
 			}
 		}
+		routeTo(t, c.Control, n)
 		b.plug(t, n, own)
 	}
 }
@@ -39,8 +40,8 @@ func (bridge) plug(t *testing.T, n *Node, own []netip.Prefix) {
 	check(t, n.WriteFile("/etc/cni/net.d/10-lab.conflist", bridgeConfig(t, own), 0o644))
 }
 
-// routeTo leads a node's packets for another's pods over the underlay.
-func routeTo(t *testing.T, n, other *Node) {
+// routeTo leads a machine's packets for a node's pods over the underlay.
+func routeTo(t *testing.T, n *Machine, other *Node) {
 	ctx := within(t, soon)
 	prefixes, err := other.PodNetworks(ctx)
 	check(t, err)

@@ -3,12 +3,15 @@ package k8s
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -23,15 +26,24 @@ const requestWithin = 10 * time.Second
 func fetch(ctx context.Context, place labtest.Place, to netip.AddrPort, path string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestWithin)
 	defer cancel()
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+	return get(ctx, &http.Transport{DialContext: dialFrom(place)}, "http://"+to.String()+path)
+}
+
+// dialFrom opens TCP connections at a place.
+func dialFrom(place labtest.Place) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
 		err = place.Do(func() (err error) {
-			conn, err = new(net.Dialer).DialContext(ctx, "tcp", addr)
+			conn, err = new(net.Dialer).DialContext(ctx, network, addr)
 			return err
 		})
 		return conn, err
-	}}
-	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+to.String()+path, nil)
+	}
+}
+
+// get gets what is at an URL.
+func get(ctx context.Context, transport *http.Transport, url string) ([]byte, error) {
+	transport.DisableKeepAlives = true
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +54,7 @@ func fetch(ctx context.Context, place labtest.Place, to netip.AddrPort, path str
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s%s: %s", to, path, response.Status)
+		err = fmt.Errorf("%s: %s", url, response.Status)
 	}
 	return body, err
 }
@@ -94,4 +106,16 @@ func download(t *testing.T, place labtest.Place, to netip.AddrPort) {
 	if got := hex.EncodeToString(sum[:]); !strings.HasPrefix(string(want), got) {
 		t.Errorf("%d bytes from %s have sum %s, want %s", len(data), to, got, want)
 	}
+}
+
+// askServer asks the server of the API for its version, by its service, and trusts nobody else to answer.
+func (c *Cluster) askServer(ctx context.Context, place labtest.Place) ([]byte, error) {
+	raw, err := os.ReadFile(c.pki.path("ca.crt"))
+	if err != nil {
+		return nil, err
+	}
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM(raw)
+	transport := &http.Transport{DialContext: dialFrom(place), TLSClientConfig: &tls.Config{RootCAs: trusted}}
+	return get(ctx, transport, "https://"+serviceAPI+"/version")
 }

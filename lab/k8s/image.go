@@ -19,7 +19,7 @@ const (
 )
 
 // applets are the commands of busybox that the image has by their own names: those of the tests' pods.
-var applets = []string{"sh", "httpd", "nc", "wget", "sha256sum", "sleep", "cat", "echo", "head", "hostname", "ip", "ping", "mkdir", "chmod"}
+var applets = []string{"sh", "httpd", "nc", "wget", "sha256sum", "sleep", "cat", "echo", "head", "hostname", "ip", "ping", "mkdir", "chmod", "cp"}
 
 // writeImage writes the image as 'docker save' does, which containerd imports: the layer, its description, and a list of both.
 func writeImage(path string) error {

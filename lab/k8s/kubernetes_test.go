@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ var podsManifest string
 type bed struct {
 	*Cluster
 	plugin plugin
-	pods   []*Pod // one for each node, in their order
+	pods   []*Pod // two on every node, in the order of the nodes
 }
 
 func TestKubernetesItselfWithTheBridgePlugin(t *testing.T) {
@@ -52,7 +53,9 @@ func testKubernetes(t *testing.T, p plugin) {
 	t.Run("node port", b.testNodePort)
 	t.Run("node port with policy Local", b.testNodePortLocal)
 	t.Run("host port", b.testHostPort)
+	t.Run("server of the API", b.testServer)
 	t.Run("no connection is lost when daemons restart one after the other", b.testRestart)
+	t.Run("a pod starts while the daemon does not run", b.testAbsent)
 	t.Run("what is deleted frees its addresses", b.testDelete)
 }
 
@@ -90,13 +93,16 @@ func (b *bed) testReady(t *testing.T) {
 
 func (b *bed) testRollout(t *testing.T) {
 	check(t, b.Apply(within(t, soon), podsManifest))
-	_, err := b.Kubectl(within(t, rolloutWithin), "rollout", "status", "daemonset/web", "--timeout", fmt.Sprint(rolloutWithin))
-	if err != nil {
-		t.Fatalf("%v\n%s", err, b.events(t))
+	for _, set := range []string{"daemonset/web", "daemonset/second"} {
+		_, err := b.Kubectl(within(t, rolloutWithin), "rollout", "status", set, "--timeout", fmt.Sprint(rolloutWithin))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, b.events(t))
+		}
 	}
+	var err error
 	b.pods, err = b.Pods(within(t, soon), "app=web")
 	check(t, err)
-	if len(b.pods) != len(b.Nodes) {
+	if len(b.pods) != 2*len(b.Nodes) {
 		t.Fatalf("%d pods on %d nodes", len(b.pods), len(b.Nodes))
 	}
 	for _, p := range b.pods {
@@ -121,7 +127,7 @@ func (b *bed) events(t *testing.T) string {
 func (b *bed) everywhere() map[string]labtest.Place {
 	places := map[string]labtest.Place{}
 	for _, p := range b.pods {
-		places["pod of "+p.Node.Name()] = p
+		places[p.Name+" of "+p.Node.Name()] = p
 	}
 	for _, n := range b.Nodes {
 		places[n.Name()] = n
@@ -179,8 +185,12 @@ func (b *bed) testService(t *testing.T) {
 // that reaches itself through a service sees its node's.
 func (b *bed) testBalanced(t *testing.T, place labtest.Place, addr netip.AddrPort) {
 	seen := map[string]bool{}
-	for range 60 { // two pods, at random: one is missed once in 2^59 times
-		a := mustAsk(t, place, addr)
+	ctx := within(t, 2*requestWithin)
+	for range 80 { // four pods, at random: one is missed once in 2 000 million times
+		a, err := ask(ctx, place, addr)
+		if err != nil {
+			t.Fatalf("%v; %v answered", err, seen)
+		}
 		seen[a.pod] = true
 		if from, ok := place.(*Pod); ok && a.pod != from.Name && !slices.Contains(from.Addrs, a.source) {
 			t.Fatalf("the source is %s, want the pod's: one of %v", a.source, from.Addrs)
@@ -192,36 +202,55 @@ func (b *bed) testBalanced(t *testing.T, place labtest.Place, addr netip.AddrPor
 	t.Errorf("only %v answered, want all of %d", seen, len(b.pods))
 }
 
-// nodeAddrs are the places where a port of the nodes is reached from outside.
-func (b *bed) nodeAddrs(port uint16) map[netip.AddrPort]*Pod {
-	addrs := map[netip.AddrPort]*Pod{}
-	for _, p := range b.pods {
-		for _, addr := range p.Node.Addrs() {
-			addrs[netip.AddrPortFrom(addr, port)] = p
+// onNodes calls fn as a test for each address of each node.
+func (b *bed) onNodes(t *testing.T, port uint16, fn func(*testing.T, *Node, netip.AddrPort)) {
+	for _, n := range b.Nodes {
+		for _, addr := range n.Addrs() {
+			to := netip.AddrPortFrom(addr, port)
+			t.Run(to.String(), func(t *testing.T) { fn(t, n, to) })
 		}
 	}
-	return addrs
 }
 
 func (b *bed) testNodePort(t *testing.T) {
-	for addr := range b.nodeAddrs(nodePortAny) {
-		t.Run(addr.String(), func(t *testing.T) { b.testBalanced(t, b.Control, addr) })
+	b.onNodes(t, nodePortAny, func(t *testing.T, _ *Node, to netip.AddrPort) { b.testBalanced(t, b.Control, to) })
+}
+
+// testNodePortLocal shows that only pods of the node that is asked answer, and that they see who asks.
+func (b *bed) testNodePortLocal(t *testing.T) {
+	b.onNodes(t, nodePortLocal, func(t *testing.T, n *Node, to netip.AddrPort) {
+		for range 20 {
+			b.testSource(t, to, func(p *Pod) bool { return p.Node == n })
+		}
+	})
+}
+
+// testHostPort shows that the pod of the node that is asked answers which has the port, and that it sees who asks.
+func (b *bed) testHostPort(t *testing.T) {
+	b.onNodes(t, hostPort, func(t *testing.T, n *Node, to netip.AddrPort) {
+		b.testSource(t, to, func(p *Pod) bool { return p.Node == n && strings.HasPrefix(p.Name, "web-") })
+	})
+}
+
+// testSource asks from outside: one of the pods that may answers, and sees the source as it is.
+func (b *bed) testSource(t *testing.T, to netip.AddrPort, may func(*Pod) bool) {
+	t.Helper()
+	a := mustAsk(t, b.Control, to)
+	if !slices.ContainsFunc(b.pods, func(p *Pod) bool { return p.Name == a.pod && may(p) }) {
+		t.Errorf("%s answered", a.pod)
+	}
+	if !slices.Contains(b.Control.Addrs(), a.source) {
+		t.Errorf("%s sees the source %s, want one of %v", a.pod, a.source, b.Control.Addrs())
 	}
 }
 
-func (b *bed) testNodePortLocal(t *testing.T) { b.testOwnPort(t, nodePortLocal) }
-
-func (b *bed) testHostPort(t *testing.T) { b.testOwnPort(t, hostPort) }
-
-// testOwnPort shows that a port of each node leads to that node's own pod, which sees who asks.
-func (b *bed) testOwnPort(t *testing.T, port uint16) {
-	for addr, want := range b.nodeAddrs(port) {
-		t.Run(addr.String(), func(t *testing.T) {
-			for range 5 {
-				a := mustAsk(t, b.Control, addr)
-				if a.pod != want.Name || !slices.Contains(b.Control.Addrs(), a.source) {
-					t.Fatalf("%s answered to %s, want %s to one of %v", a.pod, a.source, want.Name, b.Control.Addrs())
-				}
+// testServer shows that a pod reaches what is no pod: the server of the API, by its service, outside of all nodes.
+func (b *bed) testServer(t *testing.T) {
+	for _, p := range b.pods {
+		t.Run(p.Name+" of "+p.Node.Name(), func(t *testing.T) {
+			body, err := b.askServer(within(t, requestWithin), p)
+			if err != nil || !strings.Contains(string(body), "gitVersion") {
+				t.Errorf("the server says %q: %v", body, err)
 			}
 		})
 	}
@@ -237,7 +266,7 @@ func (b *bed) testDelete(t *testing.T) {
 			}
 		}
 	}
-	_, err := b.Kubectl(within(t, rolloutWithin), "delete", "daemonset/web", "--cascade=foreground", "--wait")
+	_, err := b.Kubectl(within(t, rolloutWithin), "delete", "daemonset", "--all", "--cascade=foreground", "--wait")
 	check(t, err)
 	for _, n := range b.Nodes {
 		check(t, poll(within(t, soon), func() error {

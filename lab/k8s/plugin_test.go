@@ -14,6 +14,13 @@ type plugin interface {
 	held(ctx context.Context, n *Node) ([]netip.Addr, error)
 }
 
+// podPlugin is a plugin's part on one node.
+type podPlugin interface {
+	// plug gives a node the plugin, for pods of the node's own prefixes. From then on the node becomes ready.
+	plug(t *testing.T, n *Node, own []netip.Prefix)
+	held(ctx context.Context, n *Node) ([]netip.Addr, error)
+}
+
 // restarter is a plugin with a daemon on every node.
 type restarter interface {
 	plugin

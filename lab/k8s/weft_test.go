@@ -3,6 +3,7 @@ package k8s
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -12,9 +13,9 @@ import (
 	"github.com/weftnet/weft/node/api"
 )
 
-// weft is a daemon on every node, that owns the prefixes which Kubernetes gave the node.
+// weft is a daemon on every node, that owns the prefixes which Kubernetes gave the node, and a plugin for pods.
 type weft struct {
-	bridge
+	podPlugin
 	token   string
 	daemons map[*Node]*lab.Process
 }
@@ -106,9 +107,16 @@ func (w *weft) start(t *testing.T, n *Node) {
 	w.awaitPeers(t, n, len(n.cluster.Nodes)-1)
 }
 
-func TestKubernetesOverWeftWithTheBridgePlugin(t *testing.T) {
-	testKubernetes(t, &weft{daemons: map[*Node]*lab.Process{}})
+func TestKubernetesOverWeft(t *testing.T) {
+	testKubernetes(t, newWeft(shim{}))
 }
+
+// TestKubernetesOverWeftWithTheBridgePlugin shows weft below a plugin that knows nothing of it.
+func TestKubernetesOverWeftWithTheBridgePlugin(t *testing.T) {
+	testKubernetes(t, newWeft(bridge{}))
+}
+
+func newWeft(p podPlugin) *weft { return &weft{podPlugin: p, daemons: map[*Node]*lab.Process{}} }
 
 // testRestart restarts the daemons one after the other while data go between all pods, in both directions.
 func (b *bed) testRestart(t *testing.T) {
@@ -137,5 +145,45 @@ func (b *bed) testRestart(t *testing.T) {
 	}
 }
 
-var _ restarter = (*weft)(nil)
-var _ plugin = bridge{}
+// latePod is a pod of one node, that answers at once.
+const latePod = `
+apiVersion: v1
+kind: Pod
+metadata: {name: late, labels: {app: late}}
+spec:
+  nodeName: %s
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: late
+      image: localhost/weft/busybox:1
+      imagePullPolicy: Never
+      command: [httpd, -f, -p, "8080", -h, /bin]
+      readinessProbe: {httpGet: {port: 8080, path: /busybox}, periodSeconds: 1}
+`
+
+// testAbsent starts a pod on a node whose daemon does not run. Pods of other nodes reach it when the daemon is back.
+func (b *bed) testAbsent(t *testing.T) {
+	p, ok := b.plugin.(restarter)
+	if !ok {
+		t.Skip("this plugin has no daemon")
+	}
+	n := b.Nodes[0]
+	p.stop(t, n)
+	check(t, b.Apply(within(t, soon), fmt.Sprintf(latePod, n.Name())))
+	_, err := b.Kubectl(within(t, rolloutWithin), "wait", "--for=condition=Ready", "pod/late", "--timeout", fmt.Sprint(rolloutWithin))
+	p.start(t, n)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, b.events(t))
+	}
+	late, err := b.Pods(within(t, soon), "app=late")
+	check(t, err)
+	for _, from := range b.pods {
+		for _, addr := range late[0].Addrs {
+			if _, err := fetch(within(t, soon), from, netip.AddrPortFrom(addr, podPort), "/busybox"); err != nil {
+				t.Errorf("%s of %s: %v", from.Name, from.Node.Name(), err)
+			}
+		}
+	}
+	_, err = b.Kubectl(within(t, rolloutWithin), "delete", "pod", "late", "--wait")
+	check(t, err)
+}
