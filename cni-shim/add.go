@@ -137,7 +137,9 @@ func (a *addition) undo() {
 	case a.attached:
 		warn(a.attachment.detach(a.wanted.Addrs))
 	case a.guarded && !a.existing:
-		warn(podnet.NewGuard(a.config.Bridge).Remove(a.wanted.Member()))
+		guard := podnet.NewGuard(a.config.Bridge)
+		defer guard.Close()
+		warn(guard.Remove(a.wanted.Member()))
 	}
 	if a.reserved {
 		_, _, err := a.book.Release(context.Background(), a.key)

@@ -54,18 +54,21 @@ func (a *attachment) detach(addrs []netip.Addr) error {
 	return detach(host, a.config.Bridge, podnet.Gone{HostEnd: a.hostEnd(), Bridge: a.config.Bridge, Addrs: addrs, NetNS: a.netns, IfName: a.key.IfName})
 }
 
-// detach removes what the kernel has of an attachment: the interface, and then what the guard knows of its port.
+// detach removes what the kernel has of an attachment. The guard forgets the port as soon as that is down: what the kernel does behind the
+// back of that takes its time, in which the interface is removed.
 func detach(host *podnet.Host, bridge string, g podnet.Gone) error {
-	if err := host.Detach(g); err != nil {
+	if err := host.Disable(g.HostEnd); err != nil {
 		return err
 	}
 	m := podnet.Member{HostEnd: g.HostEnd}
 	if len(g.Addrs) > 0 {
 		m = podnet.Pod{HostEnd: g.HostEnd, Addrs: g.Addrs}.Member()
 	}
-	err := podnet.NewGuard(bridge).Remove(m)
-	if errors.Is(err, podnet.ErrNoGuard) {
-		return nil
+	guard := podnet.NewGuard(bridge)
+	defer guard.Close()
+	forgotten := guard.Remove(m)
+	if errors.Is(forgotten, podnet.ErrNoGuard) {
+		forgotten = nil
 	}
-	return err
+	return errors.Join(host.Detach(g), forgotten)
 }

@@ -4,7 +4,8 @@
 // configuration is what the runtime gives the plugin on standard input. The lease is the node's word that pods may have addresses, the
 // address book says which pod has which (packages lease and ipam).
 //
-// Order. ADD writes down the addresses, then guards the port, then makes the interface; DEL undoes that in the opposite order. So
+// Order. ADD writes down the addresses, then guards the port, then makes the interface; DEL sets the
+// interface down, ends the guarding, removes the interface and ends the record. So
 // whatever the kernel has of a pod has a record in the book, wherever a process is killed, and GC and the daemon find it by that.
 //
 // Always. ADD needs no running daemon, and undoes what it did when it fails. DEL, and GC, are content with whatever is left. Every error

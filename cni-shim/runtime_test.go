@@ -29,6 +29,7 @@ func (s *site) withRuntime(versions string, fn func(ctx context.Context, cni *li
 
 func TestARuntimeDoesEveryOperationInEveryVersion(t *testing.T) {
 	for versions, want := range map[string]string{
+		`"cniVersion":"0.3.1"`:                                 "0.3.1",
 		`"cniVersion":"0.4.0"`:                                 "0.4.0",
 		`"cniVersion":"1.0.0"`:                                 "1.0.0",
 		`"cniVersion":"1.1.0"`:                                 "1.1.0",
@@ -44,8 +45,8 @@ func TestARuntimeDoesEveryOperationInEveryVersion(t *testing.T) {
 					return fmt.Errorf("ADD: %w", err)
 				}
 				s.inVersion(result, want)
-				if err := cni.CheckNetworkList(ctx, list, rt); err != nil {
-					return fmt.Errorf("CHECK: %w", err)
+				if err := cni.CheckNetworkList(ctx, list, rt); (err != nil) != (want == "0.3.1") { // which has no CHECK
+					return fmt.Errorf("CHECK: %v", err)
 				}
 				if err := s.statusAndGC(ctx, cni, list, want, types.GCAttachment{ContainerID: "one", IfName: "eth0"}); err != nil {
 					return err
@@ -72,7 +73,7 @@ func (s *site) inVersion(result types.Result, version string) {
 		s.t.Fatal(err)
 	}
 	if !strings.Contains(string(text), `"cniVersion":"`+version+`"`) || strings.Contains(string(text), `"mtu"`) != (version == "1.1.0") ||
-		strings.Contains(string(text), `"version":"4"`) != (version == "0.4.0") {
+		strings.Contains(string(text), `"version":"4"`) != strings.HasPrefix(version, "0.") {
 		s.t.Errorf("in version %s: %s", version, text)
 	}
 	if records := s.held(); len(records) != 1 || records[0].Pod.String() != "default/web-0" {

@@ -14,7 +14,7 @@ import (
 var version string
 
 func main() {
-	skel.PluginMainFuncs(cnishim.Funcs(), cniversion.PluginSupports("0.4.0", "1.0.0", "1.1.0"),
+	skel.PluginMainFuncs(cnishim.Funcs(), cniversion.PluginSupports("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"),
 		"weft-cni "+build()+": the CNI plugin of weft; container runtimes start it to give pods their network")
 }
 

@@ -20,6 +20,18 @@ type Gone struct {
 	IfName  string       // the pod end
 }
 
+// Disable sets a host end down, so that its port carries nothing any more. One that is not there is no error.
+func (h *Host) Disable(hostEnd string) error {
+	found, err := link(h.nl, hostEnd)
+	if found == nil || err != nil {
+		return err
+	}
+	if err := h.nl.LinkSetDown(found); err != nil && !errors.Is(err, unix.ENODEV) {
+		return explain("set "+hostEnd+" down", err)
+	}
+	return nil
+}
+
 // Detach removes a pod's interface and what the host knows of the pod. Whatever is not there any more is no error.
 func (h *Host) Detach(g Gone) error {
 	removed, err := removed(h.nl, g.HostEnd)

@@ -13,5 +13,5 @@
 // daemon may all work at once.
 //
 // Always. What is asked for twice is done once. Attach that fails leaves nothing behind, and Detach needs no state but the names. The
-// guard lets pass everything of ports that it does not know, and knows a port before the port is up.
+// guard lets pass everything of ports that it does not know; it knows a port from before that is up until it is down.
 package podnet

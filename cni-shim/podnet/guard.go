@@ -14,11 +14,12 @@ import (
 var ErrNoGuard = errors.New("podnet: this kernel has no nf_tables for family bridge (NF_TABLES_BRIDGE, Linux 5.3; module nf_tables_bridge): " +
 	"pods of this node can use addresses that are not theirs")
 
-// Guard keeps the pods of a bridge to their own addresses. It has sockets only while it is used; one goroutine uses it at a time.
+// Guard keeps the pods of a bridge to their own addresses. One goroutine uses it at a time; after Remove, Close it.
 type Guard struct {
 	bridge string
 	table  *nftables.Table
-	seen   *guardView // what the last Set saw, at its generation; nil: nothing yet
+	seen   *guardView       // what the last Set saw, at its generation; nil: nothing yet
+	open   []*nftables.Conn // sockets that Close closes
 }
 
 // NewGuard returns the guard of a bridge, which need not exist. It asks the kernel for nothing.
@@ -59,10 +60,10 @@ func (g *Guard) mend(m Member) error {
 	return g.batch(func(b *guardBatch) { b.replace(keys) })
 }
 
-// Remove forgets a port. The addresses of m may be missing: then the elements of the port are looked for. It belongs behind the removal
-// of the host end, because a port that the guard does not know may do everything. What is not there is no error.
+// Remove forgets a port. The addresses of m may be missing: then the elements of the port are looked for. It belongs behind
+// Disable, or Detach, because a port that the guard does not know may do everything. What is not there is no error.
 func (g *Guard) Remove(m Member) error {
-	err := g.batch(func(b *guardBatch) { b.remove(m.keys()) })
+	err := g.leave(func(b *guardBatch) { b.remove(m.keys()) })
 	if !errors.Is(err, unix.ENOENT) && len(m.Addrs) > 0 {
 		return g.explain("remove "+m.HostEnd, err)
 	}
@@ -72,7 +73,7 @@ func (g *Guard) Remove(m Member) error {
 			return g.explain("remove "+m.HostEnd, err)
 		}
 		keys := view.of(m.HostEnd)
-		if err = g.batch(func(b *guardBatch) { b.remove(keys) }); !errors.Is(err, unix.ENOENT) {
+		if err = g.leave(func(b *guardBatch) { b.remove(keys) }); !errors.Is(err, unix.ENOENT) {
 			return g.explain("remove "+m.HostEnd, err)
 		}
 	}

@@ -210,6 +210,7 @@ func TestManyAddAndRemoveMembersAtOnce(t *testing.T) {
 		for i := range 20 {
 			wait.Go(func() {
 				g := NewGuard("weftbr0")
+				defer g.Close()
 				if err := s.vm.Do(func() error { return fn(g, i) }); err != nil {
 					t.Error(err)
 				}

@@ -16,16 +16,44 @@ type guardBatch struct {
 
 // batch sends what fill asks for as one transaction: all of it is done, or nothing.
 func (g *Guard) batch(fill func(*guardBatch)) error {
-	nft, err := nftables.New()
+	nft, err := g.send(fill)
+	if nft != nil {
+		_ = nft.CloseLasting()
+	}
+	return err
+}
+
+// leave is batch whose socket stays open until Close. After a removal the kernel lets nobody close a socket of nfnetlink, nor change the
+// ruleset meanwhile, until no CPU can see what was removed (nft_rcv_nl_event in net/netfilter/nf_tables_api.c); that takes some ten
+// milliseconds. Who has other things to do closes it after them.
+func (g *Guard) leave(fill func(*guardBatch)) error {
+	nft, err := g.send(fill)
+	if nft != nil {
+		g.open = append(g.open, nft)
+	}
+	return err
+}
+
+// Close closes the sockets that Remove has left open.
+func (g *Guard) Close() {
+	for _, nft := range g.open {
+		_ = nft.CloseLasting()
+	}
+	g.open = nil
+}
+
+// send sends a transaction over a socket of its own, which the caller closes.
+func (g *Guard) send(fill func(*guardBatch)) (*nftables.Conn, error) {
+	nft, err := nftables.New(nftables.AsLasting())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	b := &guardBatch{nft: nft, table: g.table, sets: guardSets(g.table)}
 	fill(b)
 	if b.err != nil {
-		return b.err
+		return nft, b.err
 	}
-	return nft.Flush()
+	return nft, nft.Flush()
 }
 
 // elementsPerMessage keeps the attribute that lists elements far below the 64 KiB that it can have.
