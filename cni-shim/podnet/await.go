@@ -9,17 +9,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernelPatience is for how long the kernel may take to finish what it does behind the back of who asks for it: some of it waits for a
-// work queue, and links that it does not think urgent are looked at once a second (net/core/link_watch.c).
-const kernelPatience = 2 * time.Second
+// kernelPatience is for how long the kernel may take to finish what it does behind the back of who asks for it: that waits for work queues,
+// and for the lock of all interfaces, which many who add pods at once want too.
+const kernelPatience = 30 * time.Second
 
-// await waits until ready says so. It asks again every millisecond: to be told by netlink would take a subscription in both namespaces,
-// for what is mostly so at once.
+// maxPause is the longest pause between two questions; the first is a millisecond.
+const maxPause = 64 * time.Millisecond
+
+// await waits until ready says so. It asks again and again: to be told by netlink would take a subscription in both namespaces, for what is
+// mostly so at once.
 func await(what string, ready func() bool) error {
-	for deadline := time.Now().Add(kernelPatience); !ready(); time.Sleep(time.Millisecond) {
+	deadline := time.Now().Add(kernelPatience)
+	for pause := time.Millisecond; !ready(); pause = min(2*pause, maxPause) {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("podnet: %s: it is not so after %v", what, kernelPatience)
 		}
+		time.Sleep(pause)
 	}
 	return nil
 }

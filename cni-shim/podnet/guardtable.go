@@ -33,16 +33,17 @@ const (
 	setIPv6  = "ipv6"  // port . address
 )
 
-// guardSets are the sets as they go into a table.
+// guardSets are the sets as they go into a table. Their numbers, by which a transaction knows sets that it makes, are given here: the
+// library would count them in a variable of all goroutines.
 func guardSets(t *nftables.Table) map[string]*nftables.Set {
-	pair := func(name string, with nftables.SetDatatype) *nftables.Set {
-		return &nftables.Set{Table: t, Name: name, Concatenation: true, KeyType: nftables.MustConcatSetType(nftables.TypeIFName, with)}
+	pair := func(id uint32, name string, with nftables.SetDatatype) *nftables.Set {
+		return &nftables.Set{ID: id, Table: t, Name: name, Concatenation: true, KeyType: nftables.MustConcatSetType(nftables.TypeIFName, with)}
 	}
 	return map[string]*nftables.Set{
-		setPorts: {Table: t, Name: setPorts, KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}, // as nft(8) has names
-		setMACs:  pair(setMACs, nftables.TypeEtherAddr),
-		setIPv4:  pair(setIPv4, nftables.TypeIPAddr),
-		setIPv6:  pair(setIPv6, nftables.TypeIP6Addr),
+		setPorts: {ID: 1, Table: t, Name: setPorts, KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}, // as nft(8) has names
+		setMACs:  pair(2, setMACs, nftables.TypeEtherAddr),
+		setIPv4:  pair(3, setIPv4, nftables.TypeIPAddr),
+		setIPv6:  pair(4, setIPv6, nftables.TypeIP6Addr),
 	}
 }
 
