@@ -24,7 +24,7 @@ var programs = []string{"kube-apiserver", "kube-controller-manager", "kube-sched
 // tools are what else a cluster runs, and the package of Debian that has it.
 var tools = [][2]string{
 	{"etcd", "etcd-server"}, {"containerd", "containerd"}, {"ctr", "containerd"}, {"runc", "runc"}, {"busybox", "busybox-static"},
-	{"iptables", "iptables"}, {"nsenter", "util-linux"}, {"unshare", "util-linux"}, {"pivot_root", "util-linux"}, {"bash", "bash"},
+	{"iptables", "iptables"}, {"nft", "nftables"}, {"nsenter", "util-linux"}, {"unshare", "util-linux"}, {"pivot_root", "util-linux"}, {"bash", "bash"},
 }
 
 // Binaries is the directory of Kubernetes' programs.

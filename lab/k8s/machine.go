@@ -27,7 +27,8 @@ type Machine struct {
 //go:embed boot.sh
 var bootScript string
 
-// Boot makes a machine of a host. Close it before the lab.
+// Boot makes a machine of a host. Close it before the lab. The error wraps ErrUnavailable where the kernel, or what this process may
+// do, does not suffice.
 func Boot(ctx context.Context, host *lab.Host) (*Machine, error) {
 	m := &Machine{Host: host, dir: filepath.Join(host.Dir(), "machine"), groups: groups(host.FullName())}
 	if err := os.MkdirAll(filepath.Join(m.dir, "root"), 0o755); err != nil {
@@ -52,7 +53,7 @@ func (m *Machine) await(ctx context.Context, p *lab.Process) error {
 	return poll(ctx, func() error {
 		if ended(p) {
 			text, _ := p.Stderr()
-			return &hopeless{fmt.Errorf("it ended: %s", strings.TrimSpace(text))}
+			return &hopeless{fmt.Errorf("%w: it ended: %s", ErrUnavailable, strings.TrimSpace(text))}
 		}
 		text, err := os.ReadFile(filepath.Join(m.dir, "pid"))
 		if err != nil {

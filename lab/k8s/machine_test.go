@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/lab"
 )
 
 // soon bounds what takes a second or so.
@@ -21,12 +23,7 @@ func TestAMachineLeavesNothing(t *testing.T) {
 	l := testLab(t)
 	host, err := l.Host("vm-1")
 	check(t, err)
-	m, err := Boot(within(t, soon), host)
-	if errors.Is(err, ErrUnavailable) {
-		t.Skip(err)
-	}
-	check(t, err)
-	t.Cleanup(func() { check(t, m.Close()) })
+	m := mustBoot(t, host)
 
 	const script = `set -eu
 		echo there >/etc/of-the-machine
@@ -68,6 +65,18 @@ func TestAMachineLeavesNothing(t *testing.T) {
 	if _, err := m.Run(within(t, soon), "true"); err == nil {
 		t.Error("a program runs on a machine that is closed")
 	}
+}
+
+// mustBoot boots a machine, or skips with the reason why this kernel has none.
+func mustBoot(t *testing.T, host *lab.Host) *Machine {
+	t.Helper()
+	m, err := Boot(within(t, soon), host)
+	if errors.Is(err, ErrUnavailable) {
+		t.Skip(err)
+	}
+	check(t, err)
+	t.Cleanup(func() { check(t, m.Close()) })
+	return m
 }
 
 // outside is the process that has a number on the machine, as this one sees it.

@@ -45,7 +45,9 @@ func playOwner() error {
 // TestAMachineEndsWithItsOwner kills the owner of a machine: everything on it ends at once, and the next machine removes its
 // control groups.
 func TestAMachineEndsWithItsOwner(t *testing.T) {
-	testLab(t) // or skips
+	first, err := testLab(t).Host("vm-1")
+	check(t, err)
+	check(t, mustBoot(t, first).Close())
 	owner := exec.CommandContext(within(t, soon), os.Args[0])
 	owner.Env = append(os.Environ(), ownerVariable+"=1")
 	owner.Stderr = os.Stderr
@@ -70,9 +72,7 @@ func TestAMachineEndsWithItsOwner(t *testing.T) {
 
 	host, err := testLab(t).Host("vm-1") // a lab, when it is made, removes the namespaces of the dead
 	check(t, err)
-	m, err := Boot(within(t, soon), host)
-	check(t, err)
-	check(t, m.Close())
+	check(t, mustBoot(t, host).Close())
 	if _, err := os.Stat(group); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%s is left: %v", group, err)
 	}

@@ -108,12 +108,14 @@ func (w *weft) start(t *testing.T, n *Node) {
 }
 
 func TestKubernetesOverWeft(t *testing.T) {
-	testKubernetes(t, newWeft(shim{}))
+	for _, mode := range []string{"iptables", "nftables"} {
+		t.Run("kube-proxy by "+mode, func(t *testing.T) { testKubernetes(t, newWeft(shim{}), mode) })
+	}
 }
 
 // TestKubernetesOverWeftWithTheBridgePlugin shows weft below a plugin that knows nothing of it.
 func TestKubernetesOverWeftWithTheBridgePlugin(t *testing.T) {
-	testKubernetes(t, newWeft(bridge{}))
+	testKubernetes(t, newWeft(bridge{}), "iptables")
 }
 
 func newWeft(p podPlugin) *weft { return &weft{podPlugin: p, daemons: map[*Node]*lab.Process{}} }
