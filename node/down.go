@@ -10,6 +10,7 @@ import (
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/config"
+	"github.com/weftnet/weft/node/pods"
 	"github.com/weftnet/weft/node/rundir"
 	"github.com/weftnet/weft/tun"
 )
@@ -38,11 +39,21 @@ func Down(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	if err := tun.Removable(cfg.Device); err != nil {
 		return err
 	}
-	rules := removeFirewall(&cfg, log)
+	rules := errors.Join(removeFirewall(&cfg, log), removePods(&cfg, log))
 	if err := host.Remove(cfg.Device, cfg.Network); err != nil {
 		return errors.Join(err, rules)
 	}
 	return errors.Join(tun.Remove(cfg.Device), rules)
+}
+
+// removePods takes away the lease, and bridge and guard where no pod lives: those of pods that do stay, which is logged.
+func removePods(cfg *config.Config, log *slog.Logger) error {
+	living, err := pods.Remove(pods.NewHost(), cfg.RunDir, cfg.StateDir)
+	if living > 0 {
+		log.Warn("node.pods.left", "pods", living, "kept", pods.Bridge+" and the guard",
+			"reason", "without weft they reach this host alone: end them (crictl rmp -fa) and run 'weft down' again, or start weft again")
+	}
+	return err
 }
 
 // checkDown refuses what would stop a daemon or take the guard of the network away for a device that is not the one meant:

@@ -57,6 +57,7 @@ func (n *Node) applyFirewall(p *plan) {
 	want := firewall.State{Device: cfg.Device, Off: !cfg.Firewall}
 	if cfg.Firewall {
 		want.Network, want.Own, want.Routes, want.Clamp = cfg.Network, p.kernel.Own, p.kernel.LANs, clamp(cfg.MSSClamp)
+		want.Bridge = n.podBridge()
 	}
 	changes, err := n.platform.Firewall.Set(want)
 	if !cfg.Firewall && errors.Is(err, firewall.ErrNotSupported) {

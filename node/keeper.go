@@ -67,6 +67,7 @@ func (n *Node) tidy() {
 	n.watchClock()
 	n.noteCertificate()
 	n.noteExposed()
+	n.tidyPods()
 }
 
 func (n *Node) reconcile() {
@@ -97,9 +98,10 @@ func (n *Node) reconcile() {
 	if err := n.router.Set(plan.table); err != nil {
 		return
 	}
-	n.applyKernel(plan.kernel)
+	set := n.applyKernel(plan.kernel)
 	n.applyForwarding()
 	n.applyFirewall(plan)
+	n.applyPods(plan, view, set)
 	n.state.publish(view, plan)
 }
 
@@ -113,18 +115,18 @@ func (n *Node) doubtTheDead(view mesh.View, up map[trust.Fingerprint]router.Peer
 	}
 }
 
-// applyKernel asks the kernel for the plan. What it refuses is said once, and tried again.
-func (n *Node) applyKernel(want kernel.State) {
+// applyKernel asks the kernel for the plan, and reports whether it took all of it. What it refuses is said once, and tried again.
+func (n *Node) applyKernel(want kernel.State) bool {
 	changes, err := n.platform.Kernel.Set(want)
 	switch {
 	case errors.Is(err, kernel.ErrNoDevice):
 		n.reopenDevice()
-		return
+		return false
 	case err != nil:
 		if n.state.problem("kernel", err.Error()) {
 			n.log.Error("node.kernel.refused", "error", err)
 		}
-		return
+		return false
 	}
 	n.state.problem("kernel", "")
 	if changes.Any() {
@@ -135,6 +137,7 @@ func (n *Node) applyKernel(want kernel.State) {
 			n.log.Warn("node.kernel.contested", "changes", changes.String())
 		}
 	}
+	return true
 }
 
 // reclaimDevice gives the device back the name or alias that somebody changed: it works all the while, and another one beside it

@@ -18,18 +18,19 @@ func (n *Node) meshConfig() mesh.Config {
 	cfg := n.config()
 	return mesh.Config{
 		Identity: n.identity, Boot: n.boot, Name: cfg.Name, Started: n.started, Port: n.port.Port(),
-		Network: cfg.Network, Subnet: meshSubnet(cfg), Bootstrap: cfg.Bootstrap, Routes: cfg.Routes, Seeds: cfg.Join,
+		Network: cfg.Network, Subnet: n.meshSubnet(cfg), Bootstrap: cfg.Bootstrap, Routes: cfg.Routes, Seeds: cfg.Join,
 		StateDir: cfg.StateDir, Underlay: &underlay{n}, Logger: n.log, OnView: func(mesh.View) { n.changed() },
 		Forbidden: n.forbidden, Movable: n.movable, Admission: n.admission,
 		Lease: cfg.Lease, Present: n.present,
 	}
 }
 
-func meshSubnet(cfg *config.Config) mesh.Subnet {
+// meshSubnet is what the node claims with cfg, the former subnets in which pods live among it.
+func (n *Node) meshSubnet(cfg *config.Config) mesh.Subnet {
 	if cfg.Subnet.Auto {
 		return mesh.Subnet{Kind: mesh.KindAuto, Bits4: cfg.SubnetSize[0], Bits6: cfg.SubnetSize[1]}
 	}
-	return mesh.Subnet{Kind: mesh.KindStatic, Prefixes: cfg.Subnet.Prefixes}
+	return mesh.Subnet{Kind: mesh.KindStatic, Prefixes: slices.Concat(cfg.Subnet.Prefixes, n.formerSubnets())}
 }
 
 // refuseRevoked refuses to start a node that the authority has revoked, as far as its state directory knows: no other node takes it.

@@ -23,6 +23,7 @@ import (
 	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/dialback"
 	"github.com/weftnet/weft/node/handover"
+	"github.com/weftnet/weft/node/pods"
 	"github.com/weftnet/weft/node/rundir"
 	"github.com/weftnet/weft/node/secrets"
 	"github.com/weftnet/weft/node/service"
@@ -68,6 +69,11 @@ type Node struct {
 
 	protected *protected
 	repairs   repairs // only the keeper uses it
+
+	pods       *pods.Keeper                   // nil: the platform has none; the keeper's, but for reports
+	podsKept   time.Time                      // when bridge and guard were looked after last; used by the keeper alone
+	former     atomic.Pointer[[]netip.Prefix] // claimed on for the pods that live there; nil: none
+	formerSaid string                         // what the log has of former subnets; used by the keeper alone
 
 	egresses    egressCache
 	state       state
@@ -329,6 +335,10 @@ func (n *Node) assemble(epoch uint64) (err error) {
 		Router: n.router, Streams: n.streams, Dialer: n.platform.Dialer, Random: n.platform.Random, Log: n.log, Claimed: n.claimedBy,
 	})
 	n.checks = newReachability(n)
+	if err := n.newPods(); err != nil {
+		return err
+	}
+	n.recallFormer()
 	if n.mesh, err = mesh.New(n.meshConfig()); err != nil {
 		return err
 	}

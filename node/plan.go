@@ -44,6 +44,8 @@ func (n *Node) plan(view mesh.View, up map[trust.Fingerprint]router.PeerStatus) 
 	if view.Self != nil { // else claimed, but not ours yet
 		own = p.held[n.identity.Fingerprint()]
 	}
+	meant, former := n.subnetsOfPods(own.subnets) // the host's own packets have an address of the first
+	own.subnets = slices.Concat(meant, former)
 	p.table.Local = slices.Concat(own.subnets, own.lans())
 	p.kernel = kernel.State{
 		Device: n.config().Device, MTU: kernel.OverlayMTU(n.deviceMTU()), Network: n.config().Network,

@@ -13,6 +13,7 @@ import (
 	"github.com/weftnet/weft/kernel/firewall"
 	"github.com/weftnet/weft/node/cpu"
 	"github.com/weftnet/weft/node/handover"
+	"github.com/weftnet/weft/node/pods"
 	"github.com/weftnet/weft/node/service"
 	"github.com/weftnet/weft/tun"
 )
@@ -27,6 +28,7 @@ type Platform struct {
 	Kernel      Kernel
 	Firewall    Firewall        // nil: there is none
 	Forwarding  Forwarding      // nil: there is none
+	Pods        pods.Host       // nil: there are none
 	Random      io.Reader       // read from many goroutines
 	CPU         cpu.Share       // what the process may use of the machine's
 	Service     service.Manager // nil: none started the node
@@ -68,6 +70,7 @@ func realPlatform(log *slog.Logger) (*Platform, error) {
 		Kernel:     host,
 		Firewall:   firewall.NewRules(log),
 		Forwarding: firewall.NewForwarding(log),
+		Pods:       pods.NewHost(),
 		Random:     rand.Reader,
 		CPU:        cpu.Own(),
 	}, nil

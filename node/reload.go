@@ -129,7 +129,7 @@ func (n *Node) merge(want *config.Config) (next *config.Config, done *api.Reload
 // apply brings a checked configuration into force; nothing else changes that of a running node. Parts that can refuse it come
 // first: after an error all is as before. What the keeper looks up in config() each time needs nothing here.
 func (n *Node) apply(next *config.Config) error {
-	if err := n.mesh.Check(meshSettings(next)); err != nil {
+	if err := n.mesh.Check(n.meshSettings(next)); err != nil {
 		return config.Errorf("%w", err)
 	}
 	old := n.live.Swap(next)
@@ -150,11 +150,11 @@ func (n *Node) apply(next *config.Config) error {
 		n.router.SetRelaying(relaying(next))
 	}
 	n.changed()
-	return n.mesh.Set(meshSettings(next)) // last: it asks us what is forbidden now; it was checked above
+	return n.mesh.Set(n.meshSettings(next)) // last: it asks us what is forbidden now; it was checked above
 }
 
-func meshSettings(cfg *config.Config) mesh.Settings {
-	return mesh.Settings{Subnet: meshSubnet(cfg), Bootstrap: cfg.Bootstrap, Routes: cfg.Routes, Seeds: cfg.Join, Lease: cfg.Lease}
+func (n *Node) meshSettings(cfg *config.Config) mesh.Settings {
+	return mesh.Settings{Subnet: n.meshSubnet(cfg), Bootstrap: cfg.Bootstrap, Routes: cfg.Routes, Seeds: cfg.Join, Lease: cfg.Lease}
 }
 
 // noteReload says in log and status how a reload went.

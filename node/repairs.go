@@ -7,7 +7,7 @@ import (
 
 // repairs bound what is said of changes to the host's network stack: where another program undoes them each time, there are
 // several in a second. They belong to the keeper.
-type repairs struct{ kernel, firewall, forwarding repair }
+type repairs struct{ kernel, firewall, forwarding, bridge, guard repair }
 
 // repair counts the changes of one kind that were made although nothing new was wanted.
 type repair struct {

@@ -41,6 +41,7 @@ func (n *Node) report() api.Node {
 		Members:    memberReport(s.view), Claims: len(s.view.Claims), Gossip: n.gossipReport(), Config: s.configReport(),
 		Sent: traffic(counters.Out), Received: traffic(counters.In), Relayed: traffic(counters.Relayed), SubnetNote: selfNote(s.view.SelfState),
 		Device: n.deviceReport(s.tun, s.choice), FastPath: fast, Secrets: n.secrets.Held(), KeySince: shown(n.keySince), Trust: n.trustReport(),
+		Pods: n.podsReport(),
 	}
 	if n.config().Subnet.Auto {
 		r.SubnetMode = "auto"

@@ -123,6 +123,13 @@ func (s *state) problem(what, reason string) bool {
 	return true
 }
 
+// reason is what is wrong with a subject, or "".
+func (s *state) reason(what string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.problems[what].Reason
+}
+
 // degraded lists what is not as good as it could be, by subject.
 func (s *state) degraded() []api.Note {
 	list := slices.AppendSeq([]api.Note{}, maps.Values(s.problems))

@@ -21,6 +21,9 @@ func printStatus(w io.Writer, s *api.Status) error {
 	row("node", "%s (%s), weft %s, up %s", n.Name, n.ID[:16], n.Version, span(time.Since(n.Started)))
 	row("network", "%s, encryption %s", list(n.Network), encryptionText(s))
 	row("subnet", "%s", subnetText(n))
+	for _, text := range podsText(&n.Pods) {
+		row("pods", "%s", text)
+	}
 	row("secret", "%s", secretText(n))
 	row("device", "%s, mtu %d, driver %s: %s", n.Device.Name, n.Device.MTU, n.Device.Driver, n.Device.Why)
 	row("listen", "%s, UDP and TCP; buffers %s in, %s out", n.Listen, size(n.Socket.ReceiveBuffer), size(n.Socket.SendBuffer))

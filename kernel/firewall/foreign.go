@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/google/nftables"
 
@@ -156,16 +157,21 @@ func (c chain) ours(device string) []found {
 type OwnedError struct {
 	Chain   string // as nft(8) names it: inet firewalld filter_FORWARD
 	Device  string
+	Bridge  string // of the pods; empty: there is none
 	Network []netip.Prefix
 }
 
 // Error implements error.
 func (e *OwnedError) Error() string {
 	text := fmt.Sprintf("firewall: %s drops what is forwarded, and only the program that made it can change it: ", e.Chain)
-	if e.Chain[:min(len(e.Chain), len(firewalld))] != firewalld {
-		return text + fmt.Sprintf("let it accept what comes in by %s and what goes out by it", e.Device)
+	names := []string{e.Device}
+	if e.Bridge != "" {
+		names = append(names, e.Bridge)
 	}
-	text += fmt.Sprintf("firewall-cmd --permanent --zone=trusted --add-interface=%s", e.Device)
+	if e.Chain[:min(len(e.Chain), len(firewalld))] != firewalld {
+		return text + fmt.Sprintf("let it accept what comes in by %[1]s and what goes out by %[1]s", strings.Join(names, " or "))
+	}
+	text += "firewall-cmd --permanent --zone=trusted --add-interface=" + strings.Join(names, " --add-interface=")
 	for _, p := range e.Network {
 		text += fmt.Sprintf(" && firewall-cmd --permanent --zone=trusted --add-source=%s", p)
 	}
@@ -186,5 +192,5 @@ func (r *reconcile) owned(c chain) error {
 			return nil
 		}
 	}
-	return &OwnedError{Chain: chainText(c.Chain), Device: r.want.Device, Network: r.want.Network}
+	return &OwnedError{Chain: chainText(c.Chain), Device: r.want.Device, Bridge: r.want.Bridge, Network: r.want.Network}
 }

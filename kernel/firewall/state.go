@@ -13,6 +13,7 @@ type State struct {
 	Network []netip.Prefix // the whole overlay
 	Own     []netip.Prefix // our subnets, inside it: what leaves the overlay from them is masqueraded
 	Routes  []netip.Prefix // networks behind this node, which are part of the overlay
+	Bridge  string         // what the pods of this node are plugged into; empty: there is none
 	Clamp   Clamp          // of the segment size of what is forwarded into the device
 
 	// Off: nothing of ours shall be there. All but Device is ignored then.
@@ -23,6 +24,9 @@ type State struct {
 func (s State) validate() error {
 	if s.Device == "" || len(s.Device) >= interfaceName {
 		return fmt.Errorf("firewall: %q is not the name of an interface", s.Device)
+	}
+	if len(s.Bridge) >= interfaceName {
+		return fmt.Errorf("firewall: %q is not the name of an interface", s.Bridge)
 	}
 	if s.Off {
 		return nil
@@ -39,7 +43,7 @@ func (s State) validate() error {
 }
 
 func (s State) equal(o State) bool {
-	return s.Device == o.Device && s.Off == o.Off && s.Clamp == o.Clamp && slices.Equal(s.Network, o.Network) &&
+	return s.Device == o.Device && s.Off == o.Off && s.Clamp == o.Clamp && s.Bridge == o.Bridge && slices.Equal(s.Network, o.Network) &&
 		slices.Equal(s.Own, o.Own) && slices.Equal(s.Routes, o.Routes)
 }
 

@@ -117,13 +117,21 @@ func (s State) leaving() []rule {
 	return list
 }
 
-// opening are the rules that let pass what the overlay forwards, for the front of an obstacle.
+// opening are the rules that let pass what the overlay forwards, for the front of an obstacle. What one pod of this node sends to another
+// passes the bridge alone, and so does what a service or a port of the node leads to a pod.
 func (s State) opening(chain string) []rule {
 	comment := openingComment(s.Device)
-	return []rule{
-		{chain, comment, all(in(s.Device), counter(), verdict(expr.VerdictAccept))},
-		{chain, comment, all(out(s.Device), counter(), verdict(expr.VerdictAccept))},
+	var list []rule
+	for _, name := range []string{s.Device, s.Bridge} {
+		if name == "" {
+			continue
+		}
+		list = append(list,
+			rule{chain, comment, all(in(name), counter(), verdict(expr.VerdictAccept))},
+			rule{chain, comment, all(out(name), counter(), verdict(expr.VerdictAccept))},
+		)
 	}
+	return list
 }
 
 // openingComment is that of the rules at the front of an obstacle. It outlives our tag where somebody saves a ruleset as text

@@ -66,6 +66,7 @@ type Node struct {
 	KeySince   time.Time         `json:"key_since"` // when its own keys were made
 	FastPath   FastPath          `json:"fastpath"`
 	Trust      Trust             `json:"trust"`
+	Pods       Pods              `json:"pods"`
 }
 
 // Device is the TUN device.

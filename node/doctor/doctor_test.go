@@ -14,6 +14,7 @@ import (
 	"github.com/safchain/ethtool"
 	"golang.org/x/sys/unix"
 
+	"github.com/weftnet/weft/cni-shim/podnet"
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/kernel/firewall"
@@ -137,7 +138,11 @@ var broken = map[string]struct {
 	"overflow":    {true, func(f *Facts) { f.Daemon.Socket.Overflow = 5 }, "overflow", Warn, "5 datagrams", "lanes"},
 	"queue drops": {true, func(f *Facts) { *f.Daemon.FastPath.Queue.KernelDrops = 6 }, "queue-drops", Warn, "6 packets", "txqueuelen 2000"},
 	"no steering": {false, func(f *Facts) { f.Steering = unix.ENOPROTOOPT }, "steering", Warn, "one lane", "newer"},
-	"no NAT":      {false, func(f *Facts) { f.NAT = unix.EOPNOTSUPP }, "nat", Warn, "cannot masquerade", "modprobe -a nf_tables"},
+	"no bridge":   {false, func(f *Facts) { f.Links = unix.EOPNOTSUPP }, "pods.links", Warn, "no pod can start", "modprobe -a bridge veth"},
+	"no guard":    {false, func(f *Facts) { f.Guard = podnet.ErrNoGuard }, "pods.guard", Warn, "not theirs", "modprobe -a nf_tables"},
+	"no lease": {true, func(f *Facts) { f.Daemon.Pods = api.Pods{Lease: "/run/weft/cni.json", Reason: "it has no subnet"} },
+		"pods", Warn, "no pod can start here (CNI): it has no subnet", "weft status"},
+	"no NAT": {false, func(f *Facts) { f.NAT = unix.EOPNOTSUPP }, "nat", Warn, "cannot masquerade", "modprobe -a nf_tables"},
 	"no forwarding": {true, func(f *Facts) { f.Settings.Forwarding4.Value = 0 }, "forwarding.ipv4", Warn, "net.ipv4.ip_forward is 0",
 		"sysctl -w net.ipv4.ip_forward=1"},
 	"no forwarding of IPv6": {true, func(f *Facts) {

@@ -28,6 +28,9 @@ type Facts struct {
 	Steering   error     // of a program that chooses among sockets of one port
 	NAT        error     // of a table that masquerades, made in a network namespace of its own
 
+	Links error // of a bridge and a veth pair, likewise
+	Guard error // of the guard of pods, likewise
+
 	Config     *config.Config // of the daemon, or of the file; nil: this host is not set up, or ConfigErr
 	ConfigFile string
 	ConfigErr  error // why the file cannot be read, or is refused

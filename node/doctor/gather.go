@@ -86,6 +86,7 @@ func configOf(settings []api.Setting) (config.Config, error) {
 // lookAtMachine gathers what does not depend on the network.
 func (f *Facts) lookAtMachine() {
 	f.Steering, f.NAT, f.Clock = encap.ProbeSteering(), probeNAT(), readClock()
+	f.Links, f.Guard = probeLinks(), probeGuard()
 	if _, err := os.Stat("/proc/sys/net/ipv6"); err == nil {
 		f.IPv6 = true
 	}

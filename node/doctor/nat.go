@@ -15,7 +15,10 @@ var errNoProbe = errors.New("the probe could not run")
 
 // probeNAT makes a table that masquerades, in a network namespace that is gone at once. nil: the kernel can. errNoProbe: it
 // could not be asked. Any other error: it cannot.
-func probeNAT() error {
+func probeNAT() error { return elsewhere(masquerade) }
+
+// elsewhere runs a probe in a network namespace that is gone at once. errNoProbe: there can be none.
+func elsewhere(probe func() error) error {
 	result := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // for ever: the thread ends with the goroutine, and the namespace with it
@@ -23,7 +26,7 @@ func probeNAT() error {
 			result <- fmt.Errorf("%w: make a network namespace: %w", errNoProbe, err)
 			return
 		}
-		result <- masquerade()
+		result <- probe()
 	}()
 	return <-result
 }

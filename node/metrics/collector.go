@@ -18,7 +18,7 @@ type Collector struct{ source Source }
 // NewCollector makes a collector of a node's state.
 func NewCollector(source Source) *Collector { return &Collector{source} }
 
-var families = slices.Concat(nodeFamilies, trafficFamilies, laneFamilies, clusterFamilies, trustFamilies, peerFamilies)
+var families = slices.Concat(nodeFamilies, trafficFamilies, laneFamilies, clusterFamilies, trustFamilies, podFamilies, peerFamilies)
 
 // Families lists every metric of a Collector, in the order of the documentation.
 func Families() []*Family { return slices.Clone(families) }

@@ -174,7 +174,7 @@ func TestWhatIsNotKnownHasNoSeries(t *testing.T) {
 }
 
 // nodeSeries is how many series a node without peers has, with two lanes and two problems.
-var nodeSeries = 87 + len(router.Reasons())
+var nodeSeries = 96 + len(router.Reasons())
 
 func TestSeriesAreBoundedWithManyPeers(t *testing.T) {
 	for _, peers := range []int{0, 1, 500} {

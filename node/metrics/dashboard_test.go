@@ -147,7 +147,7 @@ func TestEveryFamilyIsInTheDashboardOrInAnAlertUnlessItIsForPeopleWhoLookCloser(
 	fmt.Fprint(&text, string(read(t, "deploy/grafana/weft.json")), string(read(t, "deploy/prometheus/alerts.yaml")))
 	closer := []string{
 		"weft_bytes_total", "weft_claims", "weft_config_last_reload_success_timestamp_seconds", "weft_device_mtu_bytes", "weft_gossip_drops_total", "weft_gossip_refused_total", "weft_initiations_total", "weft_lane_messages_total", "weft_lanes",
-		"weft_claims_refused_total", "weft_node_key_since_timestamp_seconds", "weft_peer_loss_ratio", "weft_relayed_bytes_total", "weft_revoked", "weft_routes", "weft_sessions", "weft_socket_buffer_bytes", "weft_split_packets_total", "weft_streams_total",
+		"weft_claims_refused_total", "weft_node_key_since_timestamp_seconds", "weft_peer_loss_ratio", "weft_pods", "weft_pods_capacity", "weft_pods_former_subnet", "weft_pods_guarded", "weft_pods_leased", "weft_pods_vanished_total", "weft_relayed_bytes_total", "weft_revoked", "weft_routes", "weft_sessions", "weft_socket_buffer_bytes", "weft_split_packets_total", "weft_streams_total",
 	}
 	for _, f := range Families() {
 		if shown := strings.Contains(text.String(), f.Name); shown == slices.Contains(closer, f.Name) {

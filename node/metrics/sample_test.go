@@ -36,6 +36,9 @@ func sample(peers int) *api.Status {
 		Members: api.Members{Known: peers + 3, Alive: peers, Left: 1}, Claims: peers + 1, Config: api.ConfigState{Loaded: sampleTime},
 		Secrets: []api.Secret{{ID: "5ec72947", First: true, Since: sampleTime}}, KeySince: sampleTime,
 	}}
+	s.Node.Pods = api.Pods{Leased: true, Held: 3, Quarantined: 1, Vanished: 2, Guard: "on", Subnets: []api.PodSubnet{
+		{Subnet: netip.MustParsePrefix("10.244.1.0/24"), Capacity: 253}, {Subnet: netip.MustParsePrefix("fd10:244:0:1::/64"), Capacity: 1<<53 - 1},
+	}, Former: []api.FormerSubnet{{Subnet: netip.MustParsePrefix("10.244.9.0/24"), Pods: 2, Claimed: true}}}
 	s.Node.FastPath = api.FastPath{
 		Lanes: 2, PerLane: []api.Lane{{Lane: 0}, {Lane: 1}},
 		LaneTotals: api.LaneTotals{PacketsOut: 10, PacketsIn: 20, Written: 5},

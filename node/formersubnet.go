@@ -1,0 +1,117 @@
+package node
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/node/config"
+)
+
+// A node whose subnet was changed goes on to claim the former one while pods live there, so that they keep their addresses and peers
+// reach them, unless another node claims any of it: then that one is given way.
+
+// formerSubnets are those that the node claims on. The list is shared: nobody changes it.
+func (n *Node) formerSubnets() []netip.Prefix {
+	if list := n.former.Load(); list != nil {
+		return *list
+	}
+	return nil
+}
+
+// recallFormer finds, before the first claim, the former subnets in which pods of an earlier run live.
+func (n *Node) recallFormer() {
+	if n.pods == nil || n.config().Subnet.Auto {
+		return // auto takes up what it had
+	}
+	list, err := n.pods.Former(n.config().Subnet.Prefixes)
+	if err != nil {
+		n.log.Warn("node.subnet.unknown", "error", err)
+		return
+	}
+	n.claimFormer(n.claimable(list, nil))
+}
+
+// claimable are those of former subnets that may be claimed on: in the network, no part of what the node is meant to have, and no other's.
+func (n *Node) claimable(list []netip.Prefix, others []netip.Prefix) []netip.Prefix {
+	cfg := n.config()
+	if cfg.Subnet.Auto {
+		return nil
+	}
+	overlaps := func(p netip.Prefix, with []netip.Prefix) bool { return slices.ContainsFunc(with, p.Overlaps) }
+	return slices.DeleteFunc(slices.Clone(list), func(p netip.Prefix) bool {
+		inside := slices.ContainsFunc(cfg.Network, func(w netip.Prefix) bool { return w.Bits() <= p.Bits() && w.Contains(p.Addr()) })
+		if own := n.admission.Own(); own != nil && !own.AllowsSubnet(p) {
+			return true
+		}
+		return !inside || overlaps(p, cfg.Subnet.Prefixes) || overlaps(p, cfg.Routes) || overlaps(p, others)
+	})
+}
+
+// claimFormer makes list what the node claims besides its own; it returns whether that is another list than before.
+func (n *Node) claimFormer(list []netip.Prefix) bool {
+	if slices.Equal(list, n.formerSubnets()) {
+		return false
+	}
+	n.former.Store(&list)
+	return true
+}
+
+// reviewFormer brings the claim to what is so now: the former subnets in which pods live, less those that another node claims.
+func (n *Node) reviewFormer(view mesh.View) {
+	var others []netip.Prefix
+	report := n.pods.Report()
+	living := report.FormerSubnets()
+	if len(living)+len(n.formerSubnets()) == 0 {
+		return
+	}
+	if !report.Looked {
+		living = n.formerSubnets() // those of the start
+	}
+	for _, m := range view.Members {
+		if m.Claim != nil && m.ID != n.identity.Fingerprint() {
+			others = append(others, m.Claim.Subnets...)
+		}
+	}
+	if !n.claimFormer(n.claimable(living, others)) {
+		return
+	}
+	if err := n.mesh.Set(n.meshSettings(n.config())); err != nil {
+		n.log.Warn("node.subnet.unclaimable", "subnets", config.Joined(n.formerSubnets()), "error", err)
+	}
+}
+
+// noteFormer says, as long as it lasts, that pods live in subnets that are not the node's any more, and logs it once.
+func (n *Node) noteFormer() {
+	claimed := n.formerSubnets()
+	report := n.pods.Report()
+	var meant, reasons []string
+	for _, u := range report.Usage {
+		meant = append(meant, u.Subnet.String())
+	}
+	for _, f := range report.Former {
+		text := fmt.Sprintf("%s has %s still, and new pods get addresses of %s: ", f.Subnet, countedPods(f.Pods), strings.Join(meant, " and "))
+		if slices.Contains(claimed, f.Subnet) || slices.ContainsFunc(n.config().Subnet.Prefixes, f.Subnet.Overlaps) {
+			text += "it is claimed until they have ended"
+		} else {
+			text += "it may not be claimed (another node has it, or it is not in the network), so peers do not reach them: make them anew"
+		}
+		reasons = append(reasons, text)
+	}
+	reason := strings.Join(reasons, "; ")
+	n.state.problem("former_subnet", reason)
+	said := config.Joined(report.FormerSubnets()) + "; " + config.Joined(claimed)
+	if said != n.formerSaid && reason != "" { // not each time that one of the pods ends
+		n.log.Warn("node.subnet.former", "reason", reason)
+	}
+	n.formerSaid = said
+}
+
+func countedPods(n int) string {
+	if n == 1 {
+		return "1 pod"
+	}
+	return fmt.Sprintf("%d pods", n)
+}

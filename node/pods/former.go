@@ -1,0 +1,97 @@
+package pods
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/weftnet/weft/cni-shim/ipam"
+)
+
+// former is a former subnet.
+type former struct {
+	gateway netip.Prefix // the bridge's address there, with the subnet's length
+	pods    int          // that live there or are on their way
+}
+
+func (f former) subnet() netip.Prefix { return f.gateway.Masked() }
+
+// Former lists the subnets in which pods of this boot live, by the bridge and the book, and that are not among own: for a node that
+// starts, and is to claim them until their pods have ended.
+func (k *Keeper) Former(own []netip.Prefix) ([]netip.Prefix, error) {
+	records, err := k.book.Records()
+	if err != nil {
+		return nil, err
+	}
+	l, err := k.look(records)
+	if err != nil {
+		return nil, err
+	}
+	var list []netip.Prefix
+	for _, f := range formerIn(l, own) {
+		if f.pods > 0 {
+			list = append(list, f.subnet())
+		}
+	}
+	return list, nil
+}
+
+// formerIn are the former subnets by the addresses of the bridge.
+func formerIn(l local, own []netip.Prefix) (list []former) {
+	for _, a := range l.bridge.Addresses {
+		f := former{gateway: a}
+		if a.IsSingleIP() || a.Addr() != a.Masked().Addr().Next() || slices.Contains(own, f.subnet()) {
+			continue
+		}
+		f.pods = f.count(l.pods) + f.count(l.coming)
+		list = append(list, f)
+	}
+	return list
+}
+
+func (f former) count(records []ipam.Record) (n int) {
+	for _, r := range records {
+		if slices.ContainsFunc(r.Addresses, f.subnet().Contains) {
+			n++
+		}
+	}
+	return n
+}
+
+// keepFormer notes the former subnets, and takes the gateway of one away in which no pod has lived twice in a row: an ADD that has read an
+// older lease may just be at work. While subnets are not known, none is a former one.
+func (k *Keeper) keepFormer(l local, done *Kept) {
+	if len(k.last.Subnets) == 0 {
+		return
+	}
+	k.note(func(r *Report) { r.Looked = true })
+	before := k.former
+	if !l.bridge.Ours { // somebody removed it: the addresses are those of before
+		for i := range before {
+			before[i].pods = before[i].count(l.pods) + before[i].count(l.coming)
+		}
+		return
+	}
+	k.former = formerIn(l, k.last.Subnets)
+	for _, f := range slices.Clone(k.former) {
+		ended := slices.ContainsFunc(before, func(b former) bool { return b.gateway == f.gateway && b.pods == 0 })
+		if f.pods > 0 || !ended {
+			continue
+		}
+		if err := k.host.DropGateway(f.gateway); err != nil {
+			done.BridgeErr = err
+			continue
+		}
+		k.former = slices.DeleteFunc(k.former, func(x former) bool { return x == f })
+		done.Ended = append(done.Ended, Former{Subnet: f.subnet()})
+	}
+}
+
+// formers are those in which pods live.
+func (k *Keeper) formers() (list []Former) {
+	for _, f := range k.former {
+		if f.pods > 0 {
+			list = append(list, Former{f.subnet(), f.pods})
+		}
+	}
+	return list
+}
