@@ -14,7 +14,7 @@ import (
 const kernelPatience = 30 * time.Second
 
 // maxPause is the longest pause between two questions; the first is a millisecond.
-const maxPause = 64 * time.Millisecond
+const maxPause = 8 * time.Millisecond
 
 // await waits until ready says so. It asks again and again: to be told by netlink would take a subscription in both namespaces, for what is
 // mostly so at once.
