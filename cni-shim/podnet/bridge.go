@@ -32,21 +32,22 @@ const (
 const bridgeAlias = "weft pods"
 
 // SetBridge makes the bridge as want says, or puts right what is not so: kind, MAC, MTU, addresses, switches, and that it is up. Addresses
-// that others gave it stay. It is idempotent, and may run in many processes at once. A *KindError: the name is taken.
+// that others gave it stay. It is idempotent, and may run in many processes at once. A *KindError or a *ForeignError: the name is taken,
+// and nothing was changed.
 func (h *Host) SetBridge(want Bridge) (kernel.Changes, error) {
 	run := &bridging{host: h, want: want}
 	err := run.run()
 	return run.changes, err
 }
 
-// RemoveBridge takes the bridge away, if there is one. Host ends stay, without a bridge.
+// RemoveBridge takes the bridge away, if there is one. Host ends stay, without a bridge. The errors are those of SetBridge.
 func (h *Host) RemoveBridge(name string) error {
 	found, err := link(h.nl, name)
 	if found == nil || err != nil {
 		return err
 	}
-	if found.Type() != "bridge" {
-		return &KindError{name, found.Type()}
+	if err := taken(found); err != nil {
+		return err
 	}
 	if err := h.nl.LinkDel(found); err != nil && !errors.Is(err, unix.ENODEV) {
 		return explain("remove bridge "+name, err)
@@ -93,10 +94,23 @@ func (b *bridging) bridge() (netlink.Link, error) {
 			return nil, err
 		}
 	}
-	if err == nil && found.Type() != "bridge" {
-		return nil, &KindError{b.want.Name, found.Type()}
+	if err == nil {
+		err = taken(found)
 	}
 	return found, err
+}
+
+// taken says whose the interface is that has the bridge's name, if it is not ours: nil, a *KindError or a *ForeignError. Either of MAC and
+// alias tells ours: it has the MAC from its first moment on, and one of the two stays where somebody changes the other.
+func taken(found netlink.Link) error {
+	a := found.Attrs()
+	switch {
+	case found.Type() != "bridge":
+		return &KindError{a.Name, found.Type()}
+	case a.Alias != bridgeAlias && !bytes.Equal(a.HardwareAddr, bridgeMAC):
+		return &ForeignError{a.Name}
+	}
+	return nil
 }
 
 func (b *bridging) add() (netlink.Link, error) {

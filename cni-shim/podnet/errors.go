@@ -30,6 +30,17 @@ func (e *KindError) Error() string {
 	return fmt.Sprintf("podnet: interface %s is a %s and no bridge: remove it (ip link delete %s), or set another bridge", e.Name, e.Kind, e.Name)
 }
 
+// ForeignError says that the bridge that weft needs the name of was made by somebody else: Docker or podman, where a network of theirs is
+// in the overlay.
+type ForeignError struct {
+	Name string
+}
+
+// Error is one line, with the remedy.
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("podnet: bridge %s is not weft's: another program made it (Docker or podman?): remove it there, or set another bridge", e.Name)
+}
+
 // BrokenError lists what Check found.
 type BrokenError struct {
 	Faults []string // each names what is broken, and how it is meant to be
