@@ -32,22 +32,40 @@ func (e *Engine) passOn(o *origin, p *page, from trust.Fingerprint) {
 }
 
 // isCarrier reports whether this node is among the first of those that could pass on to a peer what o says; hops is how far nodes are
-// from o. The order differs for each pair of both.
+// from o. The order differs for each pair of both. While many nodes start, most links are stated by one of their ends alone: so those count
+// too to which both o and the peer state a link, whether they state it themselves or not.
 func (e *Engine) isCarrier(o *origin, to *ownLink, hops []int32) bool {
-	slot, member := e.top.slots[to.number]
-	if !member || hops[slot] < 0 {
-		return true // nobody else is known to have a way there
+	peer := e.origins[to.number]
+	if peer != nil && len(peer.pages) == 0 {
+		return false // it has just come, and gets all that there is when it has said what it reaches
 	}
-	if hops[0] >= hops[slot] {
+	distance := e.hopsOf(to.number, hops)
+	if distance >= 0 && hops[0] >= distance {
 		return false
 	}
+	_, stated := o.to(e.number)
+	nearer := distance >= 0 || stated
 	ours, before := rank(o.id, to.peer, e.self), 0
-	for _, edge := range e.top.vertices[slot].edges {
-		if edge.to != 0 && hops[edge.to] >= 0 && hops[edge.to] < hops[slot] && rank(o.id, to.peer, e.top.vertices[edge.to].id) < ours {
+	for n := range peer.peers() {
+		d := e.hopsOf(n, hops)
+		_, near := o.to(n)
+		if n == e.number || n == to.number || !near && (d < 0 || d >= distance) {
+			continue
+		}
+		if other := e.origins[n]; other != nil && (!nearer || rank(o.id, to.peer, other.id) < ours) {
 			if before++; before == fanout {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// hopsOf is how far a node is away, of those of a list; -1: there is no way, or it is no member.
+func (e *Engine) hopsOf(n trust.Number, hops []int32) int32 {
+	slot, member := e.top.slots[n]
+	if !member {
+		return -1
+	}
+	return hops[slot]
 }

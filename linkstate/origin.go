@@ -1,6 +1,7 @@
 package linkstate
 
 import (
+	"iter"
 	"slices"
 
 	"github.com/weftnet/weft/trust"
@@ -69,6 +70,22 @@ func (o *origin) to(peer trust.Number) (quality, bool) {
 		return quality{}, false
 	}
 	return by.to(peer)
+}
+
+// peers are those to which the node states links.
+func (o *origin) peers() iter.Seq[trust.Number] {
+	return func(yield func(trust.Number) bool) {
+		if o == nil {
+			return
+		}
+		for _, p := range o.pages {
+			for _, l := range p.links {
+				if !yield(l.peer) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // reader is to for numbers that are asked for in ascending order, without the quality: whether the node states a link. It takes a few

@@ -81,6 +81,9 @@ func (e *Engine) receivePage(from trust.Fingerprint, b []byte, now time.Time) er
 		return fmt.Errorf("linkstate: %w of %v", ErrFlood, p.origin)
 	}
 	e.stats.Taken++
+	if len(o.pages) == 0 && e.isUp(o.id) {
+		e.meet(o.id)
+	}
 	e.install(o, p)
 	e.passOn(o, p, from)
 	return nil

@@ -50,12 +50,12 @@ func TestAHostInstalledAnewGetsItsSubnet(t *testing.T) {
 	mustConverge(t, w, 10*time.Second)
 	w.Run(10 * time.Second)
 	w.Kill(3)
-	w.Run(5 * time.Second)
+	w.Run(20 * time.Second) // there is no gossip here that asks idle peers: probes do, every 15 s
 	w.Reinstall(3, 0)
 	took := mustConverge(t, w, 15*time.Second)
 	t.Logf("the new identity owns the subnet at all nodes after %v", took)
-	if took > 5*time.Second {
-		t.Errorf("it took %v, want at most 5 s", took)
+	if took > time.Second {
+		t.Errorf("it took %v, want at most 1 s", took)
 	}
 }
 
