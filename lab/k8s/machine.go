@@ -20,7 +20,8 @@ import (
 type Machine struct {
 	*lab.Host
 	dir    string // where its root is mounted, in its own namespace
-	init   int    // its first process, as this one sees it
+	boot   *lab.Process
+	init   int // its first process, the child of boot, as this one sees it
 	groups groups
 }
 
@@ -38,9 +39,9 @@ func Boot(ctx context.Context, host *lab.Host) (*Machine, error) {
 	if err := m.groups.make(); err != nil {
 		return nil, err
 	}
-	p, err := host.Start("bash", "-c", bootScript, "boot", string(m.groups), m.dir)
-	if err == nil {
-		err = m.await(ctx, p)
+	var err error
+	if m.boot, err = host.Start("bash", "-c", bootScript, "boot", string(m.groups), m.dir); err == nil {
+		err = m.await(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("k8s: boot %s: %w", host.Name(), err), m.Close())
@@ -49,10 +50,10 @@ func Boot(ctx context.Context, host *lab.Host) (*Machine, error) {
 }
 
 // await waits until the first process has made everything ready.
-func (m *Machine) await(ctx context.Context, p *lab.Process) error {
+func (m *Machine) await(ctx context.Context) error {
 	return poll(ctx, func() error {
-		if ended(p) {
-			text, _ := p.Stderr()
+		if ended(m.boot) {
+			text, _ := m.boot.Stderr()
 			return &hopeless{fmt.Errorf("%w: it ended: %s", ErrUnavailable, strings.TrimSpace(text))}
 		}
 		text, err := os.ReadFile(filepath.Join(m.dir, "pid"))
@@ -136,13 +137,30 @@ func childOf(parent int) (int, error) {
 	return 0, fmt.Errorf("k8s: process %d has no child", parent)
 }
 
-// Close ends everything that runs on the machine and removes its control groups. It may be called again.
+// Close ends everything that runs on the machine, waits for that, and removes its control groups. It may be called again.
 func (m *Machine) Close() error {
-	if m.init > 0 {
-		if err := unix.Kill(m.init, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("k8s: end %s: %w", m.Name(), err)
-		}
-		m.init = 0
+	if err := m.end(); err != nil {
+		return fmt.Errorf("k8s: end %s: %w", m.Name(), err)
 	}
 	return m.groups.close()
+}
+
+// end kills the first process. Its parent, which is boot, sees it end when the kernel has ended all others on the machine:
+// zap_pid_ns_processes in kernel/pid_namespace.c.
+func (m *Machine) end() error {
+	if m.boot == nil || ended(m.boot) {
+		return nil
+	}
+	if m.init == 0 {
+		m.boot.Kill()
+	} else if err := unix.Kill(m.init, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
+	defer cancel()
+	err := m.boot.Wait(ctx)
+	if exit := new(lab.ExitError); errors.As(err, &exit) {
+		return nil // by the signal
+	}
+	return err
 }

@@ -3,8 +3,6 @@ package k8s
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"io/fs"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -12,8 +10,6 @@ import (
 	"testing"
 
 	"github.com/weftnet/weft/cni-shim/ipam"
-	"github.com/weftnet/weft/cni-shim/lease"
-	"github.com/weftnet/weft/node/api"
 )
 
 // shim is weft's own plugin.
@@ -31,15 +27,12 @@ const shimConfig = `{
 }
 `
 
-func (shim) plug(t *testing.T, n *Node, own []netip.Prefix) {
+func (shim) plug(t *testing.T, n *Node, _ []netip.Prefix) {
 	_, err := n.Run(within(t, soon), "sh", "-c", "mkdir -p /opt/cni/bin && cp "+pluginsDir+"/loopback "+pluginsDir+"/portmap /opt/cni/bin/")
 	check(t, err)
 	raw, err := os.ReadFile(buildShim(t))
 	check(t, err)
 	check(t, n.WriteFile("/opt/cni/bin/weft-cni", raw, 0o755))
-	if _, err := os.Stat(lease.Path(n.Path("/run/weft"))); errors.Is(err, fs.ErrNotExist) {
-		grant(t, n, own)
-	}
 	check(t, n.WriteFile("/etc/cni/net.d/05-weft.conflist", []byte(shimConfig), 0o644))
 }
 
@@ -52,17 +45,6 @@ func buildShim(t *testing.T) string {
 		t.Fatalf("build weft-cni: %v: %s", err, out)
 	}
 	return path
-}
-
-// grant writes the node's lease.
-func grant(t *testing.T, n *Node, own []netip.Prefix) {
-	s, err := api.NewClient(n.Path(weftSocket)).Status(within(t, soon))
-	check(t, err)
-	l := lease.Lease{
-		Node: n.Name(), Network: []netip.Prefix{netip.MustParsePrefix(PodNetwork4), netip.MustParsePrefix(PodNetwork6)},
-		Subnets: own, Device: "weft0", MTU: s.Node.Device.MTU, StateDir: "/var/lib/weft",
-	}
-	check(t, lease.Write(n.Path("/run/weft"), l))
 }
 
 // held are the addresses that pods of the node have, as weft shows them.

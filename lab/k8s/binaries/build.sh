@@ -4,7 +4,8 @@
 #   build.sh           prints the directory, building what is missing
 #   build.sh --where   prints the directory
 #
-# They lie in ${XDG_CACHE_HOME:-~/.cache}/weft/k8s-VERSION. It builds at the lowest priority, JOBS packages at a time (2).
+# They lie in ${XDG_CACHE_HOME:-~/.cache}/weft/k8s-VERSION and take 490 MB. It builds at the lowest priority, JOBS packages at a time
+# (2), and takes 11 minutes of processor time where nothing is in Go's own cache.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
