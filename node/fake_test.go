@@ -24,6 +24,7 @@ import (
 	"github.com/weftnet/weft/node/api"
 	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/cpu"
+	"github.com/weftnet/weft/node/pods"
 	"github.com/weftnet/weft/node/service"
 	"github.com/weftnet/weft/packet"
 	"github.com/weftnet/weft/packet/packettest"
@@ -52,6 +53,7 @@ type machine struct {
 	dialer  encap.Dialer
 	older   bool // it says of itself what builds before dial-backs said
 	service service.Manager
+	pods    pods.Host // nil: the machine has none
 
 	firewall   fakeFilter[firewall.State]
 	forwarding fakeFilter[firewall.Switches]
@@ -183,7 +185,7 @@ func (m *machine) platform() *Platform {
 		ListenUDP:  m.listen,
 		ListenTCP:  func(string) (net.Listener, error) { return m.host.ListenTCP(config.DefaultPort), nil },
 		Dialer:     m.dialer, Kernel: m.kernel, Random: m.random, CPU: m.cpu, Service: m.service,
-		Firewall: &m.firewall, Forwarding: &m.forwarding,
+		Firewall: &m.firewall, Forwarding: &m.forwarding, Pods: m.pods,
 	}
 }
 

@@ -100,8 +100,8 @@ func (n *Node) reconcile() {
 	}
 	set := n.applyKernel(plan.kernel)
 	n.applyForwarding()
-	n.applyFirewall(plan)
 	n.applyPods(plan, view, set)
+	n.applyFirewall(plan)
 	n.state.publish(view, plan)
 }
 

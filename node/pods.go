@@ -53,10 +53,9 @@ func (n *Node) applyPods(p *plan, view mesh.View, set bool) {
 	own.Waiting = n.podsWait(own.Subnets, view, set)
 	change, err := n.pods.SetLease(own)
 	n.noteLease(change, own, err)
-	if !n.podsKept.IsZero() || own.Waiting != "" {
-		return
+	if own.Waiting == "" && (n.podsKept.IsZero() || n.pods.Due()) {
+		n.tidyPods()
 	}
-	n.tidyPods() // what an earlier run left may be wrong: not only after a tick
 }
 
 // podsWait says why pods cannot start yet, or "".

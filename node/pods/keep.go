@@ -21,6 +21,13 @@ type Kept struct {
 	BookErr, BridgeErr, GuardErr error // each in one line; the next Keep tries again
 }
 
+// Due reports whether the bridge has come or gone since the last Keep, so that the next one is not to wait: the first pod lives here, or
+// somebody removed the bridge. It costs one question.
+func (k *Keeper) Due() bool {
+	state, err := k.host.Bridge()
+	return err == nil && state.Ours != (k.Report().Bridge != "")
+}
+
 // Keep frees the addresses of pods that have vanished, and puts bridge, ports and guard right where a pod needs them. It is to run every
 // few seconds.
 func (k *Keeper) Keep(ctx context.Context) (done Kept) {
