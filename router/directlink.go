@@ -113,7 +113,7 @@ func (r *Router) loseDirect(p *peer, reason string, now time.Time) {
 func (r *Router) dropDirect(p *peer, reason string, delay time.Duration, now time.Time) {
 	p.link.Fall(now, delay)
 	r.touch(p)
-	p.fault, p.rtt, p.meter = reason, 0, alive.LossMeter{}
+	p.fault, p.rtt, p.meter = reason, 0, alive.Meter{}
 	if old := p.direct.Load(); old != nil && old.up {
 		p.last = old.endpoint.Addr
 		p.direct.Store(&direct{endpoint: old.endpoint, lanes: old.lanes})

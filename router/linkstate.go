@@ -83,7 +83,7 @@ func (r *Router) directLinks() []linkstate.Link {
 	list := make([]linkstate.Link, 0, len(r.peers))
 	for _, p := range r.peers {
 		if p.isMeasured() {
-			list = append(list, linkstate.Link{Peer: p.id, RTT: p.rtt, Loss: p.meter.Surely(), Up: true})
+			list = append(list, linkstate.Link{Peer: p.id, RTT: p.meter.RoundTrip(), Loss: p.meter.Surely(), Up: true})
 		}
 	}
 	return list

@@ -205,7 +205,7 @@ func (r *Router) takeRoundTrip(p *peer, id uint64, from encap.Endpoint, rtt time
 		return
 	}
 	p.rtt = alive.Smooth(p.rtt, rtt)
-	p.meter.Answered(id)
+	p.meter.Answered(id, rtt)
 	if from.Addr == p.at().Addr {
 		p.link.Answered(now.Add(-rtt))
 	}

@@ -30,10 +30,10 @@ func (r *Router) measure(p *peer, now, carried time.Time) {
 }
 
 // countLosses lets a meter count the probes as lost whose answers are overdue, unless they may be here, or have been dropped here.
-func (r *Router) countLosses(m *alive.LossMeter, rtt time.Duration, now time.Time) {
+func (r *Router) countLosses(m *alive.Meter, rtt time.Duration, now time.Time) {
 	if r.lag.isBehind() {
 		m.Disregard()
 		return
 	}
-	m.Expire(now, max(r.timing.Answer, 3*rtt))
+	m.Expire(now, rtt)
 }

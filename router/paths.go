@@ -24,7 +24,7 @@ import (
 type relayPath struct {
 	watch  alive.Link          // of the path while it is relayed, from end to end
 	rtt    time.Duration       // of it, smoothed; before the first answer what link state makes of it
-	meter  alive.LossMeter     // of the losses of the route in use
+	meter  alive.Meter         // of the losses of the route in use
 	heard  time.Time           // when a probe was answered that went along the route in use
 	first  uint64              // the first probe that did
 	names  []trust.Fingerprint // of the relays in use; nil: the path is not relayed
@@ -130,7 +130,7 @@ func (r *Router) choose(p *peer, now time.Time) {
 	w.seen, w.asked, w.stale, w.told = e.Generation(), now, false, r.fitness(p, now)
 	best, second, _ := e.Routes(p.id)
 	cost, _ := e.Direct(p.id)
-	if r.lag.isBehind() {
+	if r.lag.isBehind() || p.meter.RoundTrip() == 0 {
 		cost = 0 // nothing is known that speaks for another way, as long as this one is up
 	}
 	d := w.choice.Decide(now, linkstate.Options{

@@ -36,7 +36,7 @@ type peer struct {
 	config  PeerConfig
 	link    alive.Link       // the watch of the direct link
 	rtt     time.Duration    // of the direct link, smoothed; 0: none yet
-	meter   alive.LossMeter  // of its losses
+	meter   alive.Meter      // of its losses
 	relay   relayPath        // the path through relays
 	sizing  sizing           // what its paths carry
 	punch   *punch.Engine    // its exchange of candidates; nil: none yet

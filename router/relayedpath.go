@@ -88,7 +88,7 @@ func (r *Router) takeRelayedReply(p *peer, id uint64, rtt time.Duration, now tim
 	}
 	w.rtt = alive.Smooth(w.rtt, rtt)
 	w.heard = now
-	w.meter.Answered(id)
+	w.meter.Answered(id, rtt)
 	if !w.proven {
 		r.tellRelayed(p)
 	}

@@ -54,7 +54,7 @@ func (n *Node) dropDirect(p *peer, delay time.Duration) {
 	was := p.link.Up()
 	p.link.Fall(n.w.now, delay)
 	n.touch(p)
-	p.rtt, p.meter = 0, alive.LossMeter{}
+	p.rtt, p.meter = 0, alive.Meter{}
 	if was {
 		p.last = p.at
 		n.links.dirty = true

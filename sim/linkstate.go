@@ -71,7 +71,7 @@ func (n *Node) directLinks() []linkstate.Link {
 	list := make([]linkstate.Link, 0, len(n.sorted))
 	for _, p := range n.sorted {
 		if p.link.Up() && p.knowsRelays() {
-			list = append(list, linkstate.Link{Peer: p.id, RTT: p.rtt, Loss: p.meter.Surely(), Up: true})
+			list = append(list, linkstate.Link{Peer: p.id, RTT: p.meter.RoundTrip(), Loss: p.meter.Surely(), Up: true})
 		}
 	}
 	return list

@@ -68,7 +68,7 @@ func (n *Node) stepPath(p *peer, now time.Time) {
 		n.choose(p, now)
 	}
 	if p.isMeasured() {
-		p.meter.Expire(now, max(timing.Answer, 3*p.rtt))
+		p.meter.Expire(now, p.rtt)
 		if !now.Before(p.meter.Due(now, p.carried)) {
 			n.probeDirect(p)
 		}
@@ -130,6 +130,9 @@ func (n *Node) choose(p *peer, now time.Time) {
 	w.seen, w.asked, w.stale, w.told = e.Generation(), now, false, p.fitness(now)
 	best, second, _ := e.Routes(p.id)
 	cost, _ := e.Direct(p.id)
+	if p.meter.RoundTrip() == 0 {
+		cost = 0
+	}
 	d := w.choice.Decide(now, linkstate.Options{
 		DirectUp: w.told.up, DirectMissed: w.told.missed, DirectCost: cost, Best: best, Second: second,
 		Cost:  func(relays []trust.Fingerprint) (time.Duration, bool) { return e.Cost(p.id, relays) },

@@ -35,7 +35,7 @@ type peer struct {
 
 	link       alive.Link
 	rtt        time.Duration
-	meter      alive.LossMeter
+	meter      alive.Meter
 	unheard    alive.Insistence
 	relay      relayPath
 	probes     probeLog

@@ -120,7 +120,7 @@ func (n *Node) takeProbe(p *peer, kind encap.ControlKind, from encap.Endpoint, b
 		return
 	}
 	p.rtt = alive.Smooth(p.rtt, rtt)
-	p.meter.Answered(q.ID)
+	p.meter.Answered(q.ID, rtt)
 	if from.Addr == p.at {
 		p.link.Answered(n.w.now.Add(-rtt))
 	}

@@ -156,21 +156,21 @@ func TestALinkThatPacketsHaveLeftIsMeasuredLikeANewOne(t *testing.T) {
 }
 
 func TestAProbeWhoseAnswerTakesTooLongIsLost(t *testing.T) {
-	var m LossMeter
+	var m Meter
 	m.Began(epoch)
 	m.Sent(1, epoch)
 	m.Sent(2, epoch.Add(time.Millisecond))
-	m.Expire(epoch.Add(time.Second-1), time.Second)
+	m.Expire(epoch.Add(3*time.Second-1), 0)
 	if m.Loss() != 0 || m.Waiting() != 2 {
 		t.Errorf("too early: %v lost, %d wait", m.Loss(), m.Waiting())
 	}
-	m.Expire(epoch.Add(time.Second), time.Second)
+	m.Expire(epoch.Add(3*time.Second), time.Second)
 	if m.Loss() == 0 || m.Waiting() != 1 {
 		t.Errorf("%v lost, %d wait", m.Loss(), m.Waiting())
 	}
 	lost := m.Loss()
-	m.Answered(1)
-	if m.Answered(2); m.Loss() >= lost || m.Waiting() != 0 {
+	m.Answered(1, time.Millisecond)
+	if m.Answered(2, time.Millisecond); m.Loss() >= lost || m.Waiting() != 0 {
 		t.Errorf("after the answer to the second: %v lost, %d wait", m.Loss(), m.Waiting())
 	}
 }

@@ -7,16 +7,16 @@ import (
 )
 
 // measured is a meter after so many probes of a link that loses a share of them.
-func measured(probes int, share float64, seed uint64) *LossMeter {
-	random, m, now := rand.New(rand.NewPCG(seed, 1)), new(LossMeter), epoch
+func measured(probes int, share float64, seed uint64) *Meter {
+	random, m, now := rand.New(rand.NewPCG(seed, 1)), new(Meter), epoch
 	m.Began(now)
 	for id := range uint64(probes) {
 		now = now.Add(time.Second)
 		m.Sent(id, now)
 		if random.Float64() >= share {
-			m.Answered(id)
+			m.Answered(id, time.Millisecond)
 		}
-		m.Expire(now.Add(500*time.Millisecond), 500*time.Millisecond)
+		m.Expire(now.Add(meterPatience), 0)
 	}
 	return m
 }
@@ -53,12 +53,37 @@ func TestTheMeterAsksForFewProbesOfAnIdleLink(t *testing.T) {
 
 func TestProbesThatAreDisregardedAreNoLosses(t *testing.T) {
 	now := time.Unix(1000, 0)
-	var m LossMeter
+	var m Meter
 	m.Began(now)
 	m.Sent(1, now)
 	m.Disregard()
 	m.Expire(now.Add(time.Minute), time.Second)
 	if m.Loss() != 0 || m.Waiting() != 0 {
 		t.Errorf("loss %v, %d probes wait", m.Loss(), m.Waiting())
+	}
+}
+
+func TestWhatWaitsAtAHostThatHasNoTimeIsNoRoundTripOfTheWay(t *testing.T) {
+	var m Meter
+	m.Began(epoch)
+	if got := m.RoundTrip(); got != 0 {
+		t.Errorf("before the first answer: %v", got)
+	}
+	for id := range uint64(20) {
+		m.Answered(id, 400*time.Millisecond)
+	}
+	m.Answered(20, time.Millisecond)
+	if got := m.RoundTrip(); got != time.Millisecond {
+		t.Errorf("after one answer that did not wait: %v", got)
+	}
+	for id := range uint64(meterTrips) {
+		m.Answered(21+id, 50*time.Millisecond)
+	}
+	if got := m.RoundTrip(); got != 50*time.Millisecond {
+		t.Errorf("of a way that has become longer: %v", got)
+	}
+	m.Moved()
+	if got := m.RoundTrip(); got != 0 {
+		t.Errorf("of another endpoint: %v", got)
 	}
 }
