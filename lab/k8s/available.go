@@ -6,9 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
-	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/cri"
 )
 
 // ErrUnavailable says what is missing for a cluster.
@@ -21,11 +20,8 @@ const Variable = "WEFT_K8S"
 // programs are those of Kubernetes.
 var programs = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"}
 
-// tools are what else a cluster runs, and the package of Debian that has it.
-var tools = [][2]string{
-	{"etcd", "etcd-server"}, {"containerd", "containerd"}, {"ctr", "containerd"}, {"runc", "runc"}, {"busybox", "busybox-static"},
-	{"iptables", "iptables"}, {"nft", "nftables"}, {"nsenter", "util-linux"}, {"unshare", "util-linux"}, {"pivot_root", "util-linux"}, {"bash", "bash"},
-}
+// tools are what a cluster runs beside what package cri does, and the package of Debian that has it.
+var tools = [][2]string{{"etcd", "etcd-server"}, {"iptables", "iptables"}, {"nft", "nftables"}}
 
 // Binaries is the directory of Kubernetes' programs.
 type Binaries string
@@ -39,7 +35,7 @@ func Available() (Binaries, error) {
 	if dir == "" {
 		return "", fmt.Errorf("%w: %s is not set: make test-k8s", ErrUnavailable, Variable)
 	}
-	if err := lab.Available(); err != nil {
+	if err := cri.Available(); err != nil {
 		return "", err
 	}
 	for _, program := range programs {
@@ -51,10 +47,6 @@ func Available() (Binaries, error) {
 		if _, err := exec.LookPath(tool[0]); err != nil {
 			return "", fmt.Errorf("%w: %s is missing (package %s): scripts/setup.sh --k8s", ErrUnavailable, tool[0], tool[1])
 		}
-	}
-	kinds, err := os.ReadFile("/proc/filesystems")
-	if err != nil || !strings.Contains(string(kinds), "\toverlay\n") {
-		return "", fmt.Errorf("%w: the kernel has no overlay file system", ErrUnavailable)
 	}
 	return Binaries(dir), nil
 }

@@ -7,6 +7,8 @@ import (
 	"path"
 	"strings"
 	"testing"
+
+	"github.com/weftnet/weft/lab/cri"
 )
 
 // bridge is the reference plugin of that name, with routes between the nodes that the test makes: it shows that what a test
@@ -41,7 +43,7 @@ func (bridge) plug(t *testing.T, n *Node, own []netip.Prefix) {
 }
 
 // routeTo leads a machine's packets for a node's pods over the underlay.
-func routeTo(t *testing.T, n *Machine, other *Node) {
+func routeTo(t *testing.T, n *cri.Machine, other *Node) {
 	ctx := within(t, soon)
 	prefixes, err := other.PodNetworks(ctx)
 	check(t, err)

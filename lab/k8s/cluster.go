@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/cri"
 )
 
 // The prefixes of a cluster: those of pods, of which every node gets a /24 and a /64, and those of services.
@@ -29,7 +30,7 @@ type Options struct {
 
 // Cluster is a Kubernetes on the hosts of a lab.
 type Cluster struct {
-	Control *Machine // of etcd and the control plane; on the underlay as the nodes are, and none of them
+	Control *cri.Machine // of etcd and the control plane; on the underlay as the nodes are, and none of them
 	Nodes   []*Node
 
 	lab     *lab.Lab
@@ -45,7 +46,7 @@ func New(ctx context.Context, l *lab.Lab, o Options) (*Cluster, error) {
 		o.ProxyMode = "iptables"
 	}
 	c := &Cluster{lab: l, options: o}
-	if err := errors.Join(os.MkdirAll(c.file(""), 0o755), writeImage(c.file("image.tar"))); err != nil {
+	if err := errors.Join(os.MkdirAll(c.file(""), 0o755), cri.WriteImage(c.file("image.tar"))); err != nil {
 		return c, err
 	}
 	if err := c.startControl(ctx); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/cri"
 )
 
 // startControl makes the machine of the control plane and waits until the server is ready.
@@ -16,7 +17,7 @@ func (c *Cluster) startControl(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.Control, err = Boot(ctx, host); err != nil {
+	if c.Control, err = cri.Boot(ctx, host); err != nil {
 		return err
 	}
 	if err := c.makeAuthority(); err != nil {
@@ -116,9 +117,9 @@ func podNetworks() string { return strings.Join([]string{PodNetwork4, PodNetwork
 
 // awaitServer waits until the server of the API is ready and all of the control plane runs.
 func (c *Cluster) awaitServer(ctx context.Context, running []*lab.Process) error {
-	err := poll(ctx, func() error {
-		if i := slices.IndexFunc(running, ended); i >= 0 {
-			return &hopeless{fmt.Errorf("a program of the control plane has ended: %s", lastLines(running[i], 3))}
+	err := cri.Poll(ctx, func() error {
+		if i := slices.IndexFunc(running, cri.Ended); i >= 0 {
+			return cri.Hopeless(fmt.Errorf("a program of the control plane has ended: %s", cri.LastLines(running[i], 3)))
 		}
 		_, err := c.Kubectl(ctx, "get", "--raw", "/readyz")
 		return err
@@ -127,14 +128,4 @@ func (c *Cluster) awaitServer(ctx context.Context, running []*lab.Process) error
 		return fmt.Errorf("k8s: control plane: %w", err)
 	}
 	return nil
-}
-
-// lastLines is the end of what a program has written to standard error.
-func lastLines(p *lab.Process, n int) string {
-	text, err := p.Stderr()
-	if err != nil {
-		return err.Error()
-	}
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weftnet/weft/lab/cri"
 	"github.com/weftnet/weft/lab/labtest"
 )
 
@@ -144,13 +145,16 @@ func (b *bed) testPods(t *testing.T) {
 
 // testPath shows that a pod is reached, by its data, and that the source of packets from another pod is that pod's.
 func (b *bed) testPath(t *testing.T, place labtest.Place, to *Pod, addr netip.AddrPort) {
-	download(t, place, addr)
-	a := mustAsk(t, place, addr)
-	if a.pod != to.Name {
-		t.Errorf("%s answered, want %s", a.pod, to.Name)
+	if err := labtest.Download(within(t, soon), place, addr); err != nil {
+		t.Error(err)
+		return
 	}
-	if from, ok := place.(*Pod); ok && !slices.Contains(from.Addrs, a.source) {
-		t.Errorf("the source is %s, want the pod's: one of %v", a.source, from.Addrs)
+	a := mustAsk(t, place, addr)
+	if a.Pod != to.Name {
+		t.Errorf("%s answered, want %s", a.Pod, to.Name)
+	}
+	if from, ok := place.(*Pod); ok && !slices.Contains(from.Addrs, a.Source) {
+		t.Errorf("the source is %s, want the pod's: one of %v", a.Source, from.Addrs)
 	}
 }
 
@@ -180,15 +184,15 @@ func (b *bed) testService(t *testing.T) {
 // that reaches itself through a service sees its node's.
 func (b *bed) testBalanced(t *testing.T, place labtest.Place, addr netip.AddrPort) {
 	seen := map[string]bool{}
-	ctx := within(t, 2*requestWithin)
+	ctx := within(t, 2*labtest.RequestWithin)
 	for range 80 { // four pods, at random: one is missed once in 2 000 million times
-		a, err := ask(ctx, place, addr)
+		a, err := labtest.Ask(ctx, place, addr)
 		if err != nil {
 			t.Fatalf("%v; %v answered", err, seen)
 		}
-		seen[a.pod] = true
-		if from, ok := place.(*Pod); ok && a.pod != from.Name && !slices.Contains(from.Addrs, a.source) {
-			t.Fatalf("the source is %s, want the pod's: one of %v", a.source, from.Addrs)
+		seen[a.Pod] = true
+		if from, ok := place.(*Pod); ok && a.Pod != from.Name && !slices.Contains(from.Addrs, a.Source) {
+			t.Fatalf("the source is %s, want the pod's: one of %v", a.Source, from.Addrs)
 		}
 		if len(seen) == len(b.pods) {
 			return
@@ -231,11 +235,11 @@ func (b *bed) testHostPort(t *testing.T) {
 func (b *bed) testSource(t *testing.T, to netip.AddrPort, may func(*Pod) bool) {
 	t.Helper()
 	a := mustAsk(t, b.Control, to)
-	if !slices.ContainsFunc(b.pods, func(p *Pod) bool { return p.Name == a.pod && may(p) }) {
-		t.Errorf("%s answered", a.pod)
+	if !slices.ContainsFunc(b.pods, func(p *Pod) bool { return p.Name == a.Pod && may(p) }) {
+		t.Errorf("%s answered", a.Pod)
 	}
-	if !slices.Contains(b.Control.Addrs(), a.source) {
-		t.Errorf("%s sees the source %s, want one of %v", a.pod, a.source, b.Control.Addrs())
+	if !slices.Contains(b.Control.Addrs(), a.Source) {
+		t.Errorf("%s sees the source %s, want one of %v", a.Pod, a.Source, b.Control.Addrs())
 	}
 }
 
@@ -243,7 +247,7 @@ func (b *bed) testSource(t *testing.T, to netip.AddrPort, may func(*Pod) bool) {
 func (b *bed) testServer(t *testing.T) {
 	for _, p := range b.pods {
 		t.Run(p.Name+" of "+p.Node.Name(), func(t *testing.T) {
-			body, err := b.askServer(within(t, requestWithin), p)
+			body, err := b.askServer(within(t, labtest.RequestWithin), p)
 			if err != nil || !strings.Contains(string(body), "gitVersion") {
 				t.Errorf("the server says %q: %v", body, err)
 			}
@@ -264,7 +268,7 @@ func (b *bed) testDelete(t *testing.T) {
 	_, err := b.Kubectl(within(t, rolloutWithin), "delete", "daemonset", "--all", "--cascade=foreground", "--wait")
 	check(t, err)
 	for _, n := range b.Nodes {
-		check(t, poll(within(t, soon), func() error {
+		check(t, cri.Poll(within(t, soon), func() error {
 			held, err := b.plugin.held(within(t, soon), n)
 			if err == nil && len(held) > 0 {
 				err = fmt.Errorf("taken on %s after all pods are gone: %v", n.Name(), held)

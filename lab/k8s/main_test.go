@@ -2,7 +2,6 @@ package k8s
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -16,15 +15,7 @@ import (
 // interrupted ends when somebody stops the tests: the labs that stand then are closed in order.
 var interrupted context.Context
 
-// TestMain also plays the owner of a machine that a test kills; see owner_test.go.
 func TestMain(m *testing.M) {
-	if os.Getenv(ownerVariable) != "" {
-		if err := playOwner(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	interrupted = ctx
 	code := m.Run()
@@ -32,6 +23,9 @@ func TestMain(m *testing.M) {
 	labtest.Remove()
 	os.Exit(code)
 }
+
+// soon bounds what takes a second or so.
+const soon = time.Minute
 
 // within is a context for one step, which ends too when somebody stops the tests.
 func within(t testing.TB, limit time.Duration) context.Context {

@@ -12,6 +12,7 @@ import (
 	"text/template"
 
 	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/cri"
 )
 
 //go:embed config
@@ -19,14 +20,14 @@ var configs embed.FS
 
 // Node is a machine with containerd, kubelet and kube-proxy.
 type Node struct {
-	*Machine
+	*cri.Machine
 	cluster  *Cluster
 	services []*lab.Process
 }
 
 // settings fill in the files of directory config.
 type settings struct {
-	Name, Group, PKI, PauseImage, ProxyMode, PodNetworks string
+	Name, Group, PKI, ProxyMode, PodNetworks string
 }
 
 // addNode makes a node and waits until it has registered.
@@ -35,7 +36,7 @@ func (c *Cluster) addNode(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	machine, err := Boot(ctx, host)
+	machine, err := cri.Boot(ctx, host)
 	if err != nil {
 		return err
 	}
@@ -52,17 +53,16 @@ func (n *Node) start(ctx context.Context) error {
 	if err := errors.Join(n.leadOut(), n.issue(), n.configure()); err != nil {
 		return err
 	}
-	if err := n.service("containerd"); err != nil {
+	containerd, err := cri.StartContainerd(ctx, n.Machine, n.cluster.file("image.tar"))
+	if err != nil {
 		return err
 	}
-	if err := n.importImage(ctx); err != nil {
-		return err
-	}
+	n.services = append(n.services, containerd.Process())
 	var addrs []string
 	for _, addr := range n.Addrs() {
 		addrs = append(addrs, addr.String())
 	}
-	err := n.service(n.cluster.options.Binaries.path("kubelet"), "--config=/etc/kubernetes/kubelet.yaml",
+	err = n.service(n.cluster.options.Binaries.path("kubelet"), "--config=/etc/kubernetes/kubelet.yaml",
 		"--kubeconfig="+n.cluster.pki.path(n.Name()+".kubeconfig"), "--hostname-override="+n.Name(), "--node-ip="+strings.Join(addrs, ","))
 	if err != nil {
 		return err
@@ -95,13 +95,11 @@ func (n *Node) issue() error {
 // configure writes the configuration of what the node runs.
 func (n *Node) configure() error {
 	s := settings{
-		Name: n.Name(), Group: string(n.groups), PKI: n.cluster.pki.dir, PauseImage: PauseImage,
-		ProxyMode: n.cluster.options.ProxyMode, PodNetworks: podNetworks(),
+		Name: n.Name(), Group: n.Group(), PKI: n.cluster.pki.dir, ProxyMode: n.cluster.options.ProxyMode, PodNetworks: podNetworks(),
 	}
 	for file, path := range map[string]string{
-		"containerd.toml": "/etc/containerd/config.toml",
-		"kubelet.yaml":    "/etc/kubernetes/kubelet.yaml",
-		"proxy.yaml":      "/etc/kubernetes/proxy.yaml",
+		"kubelet.yaml": "/etc/kubernetes/kubelet.yaml",
+		"proxy.yaml":   "/etc/kubernetes/proxy.yaml",
 	} {
 		text, err := template.ParseFS(configs, "config/"+file)
 		if err != nil {
@@ -127,21 +125,10 @@ func (n *Node) service(args ...string) error {
 	return err
 }
 
-// importImage waits for containerd and gives it the image.
-func (n *Node) importImage(ctx context.Context) error {
-	return poll(ctx, func() error {
-		if err := n.failed(); err != nil {
-			return err
-		}
-		_, err := n.Run(ctx, "ctr", "--namespace", "k8s.io", "images", "import", n.cluster.file("image.tar"))
-		return err
-	})
-}
-
 // failed says which of the node's programs has ended, as something hopeless; nil: none.
 func (n *Node) failed() error {
-	if i := slices.IndexFunc(n.services, ended); i >= 0 {
-		return &hopeless{fmt.Errorf("a program of the node has ended: %s", lastLines(n.services[i], 3))}
+	if i := slices.IndexFunc(n.services, cri.Ended); i >= 0 {
+		return cri.Hopeless(fmt.Errorf("a program of the node has ended: %s", cri.LastLines(n.services[i], 3)))
 	}
 	return nil
 }
@@ -159,7 +146,7 @@ type nodeObject struct {
 // PodNetworks are the prefixes that Kubernetes gave the node for its pods; it waits until there are some.
 func (n *Node) PodNetworks(ctx context.Context) ([]netip.Prefix, error) {
 	var object nodeObject
-	err := poll(ctx, func() error {
+	err := cri.Poll(ctx, func() error {
 		if err := n.failed(); err != nil {
 			return err
 		}
@@ -176,7 +163,7 @@ func (n *Node) PodNetworks(ctx context.Context) ([]netip.Prefix, error) {
 
 // AwaitReady waits until the node is Ready.
 func (n *Node) AwaitReady(ctx context.Context) error {
-	err := poll(ctx, func() error {
+	err := cri.Poll(ctx, func() error {
 		if err := n.failed(); err != nil {
 			return err
 		}

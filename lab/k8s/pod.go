@@ -2,16 +2,14 @@ package k8s
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 
-	"github.com/vishvananda/netns"
+	"github.com/weftnet/weft/lab/cri"
 )
 
 // netnsDir is where containerd keeps the network namespaces of its pods, on the node.
@@ -117,37 +115,5 @@ func (p *Pod) first(is func(netip.Addr) bool) netip.Addr {
 	return netip.Addr{}
 }
 
-// Do calls fn on a thread inside the pod's network namespace, in the caller's goroutine, and returns its error. Sockets that fn
-// makes stay in the namespace for their life; goroutines that fn starts run outside of it.
-func (p *Pod) Do(fn func() error) (err error) {
-	runtime.LockOSThread()
-	home, err := netns.Get()
-	if err != nil {
-		runtime.UnlockOSThread()
-		return fmt.Errorf("k8s: enter %s: %w", p.Name, err)
-	}
-	defer home.Close()
-	if err := enter(p.space); err != nil {
-		runtime.UnlockOSThread()
-		return fmt.Errorf("k8s: enter %s: %w", p.Name, err)
-	}
-	defer func() {
-		if back := netns.Set(home); back != nil {
-			// The thread stays locked, so that it ends with this goroutine and nothing else runs on it by mistake.
-			err = errors.Join(err, fmt.Errorf("k8s: leave %s: %w", p.Name, back))
-			return
-		}
-		runtime.UnlockOSThread()
-	}()
-	return fn()
-}
-
-// enter moves the calling thread into the namespace of a file.
-func enter(file string) error {
-	space, err := netns.GetFromPath(file)
-	if err != nil {
-		return err
-	}
-	defer space.Close()
-	return netns.Set(space)
-}
+// Do calls fn inside the pod's network namespace; see cri.Inside.
+func (p *Pod) Do(fn func() error) error { return cri.Inside(p.space, fn) }

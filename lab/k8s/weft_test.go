@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/cri"
 	"github.com/weftnet/weft/lab/labtest"
 	"github.com/weftnet/weft/node/api"
 )
@@ -71,9 +72,9 @@ func (w *weft) launch(t *testing.T, n *Node) {
 // awaitPeers waits until the daemon has a path to as many peers.
 func (w *weft) awaitPeers(t *testing.T, n *Node, peers int) {
 	t.Helper()
-	check(t, poll(within(t, soon), func() error {
-		if p := w.daemons[n]; ended(p) {
-			return &hopeless{fmt.Errorf("weft has ended: %s", lastLines(p, 3))}
+	check(t, cri.Poll(within(t, soon), func() error {
+		if p := w.daemons[n]; cri.Ended(p) {
+			return cri.Hopeless(fmt.Errorf("weft has ended: %s", cri.LastLines(p, 3)))
 		}
 		up, err := w.peersUp(within(t, soon), n)
 		if err == nil && up != peers {
@@ -181,7 +182,7 @@ func (b *bed) testAbsent(t *testing.T) {
 	check(t, err)
 	for _, from := range b.pods {
 		for _, addr := range late[0].Addrs {
-			if _, err := fetch(within(t, soon), from, netip.AddrPortFrom(addr, podPort), "/busybox"); err != nil {
+			if _, err := labtest.Fetch(within(t, soon), from, netip.AddrPortFrom(addr, podPort), "/busybox"); err != nil {
 				t.Errorf("%s of %s: %v", from.Name, from.Node.Name(), err)
 			}
 		}

@@ -1,4 +1,4 @@
-package k8s
+package cri
 
 import (
 	"bufio"
@@ -16,7 +16,7 @@ import (
 )
 
 // ownerVariable makes the test program the owner of a machine, that a test kills.
-const ownerVariable = "WEFT_K8S_TEST_OWNER"
+const ownerVariable = "WEFT_CRI_TEST_OWNER"
 
 // playOwner boots a machine on which a process has left its parent and has a control group of its own, says where, and waits.
 func playOwner() error {
@@ -68,7 +68,7 @@ func TestAMachineEndsWithItsOwner(t *testing.T) {
 
 	check(t, owner.Process.Kill())
 	owner.Wait() // it was killed
-	check(t, poll(within(t, soon), func() error { return nobodyIn(space) }))
+	check(t, Poll(within(t, soon), func() error { return nobodyIn(space) }))
 
 	host, err := testLab(t).Host("vm-1") // a lab, when it is made, removes the namespaces of the dead
 	check(t, err)

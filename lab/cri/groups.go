@@ -1,4 +1,4 @@
-package k8s
+package cri
 
 import (
 	"errors"
@@ -42,7 +42,7 @@ func (g groups) make() error {
 	}
 	for _, hierarchy := range list {
 		if err := os.Mkdir(filepath.Join(hierarchy, string(g)), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-			return fmt.Errorf("k8s: make control group: %w", err)
+			return fmt.Errorf("cri: make control group: %w", err)
 		}
 	}
 	return nil
@@ -77,7 +77,7 @@ func removeTree(path string) error {
 	})
 	for _, dir := range slices.Backward(dirs) { // the inner ones first
 		if err := unix.Rmdir(dir); err != nil && !errors.Is(err, unix.ENOENT) {
-			return fmt.Errorf("k8s: remove control group %s: %w", dir, err)
+			return fmt.Errorf("cri: remove control group %s: %w", dir, err)
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package k8s
+package cri
 
 import (
 	"archive/tar"
@@ -21,8 +21,8 @@ const (
 // applets are the commands of busybox that the image has by their own names: those of the tests' pods.
 var applets = []string{"sh", "httpd", "nc", "wget", "sha256sum", "sleep", "cat", "echo", "head", "hostname", "ip", "ping", "mkdir", "chmod", "cp"}
 
-// writeImage writes the image as 'docker save' does, which containerd imports: the layer, its description, and a list of both.
-func writeImage(path string) error {
+// WriteImage writes the image as 'docker save' does, which containerd imports: the layer, its description, and a list of both.
+func WriteImage(path string) error {
 	layer, err := imageLayer()
 	if err != nil {
 		return err
@@ -35,13 +35,13 @@ func writeImage(path string) error {
 		"rootfs":       map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(sum[:])}},
 	})
 	if err != nil {
-		return fmt.Errorf("k8s: describe image: %w", err)
+		return fmt.Errorf("cri: describe image: %w", err)
 	}
 	list, err := json.Marshal([]map[string]any{
 		{"Config": "config.json", "RepoTags": []string{Image, PauseImage}, "Layers": []string{"layer.tar"}},
 	})
 	if err != nil {
-		return fmt.Errorf("k8s: describe image: %w", err)
+		return fmt.Errorf("cri: describe image: %w", err)
 	}
 	files := []tarFile{{name: "config.json", data: config}, {name: "layer.tar", data: layer}, {name: "manifest.json", data: list}}
 	raw, err := packed(files)
@@ -55,11 +55,11 @@ func writeImage(path string) error {
 func imageLayer() ([]byte, error) {
 	path, err := exec.LookPath("busybox")
 	if err != nil {
-		return nil, fmt.Errorf("k8s: image: %w", err)
+		return nil, fmt.Errorf("cri: image: %w", err)
 	}
 	program, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("k8s: image: %w", err)
+		return nil, fmt.Errorf("cri: image: %w", err)
 	}
 	files := []tarFile{{name: "bin/busybox", data: program, mode: 0o755}}
 	for _, applet := range applets {
@@ -92,14 +92,14 @@ func packed(files []tarFile) ([]byte, error) {
 	w := tar.NewWriter(&out)
 	for _, f := range files {
 		if err := w.WriteHeader(f.header()); err != nil {
-			return nil, fmt.Errorf("k8s: pack %s: %w", f.name, err)
+			return nil, fmt.Errorf("cri: pack %s: %w", f.name, err)
 		}
 		if _, err := w.Write(f.data); err != nil {
-			return nil, fmt.Errorf("k8s: pack %s: %w", f.name, err)
+			return nil, fmt.Errorf("cri: pack %s: %w", f.name, err)
 		}
 	}
 	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("k8s: pack: %w", err)
+		return nil, fmt.Errorf("cri: pack: %w", err)
 	}
 	return out.Bytes(), nil
 }

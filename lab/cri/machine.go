@@ -1,4 +1,4 @@
-package k8s
+package cri
 
 import (
 	"context"
@@ -33,7 +33,7 @@ var bootScript string
 func Boot(ctx context.Context, host *lab.Host) (*Machine, error) {
 	m := &Machine{Host: host, dir: filepath.Join(host.Dir(), "machine"), groups: groups(host.FullName())}
 	if err := os.MkdirAll(filepath.Join(m.dir, "root"), 0o755); err != nil {
-		return nil, fmt.Errorf("k8s: make directories: %w", err)
+		return nil, fmt.Errorf("cri: make directories: %w", err)
 	}
 	sweepGroups()
 	if err := m.groups.make(); err != nil {
@@ -44,17 +44,17 @@ func Boot(ctx context.Context, host *lab.Host) (*Machine, error) {
 		err = m.await(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("k8s: boot %s: %w", host.Name(), err), m.Close())
+		return nil, errors.Join(fmt.Errorf("cri: boot %s: %w", host.Name(), err), m.Close())
 	}
 	return m, nil
 }
 
 // await waits until the first process has made everything ready.
 func (m *Machine) await(ctx context.Context) error {
-	return poll(ctx, func() error {
-		if ended(m.boot) {
+	return Poll(ctx, func() error {
+		if Ended(m.boot) {
 			text, _ := m.boot.Stderr()
-			return &hopeless{fmt.Errorf("%w: it ended: %s", ErrUnavailable, strings.TrimSpace(text))}
+			return Hopeless(fmt.Errorf("%w: it ended: %s", ErrUnavailable, strings.TrimSpace(text)))
 		}
 		text, err := os.ReadFile(filepath.Join(m.dir, "pid"))
 		if err != nil {
@@ -65,6 +65,12 @@ func (m *Machine) await(ctx context.Context) error {
 	})
 }
 
+// Group is the control group below which all of the machine's containers have theirs.
+func (m *Machine) Group() string { return string(m.groups) }
+
+// PID is the machine's first process, as this process sees it.
+func (m *Machine) PID() int { return m.init }
+
 // Path is a file of the machine as this process sees it, while the machine runs.
 func (m *Machine) Path(file string) string {
 	return filepath.Join(fmt.Sprintf("/proc/%d/root", m.init), file)
@@ -73,10 +79,10 @@ func (m *Machine) Path(file string) string {
 // WriteFile writes a file of the machine, and makes the directories above it.
 func (m *Machine) WriteFile(path string, raw []byte, mode os.FileMode) error {
 	if err := os.MkdirAll(m.Path(filepath.Dir(path)), 0o755); err != nil {
-		return fmt.Errorf("k8s: write %s on %s: %w", path, m.Name(), err)
+		return fmt.Errorf("cri: write %s on %s: %w", path, m.Name(), err)
 	}
 	if err := os.WriteFile(m.Path(path), raw, mode); err != nil {
-		return fmt.Errorf("k8s: write %s on %s: %w", path, m.Name(), err)
+		return fmt.Errorf("cri: write %s on %s: %w", path, m.Name(), err)
 	}
 	return nil
 }
@@ -116,7 +122,7 @@ func (m *Machine) Terminate(ctx context.Context, p *lab.Process) error {
 		return err
 	}
 	if err := unix.Kill(child, unix.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("k8s: end process %d: %w", child, err)
+		return fmt.Errorf("cri: end process %d: %w", child, err)
 	}
 	return p.Wait(ctx)
 }
@@ -134,13 +140,13 @@ func childOf(parent int) (int, error) {
 			return strconv.Atoi(filepath.Base(filepath.Dir(file)))
 		}
 	}
-	return 0, fmt.Errorf("k8s: process %d has no child", parent)
+	return 0, fmt.Errorf("cri: process %d has no child", parent)
 }
 
 // Close ends everything that runs on the machine, waits for that, and removes its control groups. It may be called again.
 func (m *Machine) Close() error {
 	if err := m.end(); err != nil {
-		return fmt.Errorf("k8s: end %s: %w", m.Name(), err)
+		return fmt.Errorf("cri: end %s: %w", m.Name(), err)
 	}
 	return m.groups.close()
 }
@@ -148,7 +154,7 @@ func (m *Machine) Close() error {
 // end kills the first process. Its parent, which is boot, sees it end when the kernel has ended all others on the machine:
 // zap_pid_ns_processes in kernel/pid_namespace.c.
 func (m *Machine) end() error {
-	if m.boot == nil || ended(m.boot) {
+	if m.boot == nil || Ended(m.boot) {
 		return nil
 	}
 	if m.init == 0 {

@@ -57,5 +57,5 @@ mv "$dir/pid.new" "$dir/pid"
 # bash reaps whatever loses its parent.
 while :; do
 	sleep 3600 &
-	wait $!
+	wait $! || : # also when somebody kills all processes of the machine
 done
