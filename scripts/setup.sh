@@ -6,7 +6,7 @@
 #   scripts/setup.sh --try    the same, but go on without (the tests that need it are skipped)
 #   scripts/setup.sh --all    also what only a machine of its own should get, such as CI's: other programs that manage networks or
 #                             run containers, to be tested beside. 130 MB to download, 770 MB on the disk, 40 s at most. Their
-#                             services are not started.
+#                             services are not started. And crictl, built from its modules: some minutes more, the first time.
 #   scripts/setup.sh --k8s    also what 'make test-k8s' runs beside Kubernetes' own programs: 45 MB to download. Not started either.
 set -euo pipefail
 
@@ -27,6 +27,9 @@ rpm rpm tests install, upgrade and remove the rpm
 prometheus prometheus tests run every query of the dashboard and the alerts
 dockerd docker.io tests put its containers on the overlay
 podman podman tests put its containers on the overlay
+containerd containerd tests run pods by it on virtual hosts
+runc runc containerd starts containers by it
+busybox busybox-static it is all that those pods hold
 crun crun podman starts containers by it
 /usr/lib/cni/bridge containernetworking-plugins podman makes networks by it'
 
@@ -36,11 +39,11 @@ runc runc containerd starts containers by it
 busybox busybox-static it is all that the containers hold
 /usr/lib/cni/bridge containernetworking-plugins loopback, portmap and bridge are its'
 
-strict=yes unstarted=
+strict=yes unstarted= crictl=
 case "${1:-}" in
 '') ;;
 --try) strict= ;;
---all) unstarted=yes needs="$needs
+--all) unstarted=yes crictl=yes needs="$needs
 $more" ;;
 --k8s) unstarted=yes needs="$needs
 $k8s" ;;
@@ -54,6 +57,11 @@ give_up() {
 	echo "setup: going on without: tests that need them will be skipped" >&2
 	exit 0
 }
+
+# What drives containerd through CRI is in no package.
+if [ "$crictl" ] && ! "$(dirname "$0")/../lab/cri/crictl/build.sh" >/dev/null; then
+	echo "setup: crictl cannot be built: tests that need it will be skipped" >&2
+fi
 
 packages=
 while read -r program package why; do
