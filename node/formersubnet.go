@@ -21,12 +21,15 @@ func (n *Node) formerSubnets() []netip.Prefix {
 	return nil
 }
 
+// namedSubnets are those that the node is told to have; none: it finds its own (auto).
+func (n *Node) namedSubnets() []netip.Prefix { return n.config().Subnet.Prefixes }
+
 // recallFormer finds, before the first claim, the former subnets in which pods of an earlier run live.
 func (n *Node) recallFormer() {
 	if n.pods == nil || n.config().Subnet.Auto {
 		return // auto takes up what it had
 	}
-	list, err := n.pods.Former(n.config().Subnet.Prefixes)
+	list, err := n.pods.Former(n.namedSubnets())
 	if err != nil {
 		n.log.Warn("node.subnet.unknown", "error", err)
 		return
@@ -46,7 +49,7 @@ func (n *Node) claimable(list []netip.Prefix, others []netip.Prefix) []netip.Pre
 		if own := n.admission.Own(); own != nil && !own.AllowsSubnet(p) {
 			return true
 		}
-		return !inside || overlaps(p, cfg.Subnet.Prefixes) || overlaps(p, cfg.Routes) || overlaps(p, others)
+		return !inside || overlaps(p, n.namedSubnets()) || overlaps(p, cfg.Routes) || overlaps(p, others)
 	})
 }
 
@@ -93,7 +96,7 @@ func (n *Node) noteFormer() {
 	}
 	for _, f := range report.Former {
 		text := fmt.Sprintf("%s has %s still, and new pods get addresses of %s: ", f.Subnet, countedPods(f.Pods), strings.Join(meant, " and "))
-		if slices.Contains(claimed, f.Subnet) || slices.ContainsFunc(n.config().Subnet.Prefixes, f.Subnet.Overlaps) {
+		if slices.Contains(claimed, f.Subnet) || slices.ContainsFunc(n.namedSubnets(), f.Subnet.Overlaps) {
 			text += "it is claimed until they have ended"
 		} else {
 			text += "it may not be claimed (another node has it, or it is not in the network), so peers do not reach them: make them anew"

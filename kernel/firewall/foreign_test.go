@@ -312,3 +312,44 @@ func TestRulesThatWereSavedAndLoadedAgainAreOursByTheirComment(t *testing.T) {
 		t.Errorf("left:\n%s", left)
 	}
 }
+
+// A pod's connections to another pod of its node, and those that a port of the node leads to it, pass the bridge and not our device.
+func TestWithABridgeOfPodsItsTrafficPassesAnObstacleAndKeepsItsSource(t *testing.T) {
+	s := newSite(t, "iptables-nft", "ip6tables-nft")
+	s.run(s.vm, "for i in iptables-nft ip6tables-nft; do $i -P FORWARD DROP; done")
+	want := wanted()
+	want.Bridge = "weftbr0"
+	s.set(want)
+	s.settled(want)
+	if got := s.doors(); len(got) != 8 {
+		t.Errorf("our rules are in %v", got)
+	}
+	families(t, func(t *testing.T, i int) {
+		if got := s.sees(s.pod, s.outside, podAddrs[i]); got != s.outside.Addrs()[i] {
+			t.Errorf("the pod sees %v of a caller from outside, want %v", got, s.outside.Addrs()[i])
+		}
+		if got := s.sees(s.outside, s.pod, s.outside.Addrs()[i]); got != s.vm.Addrs()[i] {
+			t.Errorf("the outside sees %v of the pod, want the host", got)
+		}
+	})
+	for _, program := range []string{"iptables-nft", "ip6tables-nft"} {
+		if got := s.run(s.vm, program+" -S FORWARD"); !strings.Contains(got, "-A FORWARD -o weftbr0") {
+			t.Errorf("%s -S FORWARD:\n%s", program, got)
+		}
+	}
+	s.set(wanted())
+	if got := s.ruleset(); strings.Contains(got, "weftbr0") {
+		t.Errorf("without a bridge:\n%s", got)
+	}
+}
+
+func TestTheRemedyForAChainOfFirewalldNamesTheBridgeOfPods(t *testing.T) {
+	e := &OwnedError{Chain: "inet firewalld filter_FORWARD", Device: "weft0", Bridge: "weftbr0", Network: wanted().Network}
+	if !strings.Contains(e.Error(), "--zone=trusted --add-interface=weft0 --add-interface=weftbr0 && ") {
+		t.Error(e)
+	}
+	e.Chain = "inet mine forward"
+	if !strings.HasSuffix(e.Error(), "let it accept what comes in by weft0 or weftbr0 and what goes out by weft0 or weftbr0") {
+		t.Error(e)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weftnet/weft/cni-shim/ipam"
 	"github.com/weftnet/weft/cni-shim/lease"
@@ -457,5 +458,44 @@ func TestDownRemovesAllButWhatPodsThatLiveNeed(t *testing.T) {
 	}
 	if _, err := os.Stat(lease.Path(b.run)); err == nil {
 		t.Error("the lease is left")
+	}
+}
+
+func TestThePodOfAnADDThatDiedIsFreedAfterAMinute(t *testing.T) {
+	b := newBench(t)
+	b.set(own("10.244.1.0/24"), LeaseWritten)
+	b.add("lives")
+	end := b.add("dies")
+	delete(b.host.ends, end)
+	var up time.Duration
+	var err error
+	if b.book, err = ipam.Open(b.dir, ipam.Options{BootID: b.boot, Uptime: func() time.Duration { return up }}); err != nil {
+		t.Fatal(err)
+	}
+	b.watch = b.book.Watch()
+	for up = 0; up < ipam.VanishedAfter; up += 4 * time.Second {
+		if done := b.keep(); len(done.Freed) != 0 {
+			t.Fatalf("after %v: %+v", up, done.Freed)
+		}
+	}
+	done := b.keep()
+	if r := b.Report(); len(done.Freed) != 1 || done.Freed[0].HostEnd != end || r.Held != 1 || r.Freed != 1 || len(b.host.guard) != 1 {
+		t.Errorf("%+v, %+v, guard %v", done, r, b.host.guard)
+	}
+	if done := b.keep(); len(done.Freed) != 0 {
+		t.Errorf("again: %+v", done.Freed)
+	}
+}
+
+func TestKeepIsDueWhenTheBridgeHasComeOrGone(t *testing.T) {
+	b := newBench(t)
+	b.set(own("10.244.1.0/24"), LeaseWritten)
+	b.keep()
+	for i, change := range []func(){func() {}, func() { b.add("a") }, func() {}, func() { _ = b.host.RemoveBridge() }} {
+		change()
+		if want := i%2 == 1; b.Due() != want {
+			t.Errorf("step %d: due %t", i, b.Due())
+		}
+		b.keep()
 	}
 }
