@@ -130,8 +130,11 @@ func (r *Router) choose(p *peer, now time.Time) {
 	w.seen, w.asked, w.stale, w.told = e.Generation(), now, false, r.fitness(p, now)
 	best, second, _ := e.Routes(p.id)
 	cost, _ := e.Direct(p.id)
-	if r.lag.isBehind() || p.meter.RoundTrip() == 0 {
+	switch {
+	case r.lag.isBehind() || p.meter.RoundTrip() == 0:
 		cost = 0 // nothing is known that speaks for another way, as long as this one is up
+	case !p.isRelayed() && p.meter.Sound():
+		cost = min(cost, p.meter.RoundTrip()/2)
 	}
 	d := w.choice.Decide(now, linkstate.Options{
 		DirectUp: w.told.up, DirectMissed: w.told.missed, DirectCost: cost, Best: best, Second: second,

@@ -130,8 +130,11 @@ func (n *Node) choose(p *peer, now time.Time) {
 	w.seen, w.asked, w.stale, w.told = e.Generation(), now, false, p.fitness(now)
 	best, second, _ := e.Routes(p.id)
 	cost, _ := e.Direct(p.id)
-	if p.meter.RoundTrip() == 0 {
+	switch {
+	case p.meter.RoundTrip() == 0:
 		cost = 0
+	case !p.relayed && p.meter.Sound():
+		cost = min(cost, p.meter.RoundTrip()/2)
 	}
 	d := w.choice.Decide(now, linkstate.Options{
 		DirectUp: w.told.up, DirectMissed: w.told.missed, DirectCost: cost, Best: best, Second: second,

@@ -16,6 +16,7 @@ import (
 type Meter struct {
 	loss    float64 // 0 to 1
 	seen    int     // probes that count in loss; meterSpan at most
+	streak  int     // answers since the last loss
 	last    time.Time
 	waiting []waitingProbe
 	trips   [meterTrips]time.Duration // the latest round trips, in a ring; 0: none
@@ -34,6 +35,8 @@ const (
 	meterPrior = 32
 	// meterTrips is of how many round trips the least counts: a way that becomes longer, with traffic, is measured anew within 16 s.
 	meterTrips = 8
+	// meterSound is how many answers in a row show that losses may be over.
+	meterSound = 8
 	// meterPatience is how long an answer may take, at least: one that comes late is not lost, and of a peer that has no time they do.
 	meterPatience = 3 * time.Second
 	// meterBusy is how long after a probe a link that carries traffic gets one for the meter.
@@ -100,7 +103,15 @@ func (m *Meter) Disregard() { m.waiting = m.waiting[:0] }
 func (m *Meter) count(lost float64) {
 	m.seen = min(m.seen+1, meterSpan)
 	m.loss += (lost - m.loss) / float64(m.seen)
+	m.streak++
+	if lost > 0 {
+		m.streak = 0
+	}
 }
+
+// Sound reports whether the last eight probes were answered. Packets do not leave a way for what it has lost before: most of all where ends
+// had no time, it is over, and would be stated for minutes.
+func (m *Meter) Sound() bool { return m.streak >= meterSound }
 
 // Loss is the share of probes that were lost lately, 0 to 1. One that waits for its answer does not count yet.
 func (m *Meter) Loss() float64 { return m.loss }

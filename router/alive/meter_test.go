@@ -87,3 +87,29 @@ func TestWhatWaitsAtAHostThatHasNoTimeIsNoRoundTripOfTheWay(t *testing.T) {
 		t.Errorf("of another endpoint: %v", got)
 	}
 }
+
+func TestALinkIsSoundWhenNothingWasLostForAWhile(t *testing.T) {
+	m, now := new(Meter), epoch
+	m.Began(now)
+	probe := func(id uint64, answered bool) {
+		m.Sent(id, now)
+		if answered {
+			m.Answered(id, time.Millisecond)
+		}
+		now = now.Add(meterPatience)
+		m.Expire(now, 0)
+	}
+	probe(1, false)
+	for id := range uint64(meterSound) {
+		if m.Sound() {
+			t.Errorf("sound after %d answers", id)
+		}
+		probe(2+id, true)
+	}
+	if !m.Sound() {
+		t.Errorf("not sound after %d answers", meterSound)
+	}
+	if probe(100, false); m.Sound() {
+		t.Error("sound after a loss")
+	}
+}
