@@ -257,7 +257,10 @@ func TestAFormerSubnetIsClaimedWhilePodsLiveThereUnlessAnotherNodeHasIt(t *testi
 		other.stop()
 
 		m.deletePod(f, "old")
-		within(t, 3*tidyPeriod, "all is well", func() bool { return m.problem("former_subnet") == "" && len(f.gateways) == 1 })
+		within(t, 3*tidyPeriod, "all is well", func() bool {
+			b, _ := f.Bridge()
+			return m.problem("former_subnet") == "" && len(b.Addresses) == 1
+		})
 	})
 }
 
