@@ -128,6 +128,7 @@ func (a *addition) guard() error {
 		return nil
 	}
 	a.guarded = true
+	a.wanted.Guarded = err == nil
 	return err
 }
 

@@ -23,7 +23,7 @@ type config struct {
 	StateDir   string `json:"stateDir"`   // where the address book is; empty: as the lease says
 	Bridge     string `json:"bridge"`     // what pods are plugged into
 	MTU        int    `json:"mtu"`        // bytes; 0: as the lease says
-	Hairpin    bool   `json:"hairpin"`    // frames may leave by the port that they came in by
+	Hairpin    bool   `json:"hairpin"`    // frames may leave by the port that they came in by; silent: true
 	GSOMaxSize int    `json:"gsoMaxSize"` // bytes; 0: as the lease says
 
 	CNIVersion       string                `json:"cniVersion"`
@@ -102,7 +102,7 @@ func sorted(keys map[string]json.RawMessage) []string {
 
 // decode reads the keys one by one, each exactly as it is written, and returns the first error.
 func decode(keys map[string]json.RawMessage) (*config, error) {
-	c := new(config)
+	c := &config{Hairpin: true}
 	var first error
 	for _, key := range sorted(keys) {
 		target := c.target(key)

@@ -134,7 +134,7 @@ func (a *attachment) connect() (Ends, error) {
 	return Ends{Pod: end.Attrs().HardwareAddr, Host: port.Attrs().HardwareAddr, MTU: end.Attrs().MTU}, nil
 }
 
-// plug makes the host end an isolated port of the bridge, and tells bridge and host where the pod is.
+// plug makes the host end a port of the bridge, and tells bridge and host where the pod is.
 func (a *attachment) plug() (netlink.Link, error) {
 	bridge, err := link(a.host, a.Bridge)
 	if err == nil && bridge == nil {
@@ -161,7 +161,7 @@ func (a *attachment) plug() (netlink.Link, error) {
 	if err := a.host.LinkSetMaster(port, bridge); err != nil {
 		return nil, explain(fmt.Sprintf("make %s a port of %s", a.HostEnd, a.Bridge), err)
 	}
-	if err := setPort(port.Attrs().Index, a.Hairpin); err != nil {
+	if err := podPort(!a.Guarded, a.Hairpin).set(port.Attrs().Index); err != nil {
 		return nil, explain("set up port "+a.HostEnd, err)
 	}
 	fdb := bridgePort(port.Attrs().Index, a.MAC())

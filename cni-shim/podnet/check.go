@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
@@ -109,21 +110,23 @@ func (c *check) hostEnd() (err error) {
 	return c.known()
 }
 
-// asPort looks at the flags of the port.
+// asPort looks at the switches of the port, but for its isolation, which Guard.Check looks at.
 func (c *check) asPort() error {
-	info, err := dumpOne(func() (netlink.Protinfo, error) { return c.host.nl.LinkGetProtinfo(c.port) })
+	ports, err := hostPorts(c.Bridge)
 	if err != nil {
-		return explain("read the flags of port "+c.HostEnd, err)
+		return err
 	}
-	for _, f := range []struct {
-		what       string
-		have, want bool
-	}{
-		{"isolated", info.Isolated, true}, {"learning", info.Learning, false},
-		{"flooding", info.Flood, false}, {"hairpin", info.Hairpin, c.Hairpin},
-	} {
-		if f.have != f.want {
-			c.fault("port %s of bridge %s: %s is %t, not %t", c.HostEnd, c.Bridge, f.what, f.have, f.want)
+	want := podPort(false, true)
+	delete(want, nl.IFLA_BRPORT_ISOLATED)
+	if !c.Hairpin {
+		delete(want, nl.IFLA_BRPORT_MODE)
+	}
+	for _, p := range ports {
+		if p.name != c.HostEnd {
+			continue
+		}
+		for _, f := range p.flags.differ(want) {
+			c.fault("port %s of bridge %s: %s is %t, not %t", c.HostEnd, c.Bridge, flagNames[f], p.flags[f], want[f])
 		}
 	}
 	return nil
@@ -163,14 +166,6 @@ func (c *check) neighbours(nl *netlink.Handle, of netlink.Link, wanted []netlink
 func neighbours(nl *netlink.Handle, of netlink.Link, family int) ([]netlink.Neigh, error) {
 	list, err := dump(func() ([]netlink.Neigh, error) { return nl.NeighList(of.Attrs().Index, family) })
 	return list, explain("list neighbours of "+of.Attrs().Name, err)
-}
-
-func dumpOne[T any](ask func() (T, error)) (one T, err error) {
-	list, err := dump(func() ([]T, error) {
-		one, err := ask()
-		return []T{one}, err
-	})
-	return list[0], err
 }
 
 // inPod looks at the pod end, from inside the pod's namespace.

@@ -5,8 +5,9 @@
 // gateway is an address of the bridge: the first one of a subnet. The guard is one nftables table of family bridge; its elements say
 // which MAC and IP addresses a port may use.
 //
-// Pods have their addresses without a subnet (/32, /128) and send everything to the gateway, whose MAC they know for good; ports are
-// isolated from each other. So what one pod sends to another of the same node is routed, and passes the forward hook like everything
+// Pods have their addresses without a subnet (/32, /128) and send everything to the gateway, whose MAC they know for good; frames to
+// another pod's MAC the guard drops, and where there is no guard, ports are isolated from each other. So what one pod sends to another of
+// the same node is routed, or translated inside the bridge where iptables sees its packets, and passes the forward hook like everything
 // else. Nothing is resolved by broadcast: the bridge knows the port, and the host the MAC, of each pod.
 //
 // Ownership. Host and Guard work in the network namespace of the thread that opens them and calls them. The plugin's processes and the

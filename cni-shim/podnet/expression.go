@@ -26,16 +26,18 @@ type field struct {
 
 // The fields that rules look at (IEEE 802.3; RFC 826; RFC 791, section 3.1; RFC 8200, section 3; RFC 768; RFC 792; RFC 4861, section 4).
 var (
-	etherSource  = field{expr.PayloadBaseLLHeader, 6, 6}
-	etherType    = field{expr.PayloadBaseLLHeader, 12, 2}
-	arpKind      = field{expr.PayloadBaseNetworkHeader, 0, 6} // types and lengths of the addresses
-	arpSenderMAC = field{expr.PayloadBaseNetworkHeader, 8, 6}
-	arpSenderIP  = field{expr.PayloadBaseNetworkHeader, 14, 4}
-	source4      = field{expr.PayloadBaseNetworkHeader, 12, 4}
-	source6      = field{expr.PayloadBaseNetworkHeader, 8, 16}
-	sourcePort   = field{expr.PayloadBaseTransportHeader, 0, 2}
-	icmpType     = field{expr.PayloadBaseTransportHeader, 0, 1}
-	ndTarget     = field{expr.PayloadBaseTransportHeader, 8, 16}
+	etherDestination = field{expr.PayloadBaseLLHeader, 0, 6}
+	etherGroup       = field{expr.PayloadBaseLLHeader, 0, 1} // whose lowest bit is set for a group of hosts
+	etherSource      = field{expr.PayloadBaseLLHeader, 6, 6}
+	etherType        = field{expr.PayloadBaseLLHeader, 12, 2}
+	arpKind          = field{expr.PayloadBaseNetworkHeader, 0, 6} // types and lengths of the addresses
+	arpSenderMAC     = field{expr.PayloadBaseNetworkHeader, 8, 6}
+	arpSenderIP      = field{expr.PayloadBaseNetworkHeader, 14, 4}
+	source4          = field{expr.PayloadBaseNetworkHeader, 12, 4}
+	source6          = field{expr.PayloadBaseNetworkHeader, 8, 16}
+	sourcePort       = field{expr.PayloadBaseTransportHeader, 0, 2}
+	icmpType         = field{expr.PayloadBaseTransportHeader, 0, 1}
+	ndTarget         = field{expr.PayloadBaseTransportHeader, 8, 16}
 )
 
 // all joins what a rule is made of: it applies if all of its parts match.
@@ -49,6 +51,18 @@ func load(f field, to uint32) []expr.Any {
 // is matches packets whose field has a value.
 func is(f field, value ...byte) []expr.Any {
 	return append(load(f, register), &expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: value})
+}
+
+// isNot matches packets whose field has another value.
+func isNot(f field, value ...byte) []expr.Any {
+	return append(load(f, register), &expr.Cmp{Op: expr.CmpOpNeq, Register: register, Data: value})
+}
+
+// toOneHost matches frames that are not for a group of hosts (IEEE 802, the I/G bit).
+func toOneHost() []expr.Any {
+	return append(load(etherGroup, register),
+		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 1, Mask: []byte{1}, Xor: []byte{0}},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: []byte{0}})
 }
 
 // linkLocal matches packets whose field, an IPv6 address, is link-local: fe80::/10.

@@ -12,7 +12,8 @@ import (
 
 // ErrNoGuard says that the kernel cannot keep pods to their own addresses.
 var ErrNoGuard = errors.New("podnet: this kernel has no nf_tables for family bridge (NF_TABLES_BRIDGE, Linux 5.3; module nf_tables_bridge): " +
-	"pods of this node can use addresses that are not theirs")
+	"pods of this node can use addresses that are not theirs, and while net.bridge.bridge-nf-call-iptables (or -ip6tables) is 1 they reach no " +
+	"service whose pod is on this node: modprobe nf_tables_bridge, or set these to 0")
 
 // Guard keeps the pods of a bridge to their own addresses. One goroutine uses it at a time; after Remove, Close it.
 type Guard struct {
@@ -83,10 +84,32 @@ func (g *Guard) Remove(m Member) error {
 // removeTries is how often elements are looked for that somebody else removes at the same time.
 const removeTries = 3
 
-// Set makes the guard as a whole: the table with its chains, sets and rules, and one member for each pod of members. It is idempotent;
-// when nobody has changed the ruleset since the last Set, it costs one question for its generation. members is called once or a few
-// times, after the elements were listed: a pod that ADD has just written down is not taken for one that is gone.
-func (g *Guard) Set(members func() ([]Member, error)) (changes kernel.Changes, err error) {
+// Set makes the guard as a whole: the table with its chains, sets and rules, one member for each pod of members, and the ports of the
+// bridge: those of members are open, and other host ends isolated, as all of them are where ErrNoGuard is returned. It is idempotent; when
+// nobody has changed the ruleset since the last Set, it costs one question for its generation, and a list of ports. members is called once
+// or a few times, after ports and elements were listed: a pod that ADD has just written down is not taken for one that is gone.
+func (g *Guard) Set(members func() ([]Member, error)) (kernel.Changes, error) {
+	ports, err := hostPorts(g.bridge)
+	if err != nil {
+		return nil, err
+	}
+	var guarded []Member
+	changes, err := g.setTable(func() (list []Member, err error) {
+		list, err = members()
+		guarded = list
+		return list, err
+	})
+	if err != nil && !errors.Is(err, ErrNoGuard) {
+		return changes, err
+	}
+	if err != nil {
+		guarded = nil
+	}
+	more, portsErr := keepPorts(ports, guarded)
+	return append(changes, more...), errors.Join(err, portsErr)
+}
+
+func (g *Guard) setTable(members func() ([]Member, error)) (changes kernel.Changes, err error) {
 	for range setTries {
 		more, err := g.setOnce(members)
 		changes = append(changes, more...)

@@ -29,6 +29,11 @@ func TestAPodCannotPretendToBeAnother(t *testing.T) {
 		{"another pod's IPv6 address", DropIPv6, frame(gateway, mac, etherTypeIPv6, ipv6("fd10:244:0:1::11", "fd10:244:0:1::1", unix.IPPROTO_UDP, udp(1000, 53)))},
 		{"no IPv6 address, and not for DAD", DropIPv6, frame(gateway, mac, etherTypeIPv6, ipv6("::", "fd10:244:0:1::1", unix.IPPROTO_UDP, udp(1000, 53)))},
 		{"another MAC", DropMAC, frame(gateway, strangeMAC, etherTypeIPv4, ipv4(ownIP, "10.244.1.1", unix.IPPROTO_UDP, udp(1000, 53)))},
+		{"past the gateway to another pod", DropPastGateway, frame(s.pod(1).MAC(), mac, etherTypeIPv4, ipv4(ownIP, "10.244.1.11", unix.IPPROTO_UDP, udp(1000, 53)))},
+		{"past the gateway, IPv6", DropPastGateway, frame(s.pod(1).MAC(), mac, etherTypeIPv6, ipv6(ownIP6, "fd10:244:0:1::11", unix.IPPROTO_UDP, udp(1000, 53)))},
+		{"past the gateway, ARP", DropPastGateway, frame(s.pod(1).MAC(), mac, etherTypeARP, arp(2, mac, ownIP, "10.244.1.11"))},
+		{"to itself", DropPastGateway, frame(mac, mac, etherTypeIPv4, ipv4(ownIP, ownIP, unix.IPPROTO_UDP, udp(1000, 53)))},
+		{"to a MAC of nobody", DropPastGateway, frame(strangeMAC, mac, etherTypeIPv4, ipv4(ownIP, "10.244.1.11", unix.IPPROTO_UDP, udp(1000, 53)))},
 		{"another pod's MAC", DropMAC, frame(gateway, s.pod(1).MAC(), etherTypeIPv4, ipv4(ownIP, "10.244.1.1", unix.IPPROTO_UDP, udp(1000, 53)))},
 		{"ARP answer for the gateway", DropARP, frame(broadcastMAC, mac, etherTypeARP, arp(2, mac, "10.244.1.1", "10.244.1.11"))},
 		{"ARP question from another pod", DropARP, frame(broadcastMAC, mac, etherTypeARP, arp(1, mac, "10.244.1.11", "10.244.1.1"))},
@@ -120,8 +125,11 @@ func TestAPodThatTakesAnAddressThatIsNotItsOwnReachesNobody(t *testing.T) {
 	}
 }
 
-func TestTheHostSendsPodsNoRedirects(t *testing.T) {
+func TestTheHostSendsPodsNoRedirects(t *testing.T) { bothWays(t, noRedirects) }
+
+func noRedirects(t *testing.T, through bool) {
 	s := newSite(t, 2, "ping")
+	s.passIPTables(through)
 	s.attach(2)
 	s.run(s.vm, "sysctl -qw net.ipv4.conf.all.send_redirects=1")
 	seen := s.run(s.pods[0], "cat /proc/net/snmp | grep ^Icmp:; grep Icmp6InRedirects /proc/net/snmp6")

@@ -62,7 +62,8 @@ const (
 )
 
 // guardChains are the chains, in an order in which they can be made and led to. Ours come before those that translate addresses
-// (NF_BR_PRI_NAT_DST_BRIDGED, -300, in linux/netfilter_bridge.h), so that what is compared is what the pod sent.
+// (NF_BR_PRI_NAT_DST_BRIDGED, -300, in linux/netfilter_bridge.h; br_netfilter, where iptables does, is at 0), so that what is compared is what
+// the pod sent; what they send on does not come here again.
 func guardChains(t *nftables.Table) []*nftables.Chain {
 	accept := nftables.ChainPolicyAccept
 	first := nftables.ChainPriority(-400)
@@ -78,6 +79,7 @@ func guardChains(t *nftables.Table) []*nftables.Chain {
 // What the guard drops, as the comments of its rules and Drops name it.
 const (
 	DropMAC           = "MAC is not the pod's"
+	DropPastGateway   = "addressed to another MAC than the gateway's"
 	DropProtocol      = "neither IP nor ARP"
 	DropARP           = "ARP for an address that is not the pod's"
 	DropIPv4          = "IPv4 source is not the pod's"
@@ -118,10 +120,12 @@ type guardRule struct {
 }
 
 // guardRules are all rules of the table, in the order of their chains. The frame of a VLAN has that protocol's type, so it is dropped.
+// Frames to a group of hosts (ARP, neighbour discovery, mDNS) come to the host alone: ports do not flood them.
 func guardRules() []guardRule {
 	rules := []guardRule{
 		{chainPrerouting, commentOther, all(port(), lacks(setPorts), accept())},
 		{chainPrerouting, DropMAC, all(port(), load(etherSource, behind), lacks(setMACs), drop())},
+		{chainPrerouting, DropPastGateway, all(toOneHost(), isNot(etherDestination, bridgeMAC...), drop())},
 		{chainPrerouting, "ARP", all(is(etherType, []byte(etherTypeARP)...), goTo(chainARP))},
 		{chainPrerouting, "IPv4", all(is(etherType, []byte(etherTypeIPv4)...), goTo(chainIPv4))},
 		{chainPrerouting, "IPv6", all(is(etherType, []byte(etherTypeIPv6)...), goTo(chainIPv6))},

@@ -217,32 +217,43 @@ func (g *Guard) Ports() ([]string, error) {
 	return view.ports(), nil
 }
 
-// Check reports as a *BrokenError what is missing of the guard for a pod. On a kernel that cannot guard, nothing is.
+// Check reports as a *BrokenError what is missing of the guard for a pod, and a port that is isolated although there is the guard. On a
+// kernel that cannot guard, only a port that is not isolated is broken.
 func (g *Guard) Check(m Member) error {
+	faults, err := g.checkTable(m)
+	guarded := !errors.Is(err, ErrNoGuard)
+	if err != nil && guarded {
+		return err
+	}
+	atPort, err := g.checkPort(m.HostEnd, guarded)
+	if err != nil {
+		return err
+	}
+	if faults = append(faults, atPort...); len(faults) == 0 {
+		return nil
+	}
+	return &BrokenError{faults}
+}
+
+// checkTable reports what is missing of the table for a pod, or ErrNoGuard.
+func (g *Guard) checkTable(m Member) (faults []string, err error) {
 	view, err := g.look()
 	if err != nil {
-		if err = g.explain("look at the guard", err); errors.Is(err, ErrNoGuard) {
-			return nil
-		}
-		return err
+		return nil, g.explain("look at the guard", err)
 	}
 	if !view.exists {
 		if errors.Is(g.Supported(), ErrNoGuard) {
-			return nil
+			return nil, ErrNoGuard
 		}
-		return &BrokenError{[]string{fmt.Sprintf("nftables table %s is gone: nobody keeps pods to their own addresses", g)}}
+		return []string{fmt.Sprintf("nftables table %s is gone: nobody keeps pods to their own addresses", g)}, nil
 	}
-	var faults []string
 	if !view.whole {
 		faults = append(faults, fmt.Sprintf("nftables table %s is not as weft makes it", g))
 	}
 	if len(difference(m.keys(), view.keys)) > 0 {
 		faults = append(faults, fmt.Sprintf("nftables table %s lacks elements of port %s", g, m.HostEnd))
 	}
-	if len(faults) == 0 {
-		return nil
-	}
-	return &BrokenError{faults}
+	return faults, nil
 }
 
 // keysOf are the elements of all members, by set.

@@ -78,8 +78,9 @@ func (h *Host) HostEndStates() (map[string]HostEndState, error) {
 	return states, nil
 }
 
-// Replug makes the host end of a pod a port of the bridge again, as Attach made it, after somebody removed the bridge or took the port out
-// of it. The pod's own namespace is not entered. Of p it takes HostEnd, Bridge, Addrs and Hairpin.
+// Replug makes the host end of a pod a port of the bridge again, after somebody removed the bridge or took the port out of it. It is
+// isolated unless p says that it is guarded; Guard.Set finds out. The pod's own namespace is not entered. Of p it takes HostEnd, Bridge,
+// Addrs, Guarded and Hairpin.
 func (h *Host) Replug(p Pod) error {
 	if p.HostEnd == "" || p.Bridge == "" || len(p.Addrs) == 0 {
 		return errors.New("podnet: replug a pod: it needs a host end, a bridge and an address")

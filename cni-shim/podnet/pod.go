@@ -20,7 +20,8 @@ type Pod struct {
 	Gateways   []netip.Addr // for each family of Addrs, one
 	MTU        int          // bytes
 	GSOMaxSize int          // the longest superpacket of either end, in bytes; 0: as the kernel has it
-	Hairpin    bool         // frames may leave by the port that they came in by
+	Guarded    bool         // the guard knows the host end; else the port is isolated from others
+	Hairpin    bool         // frames may leave by the port that they came in by, if it is not isolated
 }
 
 // MAC is that of the pod end.
@@ -95,4 +96,14 @@ func hasFamily(list []netip.Addr, ipv4 bool) bool {
 		}
 	}
 	return false
+}
+
+// podAddress is the request form of a pod's address: no subnet with it, no route, and no duplicate detection, so that it can be used at
+// once; the address book sees to it that nobody else has it.
+func podAddress(a netip.Addr) *netlink.Addr {
+	flags := 0
+	if a.Is6() {
+		flags = unix.IFA_F_NOPREFIXROUTE | unix.IFA_F_NODAD
+	}
+	return &netlink.Addr{IPNet: ipNet(single(a)), Flags: flags}
 }

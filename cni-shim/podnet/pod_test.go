@@ -2,14 +2,9 @@ package podnet
 
 import (
 	"errors"
-	"io"
-	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/weftnet/weft/lab"
 )
 
 func TestAPodReachesItsGatewayAndAnotherPodOfTheNode(t *testing.T) {
@@ -156,54 +151,5 @@ func TestARenamedHostEndIsDetachedThroughThePod(t *testing.T) {
 	})
 	if links := s.run(s.vm, "ip -br link"); strings.Contains(links, "elsewhere") {
 		t.Errorf("left:\n%s", links)
-	}
-}
-
-// Pods of one node exchange superpackets: neither the bridge nor the guard nor forwarding cuts them.
-func TestSuperpacketsStayWholeFromPodToPod(t *testing.T) {
-	s := newSite(t, 2)
-	s.attach(2)
-	const size = 8 << 20
-	s.transfer(s.pods[0], s.pods[1], "10.244.1.11", size)
-	text := strings.Fields(s.run(s.vm, "ip -s link show "+s.pod(1).HostEnd+" | tail -1"))
-	bytes, err1 := strconv.Atoi(text[0])
-	packets, err2 := strconv.Atoi(text[1])
-	if err := errors.Join(err1, err2); err != nil {
-		t.Fatal(err)
-	}
-	if bytes < size || bytes/packets < 4*1440 {
-		t.Errorf("%d bytes in %d packets of an MTU of 1440", bytes, packets)
-	}
-}
-
-// transfer sends so many bytes over TCP.
-func (s *site) transfer(from, to *lab.Host, addr string, size int) {
-	s.t.Helper()
-	var listener net.Listener
-	var conn net.Conn
-	if err := to.Do(func() (err error) {
-		listener, err = new(net.ListenConfig).Listen(s.t.Context(), "tcp", net.JoinHostPort(addr, "0"))
-		return err
-	}); err != nil {
-		s.t.Fatal(err)
-	}
-	defer listener.Close()
-	if err := from.Do(func() (err error) {
-		conn, err = net.DialTimeout("tcp", listener.Addr().String(), patience)
-		return err
-	}); err != nil {
-		s.t.Fatal(err)
-	}
-	go func() {
-		_, _ = conn.Write(make([]byte, size))
-		conn.Close()
-	}()
-	in, err := listener.Accept()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer in.Close()
-	if n, err := io.Copy(io.Discard, in); err != nil || n != int64(size) {
-		s.t.Fatalf("%d bytes arrived, %v", n, err)
 	}
 }

@@ -81,7 +81,7 @@ func (s *site) pod(i int) Pod {
 	return Pod{
 		NetNS: "/run/netns/" + s.pods[i].FullName(), IfName: "pod", Bridge: "weftbr0", HostEnd: HostEnd(fmt.Sprint("container-", i), "pod"),
 		Addrs:    addrs(fmt.Sprintf("10.244.1.%d", 10+i), fmt.Sprintf("fd10:244:0:1::%d", 10+i)),
-		Gateways: []netip.Addr{gateways[0].Addr(), gateways[1].Addr()}, MTU: 1440,
+		Gateways: []netip.Addr{gateways[0].Addr(), gateways[1].Addr()}, MTU: 1440, Guarded: true, Hairpin: true,
 	}
 }
 
