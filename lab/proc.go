@@ -62,7 +62,7 @@ func (p proc) alive() bool {
 // process before its start time is compared, so that the signal cannot reach a later process with the same pid.
 func (p proc) kill(deadline time.Time) error {
 	fd, err := unix.PidfdOpen(p.PID, 0)
-	if errors.Is(err, unix.ESRCH) {
+	if noProcess(err) {
 		return nil
 	}
 	if err != nil {
@@ -83,6 +83,12 @@ func (p proc) kill(deadline time.Time) error {
 		return fmt.Errorf("lab: kill process %d: %w", p.PID, err)
 	}
 	return nil
+}
+
+// noProcess says whether pidfd_open(2) failed because no process has the number: nobody has it, or it is now a thread's, which is EINVAL,
+// and ENOENT since Linux 6.15 (pidfd_prepare in kernel/fork.c).
+func noProcess(err error) bool {
+	return errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT)
 }
 
 // awaitEnd waits until the process of a descriptor has ended.
