@@ -46,14 +46,14 @@ const conflist = `{
 // reference is where Debian has the reference plugins.
 const reference = "/usr/lib/cni"
 
-// newSite makes the two hosts; pods can start when it returns.
-func newSite(t *testing.T) *site {
+// newSite makes the two hosts; pods can start when it returns. flags are further ones of 'weft init' and 'weft join'.
+func newSite(t *testing.T, flags ...string) *site {
 	t.Helper()
 	requirements(t)
 	l := testLab(t)
 	program := filepath.Join(l.Dir(), "weft") // which the machines see by the same path
 	check(t, copyFile(labtest.Weft(t), program))
-	s := &site{Cluster: cluster.On(l, cluster.Options{Binary: program, Network: []string{"10.244.0.0/16", "fd10:244::/48"}})}
+	s := &site{Cluster: cluster.On(l, cluster.Options{Binary: program, Network: []string{"10.244.0.0/16", "fd10:244::/48"}, Flags: flags})}
 	s.nodes = make([]*node, 2)
 	for i := range s.nodes {
 		s.nodes[i] = s.newNode(t, fmt.Sprintf("vm-%d", i+1), program)

@@ -1,6 +1,7 @@
 package cri
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -150,17 +151,21 @@ func (b *bed) flow(t *testing.T) (end func()) {
 	}
 }
 
+// testRestarts ends weft and containerd of each host, in order and by force, and at last both at once, while data go between all pods.
 func (b *bed) testRestarts(t *testing.T) {
 	end := b.flow(t)
 	for _, n := range b.nodes {
-		check(t, n.weft.Stop(within(t, soon)))
-		b.up(t, n)
-		check(t, n.Containerd.Stop(within(t, soon)))
-		n.startContainerd(t)
+		for _, stop := range []func(context.Context) error{n.weft.Stop, n.weft.Kill} {
+			check(t, stop(within(t, soon)))
+			b.up(t, n)
+		}
+		for _, stop := range []func(context.Context) error{n.Containerd.Stop, n.Containerd.Kill} {
+			check(t, stop(within(t, soon)))
+			n.startContainerd(t)
+		}
 	}
 	n := b.nodes[0]
-	check(t, n.weft.Kill(within(t, soon)))
-	check(t, n.Containerd.Kill(within(t, soon)))
+	check(t, errors.Join(n.weft.Kill(within(t, soon)), n.Containerd.Kill(within(t, soon))))
 	n.startContainerd(t)
 	b.up(t, n)
 	end()
