@@ -149,6 +149,7 @@ func TestPodsOfThePluginReachEachOtherWithTheirOwnAddressesAndOutliveTheDaemon(t
 	plugin := buildPlugin(t)
 	c := newClusterOf(t, cluster.Options{Hosts: 2, Prepare: dropForwarded})
 	n, outside := c.Nodes[0], outsider(t, c)
+	tooEarly(t, c, plugin)
 	startAll(t, c)
 	for _, x := range c.Nodes {
 		awaitPods(t, x, leased)
@@ -174,6 +175,27 @@ func TestPodsOfThePluginReachEachOtherWithTheirOwnAddressesAndOutliveTheDaemon(t
 	t.Run("the daemon is killed", func(t *testing.T) { withoutDaemon(t, c, a, b, far) })
 	t.Run("another subnet", func(t *testing.T) { inAnotherSubnet(t, c, a, far) })
 	t.Run("down", func(t *testing.T) { downWithPods(t, n, a, b) })
+}
+
+// tooEarly starts the second node alone, which has no subnet before it has heard of the first: ADD says what status says.
+func tooEarly(t *testing.T, c *cluster.Cluster, plugin string) {
+	t.Helper()
+	n := c.Nodes[1]
+	if err := n.Up(); err != nil {
+		t.Fatal(err)
+	}
+	awaitPods(t, n, func(p *api.Pods) bool { return strings.Contains(p.Reason, "no peer has answered yet") })
+	space, err := c.Host("pod-early")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := (&madePod{Host: space, node: n, plugin: plugin}).call(t, "ADD")
+	if err == nil || !strings.Contains(out, `"code": 11`) || !strings.Contains(out, "weft on node vm-2: it has no subnet for pods yet: no peer has answered yet") {
+		t.Errorf("ADD: %v: %s", err, out)
+	}
+	if err := n.Stop(within(t, patience)); err != nil { // it would call the first one at long intervals by now
+		t.Fatal(err)
+	}
 }
 
 // comesBack deletes what the daemon keeps for pods, piece by piece.
