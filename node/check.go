@@ -50,7 +50,7 @@ func Check(ctx context.Context, cfg config.Config) (*Prospect, error) {
 	if _, err := readAdmission(&cfg, time.Now()); err != nil {
 		return nil, err
 	}
-	if err := cmp.Or(checkClear(&cfg, platform.Kernel), checkStateDir(&cfg), checkRunDir(&cfg)); err != nil {
+	if err := cmp.Or(checkClear(&cfg, platform.Kernel), checkKubernetes(&cfg), checkStateDir(&cfg), checkRunDir(&cfg)); err != nil {
 		return nil, err
 	}
 	running, err := api.NewClient(cfg.Socket()).Status(ctx)

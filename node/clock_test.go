@@ -64,7 +64,7 @@ func TestTheWallClockEntersOnlyWhereItDoesNoHarm(t *testing.T) {
 	loses := []string{"Unix", "UnixMilli", "UnixMicro", "UnixNano", "UTC", "Local", "In"}
 	found := map[string]bool{}
 	rooms := []string{"encap", "linkstate", "mesh", "router", "trust",
-		"node", "node/config", "node/dialback", "node/handover", "node/pods", "node/rundir", "node/secrets", "node/service", "node/setup", "node/statedir"}
+		"node", "node/config", "node/dialback", "node/handover", "node/kubernetes", "node/pods", "node/rundir", "node/secrets", "node/service", "node/setup", "node/statedir"}
 	for _, room := range rooms {
 		for file, called := range calls(t, room) {
 			if slices.ContainsFunc(called, func(name string) bool { return slices.Contains(loses, name) }) {

@@ -53,7 +53,8 @@ type machine struct {
 	dialer  encap.Dialer
 	older   bool // it says of itself what builds before dial-backs said
 	service service.Manager
-	pods    pods.Host // nil: the machine has none
+	pods    pods.Host      // nil: the machine has none
+	server  *fakeAPIServer // nil: the machine has none to ask
 
 	firewall   fakeFilter[firewall.State]
 	forwarding fakeFilter[firewall.Switches]
@@ -185,7 +186,7 @@ func (m *machine) platform() *Platform {
 		ListenUDP:  m.listen,
 		ListenTCP:  func(string) (net.Listener, error) { return m.host.ListenTCP(config.DefaultPort), nil },
 		Dialer:     m.dialer, Kernel: m.kernel, Random: m.random, CPU: m.cpu, Service: m.service,
-		Firewall: &m.firewall, Forwarding: &m.forwarding, Pods: m.pods,
+		Firewall: &m.firewall, Forwarding: &m.forwarding, Pods: m.pods, AskKubernetes: m.askKubernetes,
 	}
 }
 

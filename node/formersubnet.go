@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/weftnet/weft/cni-shim/ipam"
 	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/node/config"
+	"github.com/weftnet/weft/node/pods"
 )
 
 // A node whose subnet was changed goes on to claim the former one while pods live there, so that they keep their addresses and peers
@@ -70,8 +72,8 @@ func (n *Node) reviewFormer(view mesh.View) {
 	if len(living)+len(n.formerSubnets()) == 0 {
 		return
 	}
-	if !report.Looked {
-		living = n.formerSubnets() // those of the start
+	if !report.Looked || n.ofOtherSubnets(&report) {
+		living = n.formerSubnets() // those of the start, or of the change
 	}
 	for _, m := range view.Members {
 		if m.Claim != nil && m.ID != n.identity.Fingerprint() {
@@ -84,6 +86,13 @@ func (n *Node) reviewFormer(view mesh.View) {
 	if err := n.mesh.Set(n.meshSettings(n.config())); err != nil {
 		n.log.Warn("node.subnet.unclaimable", "subnets", config.Joined(n.formerSubnets()), "error", err)
 	}
+}
+
+// ofOtherSubnets reports whether a report is of a time when the node was meant to have other subnets: it does not know yet which are former
+// ones now.
+func (n *Node) ofOtherSubnets(r *pods.Report) bool {
+	meant := n.config().Subnet.Prefixes
+	return slices.ContainsFunc(r.Usage, func(u ipam.Usage) bool { return !slices.Contains(meant, u.Subnet) })
 }
 
 // noteFormer says, as long as it lasts, that pods live in subnets that are not the node's any more, and logs it once.

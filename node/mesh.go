@@ -30,7 +30,11 @@ func (n *Node) meshSubnet(cfg *config.Config) mesh.Subnet {
 	if cfg.Subnet.Auto {
 		return mesh.Subnet{Kind: mesh.KindAuto, Bits4: cfg.SubnetSize[0], Bits6: cfg.SubnetSize[1]}
 	}
-	return mesh.Subnet{Kind: mesh.KindStatic, Prefixes: slices.Concat(cfg.Subnet.Prefixes, n.formerSubnets())}
+	kind := mesh.KindStatic
+	if cfg.Subnet.K8s {
+		kind = mesh.KindK8s
+	}
+	return mesh.Subnet{Kind: kind, Prefixes: slices.Concat(cfg.Subnet.Prefixes, n.formerSubnets())}
 }
 
 // refuseRevoked refuses to start a node that the authority has revoked, as far as its state directory knows: no other node takes it.

@@ -23,6 +23,7 @@ import (
 	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/dialback"
 	"github.com/weftnet/weft/node/handover"
+	"github.com/weftnet/weft/node/kubernetes"
 	"github.com/weftnet/weft/node/pods"
 	"github.com/weftnet/weft/node/rundir"
 	"github.com/weftnet/weft/node/secrets"
@@ -70,10 +71,13 @@ type Node struct {
 	protected *protected
 	repairs   repairs // only the keeper uses it
 
-	pods       *pods.Keeper                   // nil: the platform has none; the keeper's, but for reports
-	podsKept   time.Time                      // when bridge and guard were looked after last; used by the keeper alone
-	former     atomic.Pointer[[]netip.Prefix] // claimed on for the pods that live there; nil: none
-	formerSaid string                         // what the log has of former subnets; used by the keeper alone
+	pods         *pods.Keeper                   // nil: the platform has none; the keeper's, but for reports
+	podsKept     time.Time                      // when bridge and guard were looked after last; used by the keeper alone
+	former       atomic.Pointer[[]netip.Prefix] // claimed on for the pods that live there; nil: none
+	kubernetes   *kubernetes.Follower
+	podCIDRsSaid kubernetes.Kind // what the log has of why podCIDRs are not known; used by the follower's goroutine alone
+
+	formerSaid string // what the log has of former subnets; used by the keeper alone
 
 	egresses    egressCache
 	state       state
@@ -140,6 +144,7 @@ func New(cfg config.Config, platform *Platform, log *slog.Logger) (*Node, error)
 		alive: map[trust.Fingerprint]bool{}, skewed: map[trust.Fingerprint]string{}, lanes: chooseLanes(&cfg, platform.CPU),
 	}
 	n.live.Store(&cfg)
+	n.kubernetes = n.newFollower()
 	n.noteConfig(nil)
 	if err := n.loadSecret(); err != nil {
 		return nil, err
@@ -148,6 +153,10 @@ func New(cfg config.Config, platform *Platform, log *slog.Logger) (*Node, error)
 	if n.admission, err = readAdmission(&cfg, started); err != nil {
 		return nil, err
 	}
+	if err := checkKubernetes(&cfg); err != nil {
+		return nil, err
+	}
+	n.startFromKnown(&cfg) // nobody else has cfg yet
 	if err := platform.Kernel.CheckNetwork(cfg.Network, cfg.Device, cfg.Subnet.Prefixes, cfg.Routes); err != nil {
 		return nil, cfg.Placed(asConfigError(err))
 	}
@@ -409,6 +418,7 @@ func (n *Node) startParts(ctx context.Context, tcp, control net.Listener) (group
 	group.Go(func() error { return n.dialbacks.Run(running) })
 	group.Go(func() error { return n.splicing.run(running) })
 	group.Go(func() error { return n.secrets.Run(running) })
+	group.Go(func() error { return n.kubernetes.Run(running) })
 	return group, running
 }
 

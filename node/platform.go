@@ -13,6 +13,7 @@ import (
 	"github.com/weftnet/weft/kernel/firewall"
 	"github.com/weftnet/weft/node/cpu"
 	"github.com/weftnet/weft/node/handover"
+	"github.com/weftnet/weft/node/kubernetes"
 	"github.com/weftnet/weft/node/pods"
 	"github.com/weftnet/weft/node/service"
 	"github.com/weftnet/weft/tun"
@@ -32,7 +33,9 @@ type Platform struct {
 	Random      io.Reader       // read from many goroutines
 	CPU         cpu.Share       // what the process may use of the machine's
 	Service     service.Manager // nil: none started the node
-	Descriptors handover.Store  // nil: none
+
+	AskKubernetes func(context.Context, kubernetes.Query) (kubernetes.Answer, error) // nil: there is nothing to ask
+	Descriptors   handover.Store                                                     // nil: none
 }
 
 // Kernel is what a node asks of the host's network stack; *kernel.Host is the real one.
@@ -73,5 +76,7 @@ func realPlatform(log *slog.Logger) (*Platform, error) {
 		Pods:       pods.NewHost(),
 		Random:     rand.Reader,
 		CPU:        cpu.Own(),
+
+		AskKubernetes: (&kubernetes.Client{Machine: kubernetes.ThisMachine()}).Ask,
 	}, nil
 }

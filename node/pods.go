@@ -62,7 +62,7 @@ func (n *Node) applyPods(p *plan, view mesh.View, set bool) {
 func (n *Node) podsWait(subnets []netip.Prefix, view mesh.View, set bool) string {
 	switch {
 	case len(subnets) == 0:
-		return "it has no subnet for pods yet: " + cmp.Or(selfNote(view.SelfState), "the cluster has not settled")
+		return "it has no subnet for pods yet: " + cmp.Or(n.subnetNote(view.SelfState), "the cluster has not settled")
 	case !set:
 		device, kernel := n.state.reason("device"), n.state.reason("kernel")
 		return cmp.Or(device, kernel, "its device has no addresses and routes yet")

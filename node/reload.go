@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -54,6 +55,7 @@ func (n *Node) reload() (*api.Reload, error) {
 	if err != nil {
 		return nil, err
 	}
+	_ = n.recallPodCIDRs(&want) // what it cannot have now, the follower says
 	if err := n.checkReload(&want); err != nil {
 		return nil, err
 	}
@@ -72,6 +74,7 @@ func (n *Node) reload() (*api.Reload, error) {
 	}
 	n.renew(own)
 	done.Changed = append(done.Changed, n.takeSecret(next.SecretFile, secret)...)
+	n.kubernetes.Wake()
 	return done, nil
 }
 
@@ -80,7 +83,7 @@ func (n *Node) checkReload(want *config.Config) error {
 	if err := want.Validate(); err != nil {
 		return err
 	}
-	if err := checkClear(want, n.platform.Kernel); err != nil {
+	if err := cmp.Or(checkClear(want, n.platform.Kernel), checkKubernetes(want)); err != nil {
 		return err
 	}
 	device := n.config().Device // the present one also where another is wanted: that one comes with the restart
@@ -99,7 +102,11 @@ func (n *Node) givenUp(want *config.Config) []netip.Prefix {
 	if current == nil || want.Subnet.Auto && now.Subnet.Auto && want.SubnetSize == now.SubnetSize {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(current.kernel.Own), func(p netip.Prefix) bool { return slices.Contains(want.Subnet.Prefixes, p) })
+	kept := want.Subnet.Prefixes
+	if want.Subnet.K8s && now.Subnet.K8s {
+		kept = slices.Concat(kept, n.formerSubnets()) // claimed on until their pods end, whatever want says
+	}
+	return slices.DeleteFunc(slices.Clone(current.kernel.Own), func(p netip.Prefix) bool { return slices.Contains(kept, p) })
 }
 
 // merge is the configuration in force with all values of want that a reload can change, and what changed. Where these do not
@@ -119,6 +126,7 @@ func (n *Node) merge(want *config.Config) (next *config.Config, done *api.Reload
 			done.Changed = append(done.Changed, change)
 		}
 	}
+	_ = n.recallPodCIDRs(&merged) // a changed key has reset them
 	if merged.Validate() != nil {
 		merged = *now
 		done.Waiting, done.Changed = append(done.Waiting, done.Changed...), []api.Change{}
@@ -133,6 +141,9 @@ func (n *Node) apply(next *config.Config) error {
 		return config.Errorf("%w", err)
 	}
 	old := n.live.Swap(next)
+	if old.Subnet.K8s && next.Subnet.K8s && !slices.Equal(old.Subnet.Prefixes, next.Subnet.Prefixes) {
+		n.recallFormer() // pods of the former podCIDRs live on
+	}
 	n.protected.keep(next.Join)
 	if h, ok := n.log.Handler().(*logHandler); ok {
 		h.set(next)

@@ -99,6 +99,9 @@ var reloadable = map[string]struct {
 
 	"clear_on_public": {nil, []string{"true"}, nil}, // see TestAReloadThatForbidsPublicAddressesTakesTheirPathsDown
 
+	"kubeconfig": {}, // see TestAReloadChangesWhereAndAboutWhichNodeIsAsked
+	"k8s_node":   {}, // likewise
+
 	"lease":       {}, // see TestAShorterLeaseCountsAfterAReload
 	"relay":       {}, // see TestWhereTheDirectPathIsCutPacketsGoThroughAnotherNode
 	"rekey":       {nil, []string{"5s"}, func(a, _ *machine) bool { return a.peer("node-2").Rekeys > 0 }},

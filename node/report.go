@@ -39,12 +39,15 @@ func (n *Node) report() api.Node {
 		Paths:      api.Paths(counters.Moves),
 		Handshakes: api.Handshakes{Answered: counters.Handshakes.Answered, Cookies: counters.Handshakes.Cookies},
 		Members:    memberReport(s.view), Claims: len(s.view.Claims), Gossip: n.gossipReport(), Config: s.configReport(),
-		Sent: traffic(counters.Out), Received: traffic(counters.In), Relayed: traffic(counters.Relayed), SubnetNote: selfNote(s.view.SelfState),
+		Sent: traffic(counters.Out), Received: traffic(counters.In), Relayed: traffic(counters.Relayed), SubnetNote: n.subnetNote(s.view.SelfState),
 		Device: n.deviceReport(s.tun, s.choice), FastPath: fast, Secrets: n.secrets.Held(), KeySince: shown(n.keySince), Trust: n.trustReport(),
-		Pods: n.podsReport(),
+		Pods: n.podsReport(), Kubernetes: n.kubernetesReport(),
 	}
 	if n.config().Subnet.Auto {
 		r.SubnetMode = "auto"
+	}
+	if n.config().Subnet.K8s {
+		r.SubnetMode = "k8s"
 	}
 	r.Subnets, r.Addresses, r.Routes = []netip.Prefix{}, []netip.Addr{}, []api.Behind{}
 	if s.plan != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weftnet/weft/atomicfile"
 	"github.com/weftnet/weft/mesh"
+	"github.com/weftnet/weft/node/kubernetes"
 	"github.com/weftnet/weft/node/secrets"
 	"github.com/weftnet/weft/node/statedir"
 	"github.com/weftnet/weft/trust"
@@ -16,7 +17,7 @@ import (
 
 // tidyLeftovers removes what a daemon that was killed left half written. The state directory is locked.
 func (n *Node) tidyLeftovers() {
-	files := append(mesh.StateFiles(), statedir.VersionFile, statedir.EpochFile, trust.IdentityFile, secrets.RecordFile, mesh.SuccessionFile)
+	files := append(mesh.StateFiles(), statedir.VersionFile, statedir.EpochFile, trust.IdentityFile, secrets.RecordFile, mesh.SuccessionFile, kubernetes.StoreFile)
 	if err := atomicfile.RemoveLeftovers(n.config().StateDir, files...); err != nil {
 		n.log.Debug("node.state.leftovers", "error", err) // a read-only file system: they do no harm
 	}

@@ -35,7 +35,7 @@ type Node struct {
 	PID        int               `json:"pid"`
 	Started    time.Time         `json:"started"`
 	Network    []netip.Prefix    `json:"network"`
-	SubnetMode string            `json:"subnet_mode"` // static or auto
+	SubnetMode string            `json:"subnet_mode"` // static, auto or k8s
 	Subnets    []netip.Prefix    `json:"subnets"`
 	SubnetNote string            `json:"subnet_note,omitempty"` // why there is none yet
 	Addresses  []netip.Addr      `json:"addresses"`
@@ -67,6 +67,7 @@ type Node struct {
 	FastPath   FastPath          `json:"fastpath"`
 	Trust      Trust             `json:"trust"`
 	Pods       Pods              `json:"pods"`
+	Kubernetes *Kubernetes       `json:"kubernetes,omitempty"` // with subnet k8s
 }
 
 // Device is the TUN device.

@@ -79,15 +79,19 @@ func (e *configError) Unwrap() error { return e.err }
 // Is makes errors.Is(err, ErrConfig) true.
 func (e *configError) Is(target error) bool { return target == ErrConfig }
 
-// Subnet is what the node owns: named prefixes, or one that it finds itself.
+// Subnet is what the node owns: named prefixes, one that it finds itself, or those that Kubernetes gave it.
 type Subnet struct {
 	Auto     bool
-	Prefixes []netip.Prefix
+	K8s      bool
+	Prefixes []netip.Prefix // with K8s the podCIDRs, once they are known: see Config.WithPodCIDRs
 }
 
 func (s Subnet) Values() []string {
 	if s.Auto {
 		return []string{"auto"}
+	}
+	if s.K8s {
+		return []string{"k8s"}
 	}
 	return Texts(s.Prefixes)
 }
@@ -99,6 +103,8 @@ type Config struct {
 	Subnet      Subnet
 	SubnetSize  [2]int // prefix length of an automatic subnet: IPv4, IPv6
 	Bootstrap   bool
+	Kubeconfig  string // with subnet k8s: file with server and credentials; empty: see kubernetes.Machine
+	K8sNode     string // with subnet k8s: name of this host's Node; empty: see kubernetes.NodeName
 	Routes      []netip.Prefix
 	Listen      string
 	Advertise   []netip.Addr

@@ -59,9 +59,11 @@ func Keys() []*Key { return keys }
 var keys = []*Key{
 	text("name", "label of this node (default: the hostname)", func(c *Config) *string { return &c.Name }),
 	prefixes("network", "the whole overlay: an IPv4 prefix, an IPv6 prefix, or one of each", func(c *Config) *[]netip.Prefix { return &c.Network }),
-	live(several("subnet", "our part of it: prefixes, or auto", setSubnet, func(c *Config) []string { return c.Subnet.Values() })).propose("auto"),
+	live(several("subnet", "our part of it: prefixes, auto, or k8s (this node's spec.podCIDRs)", setSubnet, func(c *Config) []string { return c.Subnet.Values() })).propose("auto", "k8s"),
 	live(several("subnet_size", "prefix lengths of an automatic subnet: IPv4, IPv6", setSubnetSize, func(c *Config) []string { return Texts(c.SubnetSize[:]) })),
 	live(flag("bootstrap", "with subnet auto: take a subnet although no seed answered (the first node of a cluster)", func(c *Config) *bool { return &c.Bootstrap })),
+	live(optional("kubeconfig", "with subnet k8s: file that says how to reach the API server (default: KUBECONFIG, the pod's service account, or that of kubelet or k3s)", func(c *Config) *string { return &c.Kubeconfig })),
+	live(optional("k8s_node", "with subnet k8s: name of this host's node in Kubernetes (default: NODE_NAME, or name in lower case)", func(c *Config) *string { return &c.K8sNode })),
 	live(prefixes("routes", "further prefixes behind this node", func(c *Config) *[]netip.Prefix { return &c.Routes })),
 	single("listen", "address and port of the underlay, UDP and TCP", setListen, func(c *Config) string { return c.Listen }),
 	live(several("advertise", "addresses that peers shall call (default: the source address of the default route)", setAdvertise, func(c *Config) []string { return Texts(c.Advertise) })),
@@ -213,12 +215,13 @@ func setSubnet(c *Config, values []string) error {
 			c.Subnet = Subnet{Auto: true}
 			return nil
 		case "k8s":
-			return fmt.Errorf("k8s is not available in this version: name the subnet, or use auto")
+			c.Subnet = Subnet{K8s: true}
+			return nil
 		}
 	}
 	list, err := parsePrefixes(values)
 	if err == nil && len(list) == 0 {
-		err = fmt.Errorf("is empty: name a prefix, or use auto")
+		err = fmt.Errorf("is empty: name a prefix, or use auto or k8s")
 	}
 	c.Subnet = Subnet{Prefixes: list}
 	return err

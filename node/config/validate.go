@@ -19,7 +19,7 @@ import (
 // Validate checks what can be checked without the machine; of that, only whether directories are files. Errors wrap ErrConfig and
 // read as one line, which names the key and, where it was given, its place.
 func (c *Config) Validate() error {
-	for _, check := range []func() error{c.checkName, c.checkNetwork, c.checkSubnet, c.checkRoutes, c.checkUnderlay, c.checkClear, c.checkLanes, c.checkClamp, c.checkMetrics, c.checkPaths} {
+	for _, check := range []func() error{c.checkName, c.checkNetwork, c.checkSubnet, c.checkKubernetes, c.checkRoutes, c.checkUnderlay, c.checkClear, c.checkLanes, c.checkClamp, c.checkMetrics, c.checkPaths} {
 		if err := check(); err != nil {
 			return c.Placed(err)
 		}
@@ -230,7 +230,7 @@ const maxSocketPath = 107
 func (c *Config) checkPaths() error {
 	for _, path := range []struct{ key, value string }{
 		{"secret_file", c.SecretFile}, {"state_dir", c.StateDir}, {"run_dir", c.RunDir},
-		{"authority", c.Authority}, {"certificate", c.Certificate},
+		{"authority", c.Authority}, {"certificate", c.Certificate}, {"kubeconfig", c.Kubeconfig},
 	} {
 		if !utf8.ValidString(path.value) || strings.ContainsFunc(path.value, unicode.IsControl) {
 			return KeyErrorf(path.key, "%q holds control characters or is not UTF-8: use a plain path", path.value)

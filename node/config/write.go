@@ -58,10 +58,10 @@ func addKey(m *yaml.Node, name string, value *yaml.Node) {
 	m.Content = append(m.Content, scalar(outer), group)
 }
 
-// yaml is the key's value: a list where the key takes one, but for 'subnet: auto'.
+// yaml is the key's value: a list where the key takes one, but for 'subnet: auto' and 'subnet: k8s'.
 func (k *Key) yaml(c *Config) *yaml.Node {
 	values := k.Values(c)
-	if !k.List || k.Name == "subnet" && c.Subnet.Auto {
+	if !k.List || k.Name == "subnet" && (c.Subnet.Auto || c.Subnet.K8s) {
 		return scalar(values[0])
 	}
 	list := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
