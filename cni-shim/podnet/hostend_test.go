@@ -74,8 +74,11 @@ func TestPodsReachEachOtherAgainOnceTheBridgeIsMadeAnewAndTheyArePluggedIn(t *te
 			p := s.pod(i)
 			err = errors.Join(err, h.Replug(Pod{HostEnd: p.HostEnd, Bridge: p.Bridge, Addrs: p.Addrs}))
 		}
+		g := NewGuard("weftbr0")
+		_, guardErr := g.Set(s.members(2)) // which lets the ports talk to each other
+		err = errors.Join(err, guardErr)
 		for i := range 2 {
-			err = errors.Join(err, h.Check(wantedBridge(), s.pod(i)))
+			err = errors.Join(err, h.Check(wantedBridge(), s.pod(i)), g.Check(s.pod(i).Member()))
 		}
 		return err
 	})
