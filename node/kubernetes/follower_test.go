@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,6 +39,7 @@ func TestTheScheduleWaitsLongerAfterEachFailureAndIsNeverInStep(t *testing.T) {
 
 // world is what a Follower sees, in virtual time.
 type world struct {
+	mu      sync.Mutex // guards the rest
 	query   Query
 	wanted  bool
 	known   []netip.Prefix
@@ -46,27 +48,41 @@ type world struct {
 	refused error                     // of Take
 	asked   []time.Duration           // since the start
 	taken   int
-	told    []Report
 	begun   time.Time
 }
 
 func (w *world) follower() *Follower {
 	w.begun = time.Now()
 	return NewFollower(FollowerConfig{
-		Want: func() (Query, []netip.Prefix, bool) { return w.query, w.known, w.wanted },
+		Want: func() (Query, []netip.Prefix, bool) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.query, w.known, w.wanted
+		},
 		Ask: func(_ context.Context, q Query) (Answer, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			w.asked = append(w.asked, time.Since(w.begun))
 			return Answer{Server: "https://s", PodCIDRs: w.answers[q.Node]}, w.err
 		},
 		Take: func(_ Query, a Answer) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			if w.refused == nil {
 				w.known, w.taken = a.PodCIDRs, w.taken+1
 			}
 			return w.refused
 		},
-		Told:   func(r Report) { w.told = append(w.told, r) },
+		Told:   func(Report) {},
 		Random: rand.NewChaCha8([32]byte{1}),
 	})
+}
+
+// change changes what the Follower sees.
+func (w *world) change(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
 }
 
 // follow runs a Follower in a bubble, until the test ends.
@@ -99,12 +115,12 @@ func TestItAsksEveryFewSecondsUntilThereArePodCIDRsAndEveryFewMinutesLater(t *te
 		if KindOf(r.Err) != NoPodCIDRs || !r.Since.Equal(w.begun) || w.taken > 0 {
 			t.Errorf("%+v", r)
 		}
-		w.err, w.answers = nil, map[string][]netip.Prefix{"vm-1": prefixes("10.42.1.0/24")}
+		w.change(func() { w.err, w.answers = nil, map[string][]netip.Prefix{"vm-1": prefixes("10.42.1.0/24")} })
 		after(7 * time.Second)
 		if w.taken != 1 || f.Report().Err != nil || !f.Report().Since.IsZero() {
 			t.Fatalf("after 7 s taken %d times: %+v", w.taken, f.Report())
 		}
-		w.asked = nil
+		w.change(func() { w.asked = nil })
 		after(time.Hour)
 		if n := len(w.asked); n < 24 || n > 40 {
 			t.Errorf("asked %d times in an hour", n)
@@ -116,7 +132,7 @@ func TestAServerThatIsAwayKeepsWhatWasKnown(t *testing.T) {
 	w := &world{query: Query{Node: "vm-1"}, wanted: true, answers: map[string][]netip.Prefix{"vm-1": prefixes("10.42.1.0/24")}}
 	follow(t, w, func(f *Follower) {
 		answered := f.Report().Answered
-		w.err = errorf(Unreachable, "gone")
+		w.change(func() { w.err = errorf(Unreachable, "gone") })
 		after(time.Hour)
 		r := f.Report()
 		if KindOf(r.Err) != Unreachable || !slices.Equal(r.Answer.PodCIDRs, prefixes("10.42.1.0/24")) || r.Since.Before(answered) || w.taken > 29 {
@@ -125,7 +141,7 @@ func TestAServerThatIsAwayKeepsWhatWasKnown(t *testing.T) {
 		if n := len(w.asked); n < 45 || n > 90 {
 			t.Errorf("asked %d times in an hour", n)
 		}
-		w.err = nil
+		w.change(func() { w.err = nil })
 		after(2 * time.Minute)
 		if r := f.Report(); r.Err != nil || !r.Answered.After(answered) {
 			t.Errorf("%+v", r)
@@ -140,7 +156,7 @@ func TestPodCIDRsThatCannotBeTakenAreAskedForAgain(t *testing.T) {
 		if r := f.Report(); r.Err != w.refused || len(w.asked) < 10 || len(w.known) > 0 {
 			t.Errorf("%+v, asked %d times", r, len(w.asked))
 		}
-		w.refused = nil
+		w.change(func() { w.refused = nil })
 		after(7 * time.Second)
 		if len(w.known) != 1 {
 			t.Errorf("known %v", w.known)
@@ -155,16 +171,18 @@ func TestAnotherNodesNameIsAskedForAtOnceAndNothingWhileNothingIsWanted(t *testi
 		if len(w.asked) > 0 {
 			t.Fatalf("asked %v", w.asked)
 		}
-		w.wanted, w.answers = true, map[string][]netip.Prefix{"vm-1": prefixes("10.42.1.0/24"), "vm-2": prefixes("10.42.2.0/24")}
+		w.change(func() {
+			w.wanted, w.answers = true, map[string][]netip.Prefix{"vm-1": prefixes("10.42.1.0/24"), "vm-2": prefixes("10.42.2.0/24")}
+		})
 		f.Wake()
 		synctest.Wait()
-		w.query.Node = "vm-2"
+		w.change(func() { w.query.Node = "vm-2" })
 		f.Wake()
 		synctest.Wait()
 		if len(w.asked) != 2 || !slices.Equal(w.known, w.answers["vm-2"]) || f.Report().Query.Node != "vm-2" {
 			t.Errorf("asked %v, known %v", w.asked, w.known)
 		}
-		w.wanted = false
+		w.change(func() { w.wanted = false })
 		f.Wake()
 		synctest.Wait()
 		if r := f.Report(); r.Query.Node != "" {
