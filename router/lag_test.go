@@ -2,7 +2,10 @@ package router
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/weftnet/weft/router/alive"
 )
 
 func TestLagCountsAtOnceAndIsForgottenByAndBy(t *testing.T) {
@@ -46,4 +49,24 @@ func TestANodeThatIsBehindMeasuresNoLinks(t *testing.T) {
 	if got := r.lag.patience(p.rtt); got != 2*time.Second {
 		t.Errorf("patience %v, want the 2 s that answers take", got)
 	}
+}
+
+// That it is late says nothing of what an answer shows: that the peer hears us.
+func TestANodeThatIsBehindTakesAnAnswerForOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := hand(t, 1, byHand{}), hand(t, 2, byHand{})
+		introduce(t, a, b)
+		r, p := a.router, a.known(b)
+		time.Sleep(time.Minute)
+		r.lag.note(time.Second)
+		if p.link.Challenge(r.now()) != alive.Probe {
+			t.Fatal("the peer is not asked")
+		}
+		r.probeDirect(p, r.now())
+		time.Sleep(50 * time.Millisecond)
+		r.takeReply(p, b.endpoint(), p.probes.last, r.now())
+		if p.link.Missing() {
+			t.Error("the peer has answered, and is asked on")
+		}
+	})
 }

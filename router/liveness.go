@@ -197,6 +197,9 @@ func (r *Router) takeRoundTrip(p *peer, id uint64, from encap.Endpoint, rtt time
 		r.takeRelayedReply(p, id, rtt, now)
 		return
 	}
+	if from.Addr == p.at().Addr { // however late it is, the peer hears us
+		p.link.Answered(now.Add(-rtt))
+	}
 	switch {
 	case id < p.fresh: // it may have waited at a peer that was stopped, for seconds
 		return
@@ -206,9 +209,6 @@ func (r *Router) takeRoundTrip(p *peer, id uint64, from encap.Endpoint, rtt time
 	}
 	p.rtt = alive.Smooth(p.rtt, rtt)
 	p.meter.Answered(id, rtt)
-	if from.Addr == p.at().Addr {
-		p.link.Answered(now.Add(-rtt))
-	}
 }
 
 // noteSeenAs notes where the peer sees us, by a frame that came from an endpoint; its Local is our address that the peer addressed. Where

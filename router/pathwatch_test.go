@@ -32,6 +32,25 @@ func TestAnAnswerToAProbeOfBeforeSaysNothingOfARoute(t *testing.T) {
 	})
 }
 
+func TestWhatWaitsAtANodeThatIsBehindIsNoRoundTripOfARoute(t *testing.T) {
+	handPair(t, func(t *testing.T, a *side, p *peer) {
+		p.path.Store(&path{endpoint: p.relayedAt, route: new(route)})
+		for id, c := range []struct{ late, took, want time.Duration }{
+			{0, time.Millisecond, time.Millisecond},
+			{time.Second, 4 * time.Second, time.Millisecond},
+		} {
+			a.router.lag.note(c.late)
+			a.router.takeRelayedReply(p, uint64(id+1), c.took, a.router.now())
+			if p.relay.rtt != c.want {
+				t.Errorf("an answer after %v, %v late: round trip %v", c.took, c.late, p.relay.rtt)
+			}
+		}
+		if got := a.router.lag.patience(p.relay.rtt); got != 4*time.Second {
+			t.Errorf("patience %v while answers take 4 s", got)
+		}
+	})
+}
+
 func TestAPeerThatPausesIsNotLeftForAnotherWay(t *testing.T) {
 	handPair(t, func(t *testing.T, a *side, p *peer) {
 		p.link.Spare = true

@@ -83,10 +83,14 @@ func (r *Router) takeRelayedReply(p *peer, id uint64, rtt time.Duration, now tim
 	if !p.isRelayed() || id < w.first {
 		return
 	}
-	if w.heard.IsZero() {
+	switch {
+	case r.lag.isBehind():
+		r.lag.noteTrip(rtt)
+	case w.heard.IsZero():
 		w.rtt = rtt
+	default:
+		w.rtt = alive.Smooth(w.rtt, rtt)
 	}
-	w.rtt = alive.Smooth(w.rtt, rtt)
 	w.heard = now
 	w.meter.Answered(id, rtt)
 	if !w.proven {
