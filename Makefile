@@ -1,4 +1,6 @@
-# make build   bin/weft, and the CNI plugin bin/weft-cni
+# make build   bin/weft, and bin/cni with the CNI plugin and three that come with it
+# make cni     the plugins alone: those of containernetworking are fetched the first time
+# make image   bin/weft-VERSION-ARCH.tar, an OCI image, and bin/weft-VERSION.yaml, which runs it on Kubernetes
 # make man     bin/man: a man page for each command
 # make demo    three virtual hosts of this machine become one network (needs root: asks sudo)
 # make bench   overlays side by side on this machine; BENCH=--quick or --full, OUT=where the report goes (needs root)
@@ -30,12 +32,35 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 export SOURCE_DATE_EPOCH
 
 .DEFAULT_GOAL := build
-.PHONY: build man setup demo bench test soak test-k8s lint fuzz install uninstall packages clean
+.PHONY: build cni image man setup demo bench test soak test-k8s lint fuzz install uninstall packages clean
 .NOTPARALLEL:
 
-build:
+build: cni
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/weft ./cmd/weft
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/weft-cni ./cmd/weft-cni
+
+# Exactly this version, and no dependency of weft's. For this machine: GOBIN takes no other.
+CNI_VERSION := v1.9.1
+CNI_MODULE  := github.com/containernetworking/plugins
+CNI_PLUGINS := main/loopback meta/portmap meta/bandwidth
+CNI         ?= bin/cni
+
+cni:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o '$(CNI)/weft-cni' ./cmd/weft-cni
+	GOBIN='$(abspath $(CNI))' CGO_ENABLED=0 $(GO) install -trimpath -ldflags '-s -w -X $(CNI_MODULE)/pkg/utils/buildversion.BuildVersion=$(CNI_VERSION)' \
+		$(patsubst %,$(CNI_MODULE)/plugins/%@$(CNI_VERSION),$(CNI_PLUGINS))
+
+# Static programs and nothing else; the same bytes for the same commit and the same Go.
+IMAGE      ?= localhost/weft:$(or $(VERSION),unknown)
+IMAGE_FILE ?= bin/weft-$(or $(VERSION),unknown)-$(ARCH).tar
+MANIFEST   ?= bin/weft-$(or $(VERSION),unknown).yaml
+
+STATIC     ?= bin/static/weft
+
+image: cni
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w $(LDFLAGS)' -o '$(STATIC)' ./cmd/weft
+	$(GO) run ./deploy/image --out '$(IMAGE_FILE)' --name '$(IMAGE)' --version '$(VERSION)' --revision '$(shell git rev-parse HEAD 2>/dev/null)' \
+		'/usr/bin/weft=$(STATIC)' $(foreach p,weft-cni $(notdir $(CNI_PLUGINS)),'/usr/lib/weft/cni/$(p)=$(CNI)/$(p)')
+	sed 's|localhost/weft:VERSION|$(IMAGE)|' deploy/k3s/weft.yaml >'$(MANIFEST)'
 
 man: build
 	rm -rf bin/man
@@ -83,6 +108,8 @@ BASHDIR     := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR      := $(DESTDIR)$(PREFIX)/share/zsh/$(if $(filter deb,$(FORMAT)),vendor-completions,site-functions)
 FISHDIR     := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 DOCDIR      := $(DESTDIR)$(PREFIX)/share/doc/weft
+CNIDIR      := $(DESTDIR)$(PREFIX)/lib/weft/cni
+CNI_FILES   := weft-cni $(notdir $(CNI_PLUGINS))
 
 INSTALLED := $(wildcard $(UNITDIR)/weft.service)
 
@@ -90,10 +117,13 @@ INSTALLED := $(wildcard $(UNITDIR)/weft.service)
 install:
 	@[ -x '$(WEFT)' ] || { echo "there is no $(WEFT): run 'make build' first, as yourself" >&2; exit 1; }
 	@'$(WEFT)' version >/dev/null 2>&1 || { echo "$(WEFT) does not run here, and writes its own man pages: install, or make packages, on a machine that it is built for" >&2; exit 1; }
-	install -d '$(BINDIR)' '$(UNITDIR)' '$(NETWORKDIR)' '$(NMDIR)' '$(MANDIR)' '$(BASHDIR)' '$(ZSHDIR)' '$(FISHDIR)' '$(DOCDIR)'
+	@[ -x '$(CNI)/weft-cni' ] || { echo "there is no $(CNI)/weft-cni: run 'make build' first, as yourself" >&2; exit 1; }
+	install -d '$(CNIDIR)' '$(BINDIR)' '$(UNITDIR)' '$(NETWORKDIR)' '$(NMDIR)' '$(MANDIR)' '$(BASHDIR)' '$(ZSHDIR)' '$(FISHDIR)' '$(DOCDIR)'
 	install -m 755 '$(WEFT)' '$(BINDIR)/weft'
 	sed 's|/usr/bin/weft|$(PREFIX)/bin/weft|' deploy/systemd/weft.service >'$(UNITDIR)/weft.service'
-	chmod 644 '$(UNITDIR)/weft.service'
+	sed 's|/usr/bin/weft|$(PREFIX)/bin/weft|' deploy/systemd/weft-cni.service >'$(UNITDIR)/weft-cni.service'
+	chmod 644 '$(UNITDIR)/weft.service' '$(UNITDIR)/weft-cni.service'
+	install -m 755 $(patsubst %,'$(CNI)/%',$(CNI_FILES)) '$(CNIDIR)'
 	install -m 644 deploy/networkd/10-weft.network '$(NETWORKDIR)/10-weft.network'
 	install -m 644 deploy/networkmanager/90-weft.conf '$(NMDIR)/90-weft.conf'
 	install -m 644 LICENSE '$(DOCDIR)/copyright'
@@ -106,9 +136,9 @@ install:
 # The packages' own scripts: the service is stopped and disabled, 'weft down' removes what it set up.
 uninstall:
 	@[ -n '$(DESTDIR)' ] || PATH='$(BINDIR)':"$$PATH" deploy/package/preremove.sh remove
-	rm -f '$(BINDIR)/weft' '$(UNITDIR)/weft.service' '$(NETWORKDIR)/10-weft.network' '$(NMDIR)/90-weft.conf'
+	rm -f '$(BINDIR)/weft' '$(UNITDIR)/weft.service' '$(UNITDIR)/weft-cni.service' '$(NETWORKDIR)/10-weft.network' '$(NMDIR)/90-weft.conf'
 	rm -f '$(MANDIR)'/weft.8 '$(MANDIR)'/weft-*.8 '$(BASHDIR)/weft' '$(ZSHDIR)/_weft' '$(FISHDIR)/weft.fish'
-	rm -rf '$(DOCDIR)'
+	rm -rf '$(DOCDIR)' '$(CNIDIR)'
 	@[ -n '$(DESTDIR)' ] || { deploy/package/postremove.sh remove; echo 'kept: /etc/weft (configuration, secret) and /var/lib/weft (keys)'; }
 
 # Exactly this version, and no dependency of weft's.

@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	stop()
 	labtest.Remove()
+	removePlugins()
 	os.Exit(code)
 }
 

@@ -20,7 +20,7 @@ func packages(t *testing.T, dir, version, formats string) {
 	t.Helper()
 	check(t, os.MkdirAll(dir, 0o755))
 	make := exec.CommandContext(within(t, 5*patience), "make", "--silent", "--assume-old=build", "packages",
-		"WEFT="+labtest.Weft(t), "DIST="+dir, "VERSION="+version, "FORMATS="+formats)
+		"WEFT="+labtest.Weft(t), "CNI="+pluginsDir(t), "DIST="+dir, "VERSION="+version, "FORMATS="+formats)
 	make.Dir = repository(t)
 	if out, err := make.CombinedOutput(); err != nil {
 		if strings.Contains(string(out), "proxy.golang.org") || strings.Contains(string(out), "dial tcp") {
@@ -170,7 +170,7 @@ func TestMakeUninstallLeavesNothingOfMakeInstall(t *testing.T) {
 	root := t.TempDir()
 	for _, goal := range []string{"install", "uninstall"} {
 		out, err := exec.CommandContext(within(t, patience), "make", "--silent", "--directory", repository(t), goal,
-			"WEFT="+labtest.Weft(t), "DESTDIR="+root).CombinedOutput()
+			"WEFT="+labtest.Weft(t), "CNI="+pluginsDir(t), "DESTDIR="+root).CombinedOutput()
 		if err != nil {
 			t.Fatalf("make %s: %v\n%s", goal, err, out)
 		}

@@ -18,7 +18,7 @@ import (
 
 // makeInstall is 'make install' with further variables.
 func makeInstall(t *testing.T, variables ...string) []string {
-	return append([]string{"make", "--silent", "--directory", repository(t), "install", "WEFT=" + labtest.Weft(t)}, variables...)
+	return append([]string{"make", "--silent", "--directory", repository(t), "install", "WEFT=" + labtest.Weft(t), "CNI=" + pluginsDir(t)}, variables...)
 }
 
 // unit is the unit with the path of a weft that is there.

@@ -92,7 +92,7 @@ func newRoot() *cobra.Command {
 		return usageError{fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newInit(), newJoin(), newUp(), newDown(), newReload(), newStatus(), newPeers(), newRoutes(), newMap(), newTrace(), newSecret(), newKey(), newToken(), newAuthority(),
-		newDoctor(), newReport(), newIPAM(), newDemo(), newBench(), newBenchWireGuard(), newVersion(),
+		newDoctor(), newReport(), newCNI(), newIPAM(), newDemo(), newBench(), newBenchWireGuard(), newVersion(),
 		newCompletion(), newMan())
 	for _, cmd := range root.Commands() {
 		finish(cmd)

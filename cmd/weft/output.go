@@ -32,7 +32,7 @@ func (o *output) failed(err error) error {
 }
 
 // room is the name of a room where an error began: a reader of the code wants it, a user does not.
-var room = regexp.MustCompile(`(^|: |; )(?:(?:node|handover|config|setup|service|rundir|statedir|dialback|doctor|bundle|router|linkstate|mesh|encap|tun|kernel|trust|packet|lab|cluster|bench|bed|measure|load|between|report|render|wireguard|ipam|kubernetes|lease|podnet|pods|yaml): )+`)
+var room = regexp.MustCompile(`(^|: |; )(?:(?:node|handover|config|setup|service|rundir|statedir|dialback|doctor|bundle|router|linkstate|mesh|encap|tun|kernel|trust|packet|lab|cluster|bench|bed|measure|load|between|report|render|wireguard|install|ipam|kubernetes|lease|podnet|pods|yaml): )+`)
 
 // oneLine is the error's text without line breaks and names of rooms, as plainText.
 func oneLine(err error) string {

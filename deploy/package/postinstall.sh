@@ -19,4 +19,4 @@ fi
 systemctl daemon-reload || true
 # A restart keeps device, addresses and routes: traffic pauses for some milliseconds. One that fails is no reason to call the
 # package broken: the log of the service tells.
-[ -z "$upgrade" ] || systemctl try-restart weft.service || true
+[ -z "$upgrade" ] || systemctl try-restart weft.service weft-cni.service || true

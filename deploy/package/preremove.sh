@@ -8,9 +8,13 @@ remove | 0) ;;
 esac
 
 if [ -d /run/systemd/system ]; then
-	systemctl --no-reload disable --now weft.service || true
+	systemctl --no-reload disable --now weft-cni.service weft.service || true
 elif command -v systemctl >/dev/null; then
-	systemctl disable weft.service || true
+	systemctl disable weft-cni.service weft.service || true
+fi
+# What the container runtime was given, and what was there before. Without a record nothing was.
+if [ -e /var/lib/weft/cni/installed.json ]; then
+	weft cni uninstall || echo "weft: the CNI plugin stays where the container runtime has it: the pods that are there need it to end" >&2
 fi
 # Where it has run since the host started, its device, addresses, routes and rules are there: they go with it.
 if [ -d /run/weft ]; then

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weftnet/weft/cni-shim/install"
+	"github.com/weftnet/weft/node/config"
+)
+
+func newCNIInstall() *cobra.Command {
+	var wait, keep bool
+	cmd := &cobra.Command{
+		Use:   "install",
+		Short: "Put the CNI plugin and its list where the container runtime looks",
+		Long: "Put the CNI plugin and its list where the container runtime looks, once this node can start pods. What was there under the same\n" +
+			"names is kept beside, and 'weft cni uninstall' puts it back. To install again changes what is out of date, and nothing else.\n\n" +
+			"With --keep the command goes on: it puts back what an upgrade of the runtime removes or replaces, until it is stopped. The\n" +
+			"service weft-cni and the DaemonSet run that.",
+		Example: "  weft cni install --wait\n  weft cni install --keep\n  weft cni install --bin-dir /usr/lib/cni --conf-dir /etc/cni/net.d",
+		Args:    cobra.NoArgs,
+	}
+	addCNIFlags(cmd)
+	cmd.Flags().String("source", "", "directory with the plugins to install (default: where the packages have them)")
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until this node can start pods")
+	cmd.Flags().BoolVar(&keep, "keep", false, "wait, install, and keep it so until the command is stopped")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := bookConfig(cmd)
+		if err != nil {
+			return err
+		}
+		o, err := installOptions(cmd, &cfg)
+		if err != nil {
+			return err
+		}
+		if keep {
+			return keepInstalled(cmd, &cfg, o)
+		}
+		if err := awaitReady(cmd, &cfg, wait); err != nil {
+			return err
+		}
+		return installOnce(cmd, o)
+	}
+	return cmd
+}
+
+// installOptions are what the flags say, else what is found.
+func installOptions(cmd *cobra.Command, cfg *config.Config) (o install.Options, err error) {
+	bin, conf, err := cniDirs(cmd)
+	if err != nil {
+		return o, err
+	}
+	o.Bin, o.Conf, o.Why = bin, conf, "as the flags say"
+	if bin == "" || conf == "" {
+		if o.Directories, err = install.Find(runtimeConfigs...); err != nil {
+			return o, err
+		}
+		o.Bin, o.Conf = firstOf(bin, o.Bin), firstOf(conf, o.Conf)
+	}
+	if o.Source = cmd.Flag("source").Value.String(); o.Source == "" {
+		if o.Source, err = pluginSource(); err != nil {
+			return o, err
+		}
+	}
+	for _, dir := range []struct {
+		to   *string
+		from string
+	}{{&o.Source, o.Source}, {&o.StateDir, cfg.StateDir}, {&o.RunDir, cfg.RunDir}} {
+		if *dir.to, err = filepath.Abs(dir.from); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+func firstOf(given, found string) string {
+	if given != "" {
+		return given
+	}
+	return found
+}
+
+func awaitReady(cmd *cobra.Command, cfg *config.Config, wait bool) error {
+	if !wait {
+		return ready(cmd.Context(), cfg)
+	}
+	return install.Await(cmd.Context(), cfg.RunDir, func(ctx context.Context, none error) string { return whyNoLease(ctx, cfg, none) },
+		func(reason string) { fmt.Fprintf(cmd.ErrOrStderr(), "weft: waiting: %s\n", reason) })
+}
+
+func installOnce(cmd *cobra.Command, o install.Options) error {
+	done, err := install.NewInstaller(o).Install()
+	if err != nil {
+		return err
+	}
+	if err := printInstalled(cmd.OutOrStdout(), o, done); err != nil {
+		return err
+	}
+	rivals, err := install.Rivals(o.Conf)
+	for _, r := range rivals {
+		fmt.Fprintf(cmd.ErrOrStderr(), "weft: warning: %s\n", r)
+	}
+	return err
+}
+
+// keepInstalled runs until it is stopped, which is no error.
+func keepInstalled(cmd *cobra.Command, cfg *config.Config, o install.Options) error {
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+	err := install.Await(cmd.Context(), cfg.RunDir, func(ctx context.Context, none error) string { return whyNoLease(ctx, cfg, none) },
+		func(reason string) { log.Info("cni.waiting", "reason", reason) })
+	if err != nil {
+		return nil
+	}
+	log.Info("cni.keeping", "plugins", o.Bin, "networks", o.Conf, "why", o.Why)
+	return install.NewKeeper(install.NewInstaller(o), log).Run(cmd.Context())
+}

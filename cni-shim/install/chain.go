@@ -1,0 +1,158 @@
+package install
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/weftnet/weft/cni-shim/lease"
+)
+
+// Finding is the outcome of a step.
+type Finding string
+
+// The findings.
+const (
+	OK   Finding = "ok"
+	Warn Finding = "warn" // it may be so on purpose
+	Fail Finding = "fail" // no pod starts
+)
+
+// Step is one link of the chain from the kubelet to the daemon.
+type Step struct {
+	Name    string  `json:"name"`
+	Finding Finding `json:"finding"`
+	Detail  string  `json:"detail"`
+	Remedy  string  `json:"remedy,omitempty"`
+}
+
+// Where the programs of a node are asked whether they live.
+const (
+	KubeletHealth = "127.0.0.1:10248" // healthzPort of the kubelet's configuration; k3s keeps it
+	K3sSocket     = "/run/k3s/containerd/containerd.sock"
+	RuntimeSocket = "/run/containerd/containerd.sock"
+)
+
+// stepPatience bounds each question to another program.
+const stepPatience = 2 * time.Second
+
+// Chain is what has to be right for a pod to start on this node.
+type Chain struct {
+	Bin, Conf string   // empty: as the first of Configs says
+	Configs   []string // of containerd
+	Sockets   []string // of containerd: one that answers is enough
+	Kubelet   string   // address of its health
+	RunDir    string
+	Daemon    func(ctx context.Context) (says string, err error)
+}
+
+// Examine looks at each link in order: kubelet, containerd, its directories, the list, the plugins, the lease, the daemon. The first that
+// failed is the reason why pods do not start. It changes nothing.
+func (c *Chain) Examine(ctx context.Context) []Step {
+	steps := []Step{c.kubelet(ctx), c.containerd()}
+	where, err := Find(c.Configs...)
+	if err != nil && (c.Bin == "" || c.Conf == "") {
+		return append(steps, Step{"directories", Fail, inOneLine(err), ""}, c.lease(), c.daemon(ctx))
+	}
+	if c.Bin != "" || c.Conf != "" {
+		where.Why = "as the flags say"
+	}
+	where.Bin, where.Conf = cmp.Or(c.Bin, where.Bin), cmp.Or(c.Conf, where.Conf)
+	steps = append(steps, directoriesStep(where), c.list(where.Conf))
+	for _, name := range Plugins {
+		steps = append(steps, pluginStep(ctx, filepath.Join(where.Bin, name)))
+	}
+	return append(steps, c.lease(), c.daemon(ctx))
+}
+
+func (c *Chain) kubelet(ctx context.Context) Step {
+	ctx, cancel := context.WithTimeout(ctx, stepPatience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.Kubelet+"/healthz", nil)
+	if err != nil {
+		return Step{"kubelet", Fail, err.Error(), ""}
+	}
+	const remedy = "systemctl status k3s k3s-agent kubelet"
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		if op := (*net.OpError)(nil); errors.As(err, &op) {
+			err = op.Err
+		}
+		return Step{"kubelet", Warn, fmt.Sprintf("none answers at %s (%v): it does not run, or its healthzPort is another", c.Kubelet, err), remedy}
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return Step{"kubelet", Warn, "it says that it is not well: " + answer.Status, remedy}
+	}
+	return Step{"kubelet", OK, "it runs", ""}
+}
+
+func (c *Chain) containerd() Step {
+	for _, socket := range c.Sockets {
+		if conn, err := net.DialTimeout("unix", socket, stepPatience); err == nil {
+			conn.Close()
+			return Step{"containerd", OK, "it listens on " + socket, ""}
+		}
+	}
+	return Step{"containerd", Warn, "nobody listens on " + strings.Join(c.Sockets, " or "), "systemctl status k3s k3s-agent containerd"}
+}
+
+func directoriesStep(d Directories) Step {
+	text := fmt.Sprintf("plugins in %s, networks in %s: %s", d.Bin, d.Conf, d.Why)
+	if d.Off {
+		return Step{"directories", Fail, text + "; but disabled_plugins there has cri, so it starts no pods", "take cri out of disabled_plugins, and restart containerd"}
+	}
+	return Step{"directories", OK, text, ""}
+}
+
+// installRemedy is what to do where something of the installation is missing.
+const installRemedy = "weft cni install --wait"
+
+// list looks at what the runtime reads: weft's list, and what comes before it.
+func (c *Chain) list(conf string) Step {
+	rivals, err := Rivals(conf)
+	if err != nil {
+		return Step{"list", Fail, inOneLine(err), ""}
+	}
+	path := filepath.Join(conf, ListFile)
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Step{"list", Fail, "there is no " + path + ": the runtime knows no network of weft's", installRemedy}
+	case err != nil:
+		return Step{"list", Fail, err.Error(), ""}
+	case len(rivals) > 0:
+		return Step{"list", Fail, rivals[0].String(), ""}
+	case string(text) != string(list(c.RunDir)):
+		return Step{"list", Warn, path + " is not as weft writes it", installRemedy}
+	}
+	return Step{"list", OK, path + " is the first network there", ""}
+}
+
+func (c *Chain) lease() Step {
+	l, err := lease.Read(c.RunDir)
+	if err != nil {
+		return Step{"lease", Fail, inOneLine(err), "weft status"}
+	}
+	return Step{"lease", OK, fmt.Sprintf("%s: pods get addresses of %v", lease.Path(c.RunDir), l.Subnets), ""}
+}
+
+func (c *Chain) daemon(ctx context.Context) Step {
+	ctx, cancel := context.WithTimeout(ctx, stepPatience)
+	defer cancel()
+	says, err := c.Daemon(ctx)
+	if err != nil {
+		return Step{"daemon", Fail, inOneLine(err), "systemctl status weft"}
+	}
+	return Step{"daemon", OK, says, ""}
+}
+
+func inOneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

@@ -1,0 +1,146 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/weftnet/weft/cni-shim/lease"
+)
+
+// node is a bench on which a pod could start.
+type node struct {
+	*bench
+	Chain
+}
+
+// speaks is a plugin that says which versions it speaks.
+const speaks = "#!/bin/sh\nread line\n[ \"$CNI_COMMAND\" = VERSION ] && echo '{\"cniVersion\":\"1.0.0\",\"supportedVersions\":[\"0.4.0\",\"1.0.0\"]}'\n"
+
+func newNode(t *testing.T) *node {
+	t.Helper()
+	n := &node{bench: newBench(t)}
+	n.o.RunDir = filepath.Join(n.root, "run")
+	for _, name := range Plugins {
+		n.write(filepath.Join(n.o.Source, name), speaks, 0o755)
+	}
+	n.must(os.Mkdir(n.o.RunDir, 0o755))
+	n.grant()
+	kubelet := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {}))
+	t.Cleanup(kubelet.Close)
+	socket, err := net.Listen("unix", filepath.Join(n.root, "s"))
+	n.must(err)
+	t.Cleanup(func() { socket.Close() })
+	config := filepath.Join(n.root, "config.toml")
+	n.write(config, "version = 2\n[plugins.'io.containerd.grpc.v1.cri'.cni]\nbin_dir = '"+n.o.Bin+"'\nconf_dir = '"+n.o.Conf+"'\n", 0o644)
+	n.Chain = Chain{
+		Configs: []string{config}, Sockets: []string{filepath.Join(n.root, "none"), filepath.Join(n.root, "s")},
+		Kubelet: kubelet.Listener.Addr().String(), RunDir: n.o.RunDir,
+		Daemon: func(context.Context) (string, error) { return "it runs", nil },
+	}
+	n.install()
+	return n
+}
+
+func (n *node) grant() {
+	n.t.Helper()
+	n.must(lease.Write(n.o.RunDir, lease.Lease{
+		Node: "vm-1", Subnets: []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")}, Device: "weft0", MTU: 1440, StateDir: n.o.StateDir,
+	}))
+}
+
+func TestTheChainIsFollowedInOrderAndAllIsWell(t *testing.T) {
+	n := newNode(t)
+	var names []string
+	for _, s := range n.Examine(t.Context()) {
+		names = append(names, s.Name)
+		if s.Finding != OK || s.Detail == "" || s.Remedy != "" {
+			t.Errorf("%+v", s)
+		}
+	}
+	want := "kubelet containerd directories list plugin weft-cni plugin loopback plugin portmap plugin bandwidth lease daemon"
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("steps %s, want %s", got, want)
+	}
+}
+
+// What is broken on purpose is found by its own step, and by no other.
+func TestEachBrokenLinkIsNamed(t *testing.T) {
+	for _, test := range []struct {
+		what, step, says string
+		finding          Finding
+		spoil            func(n *node)
+	}{
+		{"no kubelet", "kubelet", "none answers", Warn, func(n *node) { n.Kubelet = "127.0.0.1:1" }},
+		{"no containerd", "containerd", "nobody listens", Warn, func(n *node) { n.Sockets = n.Sockets[:1] }},
+		{"pods switched off", "directories", "disabled_plugins", Fail, func(n *node) {
+			n.write(n.Configs[0], "disabled_plugins = [\"cri\"]\n[plugins.cri.cni]\nbin_dir = '"+n.o.Bin+"'\nconf_dir = '"+n.o.Conf+"'\n", 0o644)
+		}},
+		{"no list", "list", "there is no", Fail, func(n *node) { n.must(os.Remove(n.listFile())) }},
+		{"a rival", "list", "10-flannel.conflist sorts before", Fail, func(n *node) {
+			n.write(filepath.Join(n.o.Conf, "10-flannel.conflist"), `{"name":"cbr0","plugins":[{"type":"flannel"}]}`, 0o644)
+		}},
+		{"a list of another hand", "list", "not as weft writes it", Warn, func(n *node) { n.write(n.listFile(), `{"name":"weft","plugins":[]}`, 0o644) }},
+		{"a plugin is gone", "plugin portmap", "there is no", Fail, func(n *node) { n.must(os.Remove(n.bin("portmap"))) }},
+		{"a plugin does not run", "plugin weft-cni", "does not run", Fail, func(n *node) { n.must(os.Chmod(n.bin(Plugin), 0o600)) }},
+		{"an old plugin", "plugin bandwidth", "speaks the versions", Fail, func(n *node) {
+			n.write(n.bin("bandwidth"), "#!/bin/sh\necho '{\"supportedVersions\":[\"0.2.0\"]}'\n", 0o755)
+		}},
+		{"no lease", "lease", "no lease", Fail, func(n *node) { n.must(lease.Remove(n.o.RunDir)) }},
+		{"no daemon", "daemon", "nobody listens", Fail, func(n *node) {
+			n.Daemon = func(context.Context) (string, error) { return "", errors.New("nobody\nlistens") }
+		}},
+	} {
+		n := newNode(t)
+		test.spoil(n)
+		for _, s := range n.Examine(t.Context()) {
+			switch {
+			case s.Name == test.step && (s.Finding != test.finding || !strings.Contains(s.Detail, test.says) || strings.Contains(s.Detail, "\n")):
+				t.Errorf("%s: %+v", test.what, s)
+			case s.Name != test.step && s.Finding != OK:
+				t.Errorf("%s: also %+v", test.what, s)
+			}
+		}
+	}
+}
+
+func TestAConfigurationThatCannotBeUnderstoodEndsTheChainThere(t *testing.T) {
+	n := newNode(t)
+	n.write(n.Configs[0], "version =", 0o644)
+	steps := n.Examine(t.Context())
+	if s := steps[2]; s.Name != "directories" || s.Finding != Fail || !strings.Contains(s.Detail, n.Configs[0]) {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestAwaitTellsEachReasonOnceAndEndsWithTheLease(t *testing.T) {
+	n := newNode(t)
+	n.must(lease.Remove(n.o.RunDir))
+	reasons, told := []string{"a", "a", "b"}, []string(nil)
+	err := Await(t.Context(), n.o.RunDir, func(_ context.Context, none error) string {
+		if !errors.Is(none, lease.ErrNone) {
+			t.Errorf("none = %v", none)
+		}
+		next := reasons[0]
+		if reasons = reasons[1:]; len(reasons) == 0 {
+			n.grant()
+		}
+		return next
+	}, func(reason string) { told = append(told, reason) })
+	if err != nil || strings.Join(told, "") != "ab" {
+		t.Errorf("%v, told %v", err, told)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	n.must(lease.Remove(n.o.RunDir))
+	if err := Await(ended, n.o.RunDir, func(context.Context, error) string { return "" }, func(string) {}); !errors.Is(err, context.Canceled) {
+		t.Errorf("err = %v", err)
+	}
+}

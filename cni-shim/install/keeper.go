@@ -1,0 +1,120 @@
+package install
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// KeepPeriod is how often a keeper looks: what an upgrade of the runtime removed or replaced is back after that.
+const KeepPeriod = 4 * time.Second
+
+// What a keeper tells of one file: maxTold repairs until it has been left alone for as long as quiet.
+const (
+	maxTold = 3
+	quiet   = time.Minute
+)
+
+// Keeper keeps plugins and list as they should be. It belongs to one goroutine.
+type Keeper struct {
+	installer *Installer
+	log       *slog.Logger
+
+	looked  bool
+	refused string                 // the error that was told of last
+	rivals  map[string]bool        // that were told of
+	repairs map[string]*repairTold // by file
+}
+
+// repairTold is what was told of repairs of one file.
+type repairTold struct {
+	last time.Time
+	told int
+}
+
+// NewKeeper makes a keeper of what the installer installs.
+func NewKeeper(i *Installer, log *slog.Logger) *Keeper {
+	return &Keeper{installer: i, log: log, rivals: map[string]bool{}, repairs: map[string]*repairTold{}}
+}
+
+// Run looks at once and then every KeepPeriod until ctx ends. What fails is told of once, and tried again. The error is that the state
+// directory cannot be used.
+func (k *Keeper) Run(ctx context.Context) error {
+	release, err := lockKeeper(k.installer.o.StateDir)
+	if err != nil {
+		return err
+	}
+	defer release()
+	tick := time.NewTicker(KeepPeriod)
+	defer tick.Stop()
+	for {
+		k.Look(time.Now())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Look puts right what is wrong, once, and tells of it.
+func (k *Keeper) Look(now time.Time) {
+	done, err := k.installer.Install()
+	k.noteRefused(err)
+	for _, p := range done.Placed {
+		k.notePlaced(p, now)
+	}
+	for _, path := range done.Removed {
+		k.log.Info("cni.removed", "file", path)
+	}
+	if err == nil {
+		k.looked = true
+		k.noteRivals()
+	}
+}
+
+func (k *Keeper) noteRefused(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != "" && text != k.refused {
+		k.log.Error("cni.refused", "error", err)
+	}
+	k.refused = text
+}
+
+// notePlaced tells of a file: an installation or an upgrade of weft's, or else that somebody had taken it away.
+func (k *Keeper) notePlaced(p Placement, now time.Time) {
+	if !k.looked || p.Cause == Outdated {
+		k.log.Info("cni.installed", "file", p.Path, "cause", p.Cause, "aside", p.Aside)
+		return
+	}
+	r := k.repairs[p.Path]
+	if r == nil || now.Sub(r.last) > quiet {
+		r = new(repairTold)
+		k.repairs[p.Path] = r
+	}
+	r.last = now
+	switch r.told++; {
+	case r.told <= maxTold:
+		k.log.Warn("cni.restored", "file", p.Path, "cause", p.Cause, "aside", p.Aside)
+	case r.told == maxTold+1:
+		k.log.Warn("cni.contested", "file", p.Path, "cause", p.Cause)
+	}
+}
+
+// noteRivals tells of each rival once, until it is gone.
+func (k *Keeper) noteRivals() {
+	list, err := Rivals(k.installer.o.Conf)
+	if err != nil {
+		return // Install has told of a directory that cannot be read, or will
+	}
+	now := map[string]bool{}
+	for _, r := range list {
+		if now[r.Path] = true; !k.rivals[r.Path] {
+			k.log.Warn("cni.rival", "file", r.Path, "reason", r.String())
+		}
+	}
+	k.rivals = now
+}

@@ -1,0 +1,46 @@
+package install
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+)
+
+// pluginStep asks a plugin for the versions of the specification that it speaks, as runtimes do.
+func pluginStep(ctx context.Context, path string) Step {
+	name := "plugin " + filepath.Base(path)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return Step{name, Fail, "there is no " + path, installRemedy}
+	}
+	versions, err := pluginVersions(ctx, path)
+	if err != nil {
+		return Step{name, Fail, fmt.Sprintf("%s does not run: %v", path, err), installRemedy}
+	}
+	if !slices.Contains(versions, "1.0.0") {
+		return Step{name, Fail, fmt.Sprintf("%s speaks the versions %v, and the list is of version 1.0.0", path, versions), installRemedy}
+	}
+	return Step{name, OK, path, ""}
+}
+
+func pluginVersions(ctx context.Context, path string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepPatience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path)
+	cmd.Env = []string{"CNI_COMMAND=VERSION"}
+	cmd.Stdin = bytes.NewReader([]byte(`{"cniVersion": "1.0.0"}`))
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Versions []string `json:"supportedVersions"`
+	}
+	return answer.Versions, json.Unmarshal(out, &answer)
+}
