@@ -83,8 +83,10 @@ func requirements(t *testing.T) {
 	if _, err := Crictl(); err != nil {
 		t.Skip(err)
 	}
-	if _, err := os.Stat(filepath.Join(reference, "portmap")); err != nil {
-		t.Skipf("%v: scripts/setup.sh --all", err)
+	for _, program := range []string{filepath.Join(reference, "portmap"), "iptables", "nft", "ip"} { // portmap calls iptables
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%v: scripts/setup.sh --all", err)
+		}
 	}
 }
 
