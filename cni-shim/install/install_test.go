@@ -119,6 +119,9 @@ func TestAllIsPlacedTheListLastAndAgainNothingIs(t *testing.T) {
 	if done := b.install(); done.Any() {
 		t.Errorf("again: %+v", done)
 	}
+	if d, ok := Installed(b.o.StateDir); !ok || d.Bin != b.o.Bin || d.Conf != b.o.Conf {
+		t.Errorf("installed %t in %+v", ok, d)
+	}
 	if done, err := NewInstaller(b.o).Install(); err != nil || done.Any() {
 		t.Errorf("by another process: %+v, %v", done, err)
 	}

@@ -113,6 +113,17 @@ func (r *record) write() error {
 	return syncDirectory(filepath.Dir(path))
 }
 
+// Installed says where weft is installed on a node with this state directory. ok is false where it is not, or where the record cannot be
+// read.
+func Installed(stateDir string) (d Directories, ok bool) {
+	r, err := readRecord(stateDir)
+	if err != nil || len(r.Files) == 0 {
+		return d, false
+	}
+	first, last := r.Files[0], r.Files[len(r.Files)-1]
+	return Directories{Bin: filepath.Dir(first.Path), Conf: filepath.Dir(last.Path), Why: "so says " + recordPath(stateDir)}, true
+}
+
 // sum is what weft put at a path; "": nothing.
 func (r *record) sum(path string) string {
 	for _, f := range r.Files {

@@ -47,7 +47,7 @@ func (r *Report) Count(f Finding) (n int) {
 // examinations are in the order in which a host is set up: what weft needs, its configuration, the network around it, its
 // peers, and what makes it fast.
 var examinations = []func(*Facts) []Check{
-	checkKernel, checkTUN, checkPrivileges, checkSteering, checkNAT, checkPods, checkConfig, checkFiles, checkEncryption,
+	checkKernel, checkTUN, checkPrivileges, checkSteering, checkNAT, checkPods, checkInstalled, checkConfig, checkFiles, checkEncryption,
 	checkSecretAge, checkCertificate, checkStateDir, checkDaemon,
 	checkNetwork, checkDocker, checkEgress, checkForwarding, checkReversePath, checkForwardFilter, checkInputFilter,
 	checkMTU, checkNeighbours, checkClock, checkPeers, checkVersions, checkTranslation, checkReach,

@@ -14,6 +14,7 @@ import (
 	"github.com/safchain/ethtool"
 	"golang.org/x/sys/unix"
 
+	"github.com/weftnet/weft/cni-shim/install"
 	"github.com/weftnet/weft/cni-shim/podnet"
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/kernel"
@@ -140,6 +141,9 @@ var broken = map[string]struct {
 	"no steering": {false, func(f *Facts) { f.Steering = unix.ENOPROTOOPT }, "steering", Warn, "one lane", "newer"},
 	"no bridge":   {false, func(f *Facts) { f.Links = unix.EOPNOTSUPP }, "pods.links", Warn, "no pod can start", "modprobe -a bridge veth"},
 	"no guard":    {false, func(f *Facts) { f.Guard = podnet.ErrNoGuard }, "pods.guard", Warn, "not theirs", "modprobe -a nf_tables"},
+	"no list": {false, func(f *Facts) {
+		f.Installed = []install.Step{{Name: "kubelet", Finding: install.OK}, {Name: "list", Finding: install.Fail, Detail: "there is none", Remedy: "weft cni install"}}
+	}, "pods.installed", Warn, "list: there is none", "weft cni install"},
 	"no lease": {true, func(f *Facts) { f.Daemon.Pods = api.Pods{Lease: "/run/weft/cni.json", Reason: "it has no subnet"} },
 		"pods", Warn, "no pod can start here (CNI): it has no subnet", "weft status"},
 	"no NAT": {false, func(f *Facts) { f.NAT = unix.EOPNOTSUPP }, "nat", Warn, "cannot masquerade", "modprobe -a nf_tables"},

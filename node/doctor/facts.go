@@ -9,6 +9,7 @@ import (
 
 	"github.com/safchain/ethtool"
 
+	"github.com/weftnet/weft/cni-shim/install"
 	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/kernel/firewall"
 	"github.com/weftnet/weft/node/api"
@@ -30,6 +31,8 @@ type Facts struct {
 
 	Links error // of a bridge and a veth pair, likewise
 	Guard error // of the guard of pods, likewise
+
+	Installed []install.Step // how the CNI plugin's installation is; nil: there is none
 
 	Config     *config.Config // of the daemon, or of the file; nil: this host is not set up, or ConfigErr
 	ConfigFile string
@@ -107,7 +110,7 @@ func Look(ctx context.Context, o Options) *Facts {
 		settings, _ := client.Config(ctx) // an older daemon does not say; then the file counts
 		f.configure(settings, o.Config)
 	}
-	f.lookAtMachine()
+	f.lookAtMachine(ctx)
 	f.lookAtNetwork()
 	if o.Peer != "" {
 		f.Asked = true

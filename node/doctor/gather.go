@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -84,7 +85,7 @@ func configOf(settings []api.Setting) (config.Config, error) {
 }
 
 // lookAtMachine gathers what does not depend on the network.
-func (f *Facts) lookAtMachine() {
+func (f *Facts) lookAtMachine(ctx context.Context) {
 	f.Steering, f.NAT, f.Clock = encap.ProbeSteering(), probeNAT(), readClock()
 	f.Links, f.Guard = probeLinks(), probeGuard()
 	if _, err := os.Stat("/proc/sys/net/ipv6"); err == nil {
@@ -94,6 +95,7 @@ func (f *Facts) lookAtMachine() {
 		f.Exposed = exposed(f.Config.SecretFile, nodeKey(f.Config))
 		f.Unusable = unusable(f.Config)
 		f.State = lookAt(f.Config.StateDir)
+		f.Installed = lookAtInstalled(ctx, f.Config)
 	}
 }
 
