@@ -17,6 +17,10 @@ const (
 	// urgentRate and urgentBurst bound how often links that go down make pages before spacing is over.
 	urgentRate  = 1
 	urgentBurst = 8
+	// classEvery and classBurst bound how often pages are made of which nothing is news but the classes of links: a link whose round trip
+	// wanders from one to another would cost all others a page in each spacing. Like spacing, classEvery grows with the members.
+	classEvery = time.Minute
+	classBurst = 4
 
 	// The following two are for up to refreshSize members, too. With more they are longer in proportion: the more nodes there are, the more
 	// pages each has, and the more of them each of its peers gets; but what is lost is mended by digests all the same. Beyond
@@ -38,21 +42,25 @@ type author struct {
 	links   map[trust.Fingerprint]*ownLink
 	bits    uint8     // its pages are 2^bits
 	changed bool      // something may differ from the pages since last
+	classed bool      // so may the classes of links
 	urgent  bool      // a link went down that the pages say is up
-	first   time.Time // when changed was first seen; zero: not yet
+	first   time.Time // when changed was first seen, or classed; zero: not yet
+	minor   bool      // first is when classed was
 	last    time.Time // when pages were signed for a change
 	hurry   bucket    // urgent pages
+	classes bucket    // times when pages were made for classes alone
 	release time.Time // when the next link that is up is held down no longer; zero: none is
 }
 
 // dueAt is when pages are to be made for a change; scaled is that of the engine.
 func (a *author) dueAt(now time.Time, scaled func(time.Duration) time.Duration) (time.Time, bool) {
-	if !a.changed {
+	if !a.changed && !a.classed {
 		return a.release, !a.release.IsZero()
 	}
-	if a.first.IsZero() {
+	if a.first.IsZero() || a.minor && a.changed {
 		a.first = now
 	}
+	a.minor = !a.changed
 	if a.urgent && a.hurry.room(now, urgentRate, urgentBurst) {
 		return now, true
 	}
@@ -60,18 +68,40 @@ func (a *author) dueAt(now time.Time, scaled func(time.Duration) time.Duration) 
 	if next := a.last.Add(scaled(spacing)); !a.last.IsZero() && next.After(due) {
 		due = next
 	}
+	if !a.changed {
+		due = a.classesDue(due, now, scaled)
+	}
 	return due, true
 }
 
+// classesDue is when pages are to be made of which nothing is news but classes, not before due.
+func (a *author) classesDue(due, now time.Time, scaled func(time.Duration) time.Duration) time.Time {
+	if next := a.classes.next(now, classRate(scaled), classBurst); next.After(due) {
+		due = next
+	}
+	if !a.release.IsZero() && a.release.Before(due) {
+		return a.release
+	}
+	return due
+}
+
+// classRate is classEvery, as so many in a second.
+func classRate(scaled func(time.Duration) time.Duration) float64 {
+	return 1 / scaled(classEvery).Seconds()
+}
+
 // done notes that the pages say what they should; signed: some of them had to be signed for it.
-func (a *author) done(signed bool, now time.Time) {
+func (a *author) done(signed bool, now time.Time, scaled func(time.Duration) time.Duration) {
 	if signed && a.urgent {
 		a.hurry.take(now, urgentRate, urgentBurst)
+	}
+	if signed && !a.changed {
+		a.classes.take(now, classRate(scaled), classBurst)
 	}
 	if signed {
 		a.last = now
 	}
-	a.changed, a.urgent, a.first = false, false, time.Time{}
+	a.changed, a.classed, a.urgent, a.first = false, false, false, time.Time{}
 }
 
 // contents are the pages as they should be, without stamps: all links that are up, of peers that satisfy member.

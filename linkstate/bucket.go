@@ -23,3 +23,12 @@ func (b *bucket) room(now time.Time, perSecond, atOnce float64) bool {
 	b.at = now
 	return b.used+1 <= atOnce
 }
+
+// next is when there will be room for one more: now, or a time at which room says so.
+func (b *bucket) next(now time.Time, perSecond, atOnce float64) time.Time {
+	if b.room(now, perSecond, atOnce) {
+		return now
+	}
+	wait := time.Duration((b.used + 1 - atOnce) / perSecond * float64(time.Second))
+	return now.Add(wait + time.Millisecond) // what is rounded is far less
+}

@@ -110,9 +110,12 @@ func Cost(rtt RTTClass, loss LossClass) time.Duration {
 	return rtt.Middle()/2 + time.Duration(lossMiddles[min(loss, MaxLossClass)]*float64(lossPrice))
 }
 
-// rttClass is the class of a measurement, which was in class before as far as it is known.
+// rttClass is the class of a measurement, which was in class before as far as it is known. 0: there is none, and it stays so.
 func rttClass(rtt time.Duration, before RTTClass, known bool) RTTClass {
-	if rtt <= 0 {
+	switch {
+	case rtt <= 0 && known:
+		return before
+	case rtt <= 0:
 		rtt = unknownRTT
 	}
 	class := RTTClass(0)

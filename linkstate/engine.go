@@ -95,12 +95,15 @@ func (e *Engine) SetLinks(links []Link, now time.Time) {
 
 // setLink takes a measurement of one link.
 func (e *Engine) setLink(l *ownLink, m Link, now time.Time) {
-	held := l.heldUntil()
+	held, known := l.heldUntil(), l.known
 	turned, classed := l.measure(m, now)
 	if !turned && !classed {
 		return
 	}
-	e.author.changed = true
+	if turned || !known {
+		e.author.changed = true
+	}
+	e.author.classed = true
 	switch _, stated := e.origins[e.number].to(l.number); {
 	case turned && l.up:
 		e.listDirect(l)

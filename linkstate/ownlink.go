@@ -20,7 +20,7 @@ type ownLink struct {
 	number trust.Number
 	told   uint64 // the call of SetLinks that named it last
 	up     bool
-	known  bool // quality is of a measurement
+	known  bool // its round trip was measured since it came up
 	quality
 	latest quality             // as it was measured last; like quality, which follows when a page is signed
 	downs  [maxFlaps]time.Time // when it went down lately, the latest first
@@ -37,7 +37,7 @@ func (l *ownLink) measure(m Link, now time.Time) (turned, classed bool) {
 		if !l.known || !l.latest.like(l.quality) {
 			l.quality = l.latest
 		}
-		l.known = true
+		l.known = l.known || m.RTT > 0
 	}
 	if turned = m.Up != l.up; turned && !m.Up {
 		copy(l.downs[1:], l.downs[:])

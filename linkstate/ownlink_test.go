@@ -66,7 +66,7 @@ func TestWhatMayMoveAPathIsKnownToAllSoon(t *testing.T) {
 		w.mesh(300 * time.Microsecond)
 		w.run(time.Minute)
 		trips := rapid.SampledFrom([]time.Duration{0, 100, 600, 1300, 2500, 6000, 20000, 100000}) // µs; 0: not known
-		for range rapid.IntRange(1, 6).Draw(rt, "measurements") {
+		for range rapid.IntRange(1, classBurst).Draw(rt, "measurements") {
 			w.jitterAll(func() time.Duration { return trips.Draw(rt, "rtt") * time.Microsecond })
 			w.run(sayable)
 			w.mustKnowWays(rt)

@@ -98,7 +98,7 @@ func (e *Engine) write(now time.Time) {
 				signed = true
 			}
 		}
-		e.author.done(signed, now)
+		e.author.done(signed, now, e.scaled)
 	}
 	for _, p := range append([]*page(nil), own.pages...) {
 		if !p.dropped && !now.Before(e.refreshDue(p)) {
