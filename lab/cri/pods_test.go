@@ -33,6 +33,7 @@ func TestPodsOfTwoHosts(t *testing.T) {
 	t.Run("a pod starts while weft starts", b.testStarting)
 	t.Run("a pod without its namespace goes", b.testVanished)
 	t.Run("twenty at once", b.testCrowd)
+	t.Run("containerd and plugins are killed at work", b.testKilled)
 	b.agree(t)
 	t.Run("another boot", b.testReboot) // the last: it ends the pods of a host
 }
@@ -229,6 +230,37 @@ func (b *bed) testCrowd(t *testing.T) {
 	}
 	n.agrees(t, append(b.of(n), pods...)...)
 	together(t, crowd, func(i int) error { return pods[i].Remove(within(t, soon)) })
+	b.agree(t)
+}
+
+// testKilled kills containerd while it makes pods, and the plugins that it has started with it. What it knows of them after its restart
+// is removed, as a kubelet does, and nothing is left.
+func (b *bed) testKilled(t *testing.T) {
+	n := b.nodes[0]
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			_, _ = n.RunPod(within(t, soon), PodConfig{Name: fmt.Sprintf("unborn-%d", i)}) // who was quick has been made, the others not
+		})
+	}
+	check(t, Poll(within(t, soon), func() error {
+		held, err := n.held()
+		if err == nil && len(held) == len(b.of(n)) {
+			err = errors.New("no pod has got addresses yet")
+		}
+		return err
+	}))
+	check(t, n.Containerd.Kill(within(t, soon)))
+	all.Wait()
+	n.startContainerd(t)
+	known, err := n.Sandboxes(within(t, soon))
+	check(t, err)
+	for _, id := range known {
+		if !slices.ContainsFunc(b.pods, func(p *Pod) bool { return p.ID == id }) {
+			_, err := n.Ask(within(t, soon), "rmp", "--force", id)
+			check(t, err)
+		}
+	}
 	b.agree(t)
 }
 
