@@ -113,7 +113,7 @@ func (r *Router) stepDue(now time.Time) *peer {
 	p := r.schedule.first()
 	for ; p != nil && !p.slot.due.After(now); p = r.schedule.first() {
 		if !p.slot.due.IsZero() {
-			r.lag.note(now.Sub(p.slot.due))
+			r.lag.note(now.Sub(p.slot.due), now)
 		}
 		r.schedule.set(p, now.Add(r.stepPeer(p, now)))
 	}

@@ -1,6 +1,9 @@
 package router
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // lag is how late this node acts, as its own timers tell. While it has no time, answers that are here wait unread, or are dropped: that
 // they are not seen says nothing of who sent them, and how long they took nothing of the way. So links wait longer for answers, and what
@@ -8,6 +11,7 @@ import "time"
 // goroutine.
 type lag struct {
 	late time.Duration // by which control was late
+	at   time.Time     // when that was noted last
 	trip time.Duration // that answers take, while this node is behind
 }
 
@@ -18,9 +22,11 @@ const (
 	lagMost = 5 * time.Second
 )
 
-// note takes how late control was. What is later counts at once; it is forgotten by and by.
-func (l *lag) note(late time.Duration) {
-	l.late = peak(l.late, late)
+// note takes how late control was, for each peer whose turn it is. What is later counts at once. It is forgotten by and by: by an eighth each
+// time, and by half in a second at least, for a node of few peers has few turns.
+func (l *lag) note(late time.Duration, now time.Time) {
+	faded := float64(l.late) * math.Exp2(-now.Sub(l.at).Seconds())
+	l.late, l.at = peak(time.Duration(faded), late), now
 	if !l.isBehind() {
 		l.trip = 0
 	}

@@ -10,8 +10,9 @@ import (
 
 func TestLagCountsAtOnceAndIsForgottenByAndBy(t *testing.T) {
 	var l lag
-	l.note(time.Millisecond)
-	l.note(800 * time.Millisecond)
+	now := time.Unix(1000, 0)
+	l.note(time.Millisecond, now)
+	l.note(800*time.Millisecond, now)
 	if got := l.patience(time.Millisecond); got != 800*time.Millisecond || !l.isBehind() {
 		t.Errorf("patience %v after a step that was 800 ms late, behind: %v", got, l.isBehind())
 	}
@@ -20,13 +21,27 @@ func TestLagCountsAtOnceAndIsForgottenByAndBy(t *testing.T) {
 		t.Errorf("patience %v while answers take 3 s", got)
 	}
 	for range 40 {
-		l.note(0)
+		l.note(0, now)
 	}
 	if got := l.patience(20 * time.Millisecond); got != 20*time.Millisecond || l.isBehind() {
 		t.Errorf("patience %v after many steps in time, want the round trip; behind: %v", got, l.isBehind())
 	}
-	if l.note(time.Hour); l.late != lagMost {
+	if l.note(time.Hour, now); l.late != lagMost {
 		t.Errorf("%v after an hour's stop, want %v", l.late, lagMost)
+	}
+}
+
+// A node of one peer has one turn a second.
+func TestANodeOfFewPeersForgetsItsLagInSeconds(t *testing.T) {
+	var l lag
+	now := time.Unix(1000, 0)
+	l.note(lagMost, now)
+	for range 5 {
+		now = now.Add(time.Second)
+		l.note(0, now)
+	}
+	if l.isBehind() {
+		t.Errorf("%v late 5 s after a stop of %v", l.late, lagMost)
 	}
 }
 
@@ -37,7 +52,7 @@ func TestANodeThatIsBehindMeasuresNoLinks(t *testing.T) {
 	r, p := a.router, a.known(b)
 	p.rtt = time.Millisecond
 	before := p.meter.Loss()
-	r.lag.note(time.Second)
+	r.lag.note(time.Second, r.now())
 	id := p.probes.next(r.now())
 	p.meter.Sent(id, r.now())
 	r.takeRoundTrip(p, id, b.endpoint(), 2*time.Second, r.now())
@@ -58,7 +73,7 @@ func TestANodeThatIsBehindTakesAnAnswerForOne(t *testing.T) {
 		introduce(t, a, b)
 		r, p := a.router, a.known(b)
 		time.Sleep(time.Minute)
-		r.lag.note(time.Second)
+		r.lag.note(time.Second, r.now())
 		if p.link.Challenge(r.now()) != alive.Probe {
 			t.Fatal("the peer is not asked")
 		}

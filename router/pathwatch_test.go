@@ -39,7 +39,7 @@ func TestWhatWaitsAtANodeThatIsBehindIsNoRoundTripOfARoute(t *testing.T) {
 			{0, time.Millisecond, time.Millisecond},
 			{time.Second, 4 * time.Second, time.Millisecond},
 		} {
-			a.router.lag.note(c.late)
+			a.router.lag.note(c.late, a.router.now())
 			a.router.takeRelayedReply(p, uint64(id+1), c.took, a.router.now())
 			if p.relay.rtt != c.want {
 				t.Errorf("an answer after %v, %v late: round trip %v", c.took, c.late, p.relay.rtt)
