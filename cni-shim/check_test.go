@@ -40,6 +40,8 @@ func TestCHECKFindsEverySingleThingThatIsBroken(t *testing.T) {
 		{"host end down", "host end " + port + " is down", "ip link set " + port + " down", ""},
 		{"host end renamed", "host end " + port + " is gone", "ip link set " + port + " down; ip link set " + port + " name elsewhere", ""},
 		{"host end's MTU", "has MTU 1300, not 1440", "ip link set " + port + " mtu 1300", ""},
+		{"host end's filter of sources", "net.ipv4.conf." + port + ".rp_filter is \"0\"", "sysctl -qw net.ipv4.conf." + port + ".rp_filter=0", ""},
+		{"host end's IPv6", "net.ipv6.conf." + port + ".disable_ipv6 is \"0\"", "sysctl -qw net.ipv6.conf." + port + ".disable_ipv6=0", ""},
 		{"bridge port", "no port of bridge weftbr0", "ip link set " + port + " nomaster", ""},
 		{"isolation", "isolated is true", "bridge link set dev " + port + " isolated on", ""},
 		{"hairpin", "hairpin is false", "bridge link set dev " + port + " hairpin off", ""},

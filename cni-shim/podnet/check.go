@@ -99,6 +99,7 @@ func (c *check) hostEnd() (err error) {
 	if c.MTU != 0 && a.MTU != c.MTU {
 		c.fault("the host end %s has MTU %d, not %d", c.HostEnd, a.MTU, c.MTU)
 	}
+	c.switches(hostEndSysctls(c.HostEnd), "")
 	if c.master == nil {
 		return nil
 	}

@@ -92,6 +92,18 @@ func readable() []expr.Any {
 	}
 }
 
+// reachable matches packets of which the first byte behind all headers is there. Of fragments other than the first, which have none, some
+// kernels say so, too.
+func reachable() []expr.Any { return append(readable(), load(icmpType, register)...) }
+
+// laterFragment matches fragments of IPv6 packets other than the first, whose offset the upper 13 bits tell (RFC 8200, section 4.5).
+func laterFragment() []expr.Any {
+	return append(readable(),
+		&expr.Exthdr{DestRegister: register, Type: unix.IPPROTO_FRAGMENT, Offset: 2, Len: 2, Op: expr.ExthdrOpIpv6},
+		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 2, Mask: []byte{0xff, 0xf8}, Xor: []byte{0, 0}},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: register, Data: []byte{0, 0}})
+}
+
 // from matches UDP packets with a source port.
 func from(port uint16) []expr.Any {
 	return all(protocol(unix.IPPROTO_UDP), is(sourcePort, binary.BigEndian.AppendUint16(nil, port)...))

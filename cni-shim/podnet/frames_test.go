@@ -40,7 +40,7 @@ func ipv4(from, to string, protocol byte, payload []byte) []byte {
 func summed(p []byte) []byte {
 	p[10], p[11] = 0, 0
 	var sum uint32
-	for i := 0; i < 20; i += 2 {
+	for i := 0; i < int(p[0]&15)*4; i += 2 {
 		sum += uint32(binary.BigEndian.Uint16(p[i:]))
 	}
 	for sum > 0xffff {
@@ -83,6 +83,20 @@ func arp(operation byte, mac net.HardwareAddr, sender, target string) []byte {
 // behindHopByHop puts an extension header with padding in front of a payload (RFC 8200, section 4.3).
 func behindHopByHop(next byte, payload []byte) []byte {
 	return append([]byte{next, 0, 1, 4, 0, 0, 0, 0}, payload...)
+}
+
+// inFragment puts the header of a fragment in front of a payload, with an offset in bytes; more fragments follow (RFC 8200, section 4.5).
+func inFragment(next byte, offset uint16, payload []byte) []byte {
+	h := binary.BigEndian.AppendUint16([]byte{next, 0}, offset|1)
+	return append(append(h, 0, 0, 0, 7), payload...)
+}
+
+// withOptions puts options that say nothing into an IPv4 packet (RFC 791, section 3.1).
+func withOptions(p []byte) []byte {
+	p = slices.Insert(p, 20, 1, 1, 1, 0)
+	p[0] = 0x46
+	binary.BigEndian.PutUint16(p[2:], uint16(len(p)))
+	return summed(p)
 }
 
 // packetSocket opens one on an interface of a namespace.

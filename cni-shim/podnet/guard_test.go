@@ -50,6 +50,12 @@ func TestAPodCannotPretendToBeAnother(t *testing.T) {
 		{"a VLAN with another address inside", DropProtocol, frame(gateway, mac, "\x81\x00", append([]byte{0, 5, 8, 0}, ipv4("10.244.1.11", "10.244.1.1", unix.IPPROTO_UDP, udp(1, 2))...))},
 		{"a priority tag with another address inside", DropProtocol, frame(gateway, mac, "\x81\x00", append([]byte{0, 0, 8, 0}, ipv4("10.244.1.11", "10.244.1.1", unix.IPPROTO_UDP, udp(1, 2))...))},
 		{"a BPDU", DropProtocol, frame(gateway, mac, "\x00\x26", []byte{0x42, 0x42, 3})},
+		{"router advertisement whose begin comes in a later fragment", DropUnreadable, frame(multicast6, mac, etherTypeIPv6, ipv6(ownLinkLocal, "ff02::1", unix.IPPROTO_FRAGMENT, inFragment(unix.IPPROTO_DSTOPTS, 0, behindHopByHop(unix.IPPROTO_ICMPV6, nil))))},
+		{"answer of a DHCPv6 server whose port comes in a later fragment", DropUnreadable, frame(gateway, mac, etherTypeIPv6, ipv6(ownIP6, "fd10:244:0:1::11", unix.IPPROTO_FRAGMENT, inFragment(unix.IPPROTO_DSTOPTS, 0, behindHopByHop(unix.IPPROTO_UDP, nil))))},
+		{"answer of a DHCP server behind options", DropDHCP, frame(gateway, mac, etherTypeIPv4, withOptions(ipv4(ownIP, "10.244.1.11", unix.IPPROTO_UDP, udp(67, 68))))},
+		{"answer of a DHCPv6 server behind options", DropDHCP, frame(gateway, mac, etherTypeIPv6, ipv6(ownIP6, "fd10:244:0:1::11", unix.IPPROTO_DSTOPTS, behindHopByHop(unix.IPPROTO_UDP, udp(547, 546))))},
+		{"router advertisement as a fragment that is whole", DropRouter, frame(multicast6, mac, etherTypeIPv6, ipv6(ownLinkLocal, "ff02::1", unix.IPPROTO_FRAGMENT, append([]byte{unix.IPPROTO_ICMPV6, 0, 0, 0, 0, 0, 0, 7}, router...)))},
+		{"a service VLAN with another inside", DropProtocol, frame(gateway, mac, "\x88\xa8", append([]byte{0, 5, 0x81, 0, 0, 6, 8, 0}, ipv4("10.244.1.11", "10.244.1.1", unix.IPPROTO_UDP, udp(1, 2))...))},
 		{"headers that end in the middle", DropUnreadable, frame(gateway, mac, etherTypeIPv6, ipv6(ownIP6, "fd10:244:0:1::1", unix.IPPROTO_HOPOPTS, []byte{unix.IPPROTO_DSTOPTS, 200, 1, 4, 0, 0, 0, 0}))},
 	} {
 		before := s.drops()
@@ -82,6 +88,8 @@ func TestAPodMayDoWhatEveryHostDoes(t *testing.T) {
 		"ARP announcement":             frame(broadcastMAC, mac, etherTypeARP, arp(2, mac, ownIP, ownIP)),
 		"ARP probe":                    frame(broadcastMAC, mac, etherTypeARP, arp(1, mac, "0.0.0.0", "10.244.1.10")),
 		"a fragment":                   frame(bridgeMAC, mac, etherTypeIPv4, fragment(ipv4(ownIP, "10.244.1.1", unix.IPPROTO_UDP, udp(1, 2)))),
+		"a fragment over IPv6":         frame(bridgeMAC, mac, etherTypeIPv6, ipv6(ownIP6, "fd10:244:0:1::1", unix.IPPROTO_FRAGMENT, inFragment(unix.IPPROTO_UDP, 8, udp(547, 546)))),
+		"the first fragment over IPv6": frame(bridgeMAC, mac, etherTypeIPv6, ipv6(ownIP6, "fd10:244:0:1::1", unix.IPPROTO_FRAGMENT, inFragment(unix.IPPROTO_UDP, 0, udp(1, 2)))),
 		"a DHCP client of itself":      frame(bridgeMAC, mac, etherTypeIPv4, ipv4(ownIP, "10.244.1.1", unix.IPPROTO_UDP, udp(68, 67))),
 		"SCTP, and what else there is": frame(bridgeMAC, mac, etherTypeIPv4, ipv4(ownIP, "10.244.1.1", unix.IPPROTO_SCTP, udp(1, 2))),
 	} {

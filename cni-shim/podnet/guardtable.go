@@ -96,6 +96,7 @@ const (
 	commentLinkLocal  = "link-local"
 	commentNoAddress  = "before there is an address (DAD, MLD)"
 	commentAdvertised = "neighbour advertisement"
+	commentFragment   = "fragment other than the first"
 )
 
 // Numbers of ICMP (RFC 792), ICMPv6 (RFC 4861) and DHCP (RFC 2131, RFC 8415).
@@ -170,6 +171,8 @@ func ipv6Rules() []guardRule {
 	}
 }
 
+// ipv6PayloadRules judge what is behind the headers. A first fragment without anything behind them is dropped (RFC 7112): type or port would
+// come in a later one, which nobody can judge.
 func ipv6PayloadRules() []guardRule {
 	icmp6 := func(kind byte) []expr.Any { return all(protocol(unix.IPPROTO_ICMPV6), is(icmpType, kind)) }
 	return []guardRule{
@@ -177,7 +180,8 @@ func ipv6PayloadRules() []guardRule {
 		{chainIPv6Payload, DropRedirect, all(icmp6(redirect6), drop())},
 		{chainIPv6Payload, commentAdvertised, all(icmp6(neighbour6), goTo(chainAdvertisement))},
 		{chainIPv6Payload, DropDHCP, all(from(dhcpv6Server), drop())},
-		{chainIPv6Payload, commentPod, all(readable(), accept())},
+		{chainIPv6Payload, commentPod, all(reachable(), accept())},
+		{chainIPv6Payload, commentFragment, all(laterFragment(), accept())},
 		{chainIPv6Payload, DropUnreadable, drop()},
 		{chainAdvertisement, commentPod, all(port(), load(ndTarget, behind), has(setIPv6), accept())},
 		{chainAdvertisement, commentLinkLocal, all(linkLocal(ndTarget), accept())},

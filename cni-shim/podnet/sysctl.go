@@ -11,8 +11,9 @@ import (
 
 // sysctl is a switch of the network namespace of the thread that reads or writes it, and the value that it is to have.
 type sysctl struct {
-	path  string // below /proc/sys/net
-	value string
+	path   string // below /proc/sys/net
+	value  string // a digit
+	orMore bool   // a greater digit does as well
 }
 
 // String is the switch as sysctl(8) has it. A dot in the name of an interface becomes a slash.
@@ -26,7 +27,7 @@ func (s sysctl) file() string { return filepath.Join("/proc/sys/net", s.path) }
 func (s sysctl) holds() (now string, ok bool) {
 	text, err := os.ReadFile(s.file())
 	now = strings.TrimSpace(string(text))
-	return now, now == s.value || errors.Is(err, fs.ErrNotExist)
+	return now, now == s.value || s.orMore && now > s.value || errors.Is(err, fs.ErrNotExist)
 }
 
 // apply gives the switches their values, and returns those that it changed.
@@ -47,34 +48,39 @@ func apply(list []sysctl) (changed []sysctl, err error) {
 // other past the host; the kernel sends them all the same where conf.all says so, and then the guard drops them.
 func bridgeSysctls(bridge string, ipv6 bool) []sysctl {
 	list := []sysctl{
-		{"ipv4/conf/" + bridge + "/send_redirects", "0"},
-		{"ipv4/conf/" + bridge + "/accept_redirects", "0"},
-		{"ipv6/conf/" + bridge + "/accept_ra", "0"},
-		{"ipv6/conf/" + bridge + "/accept_redirects", "0"},
-		{"ipv6/conf/" + bridge + "/accept_dad", "0"},
+		{path: "ipv4/conf/" + bridge + "/send_redirects", value: "0"},
+		{path: "ipv4/conf/" + bridge + "/accept_redirects", value: "0"},
+		{path: "ipv6/conf/" + bridge + "/accept_ra", value: "0"},
+		{path: "ipv6/conf/" + bridge + "/accept_redirects", value: "0"},
+		{path: "ipv6/conf/" + bridge + "/accept_dad", value: "0"},
 	}
 	if ipv6 {
-		list = append(list, sysctl{"ipv6/conf/" + bridge + "/disable_ipv6", "0"})
+		list = append(list, sysctl{path: "ipv6/conf/" + bridge + "/disable_ipv6", value: "0"})
 	}
 	return list
 }
 
-// hostEndSysctls keep the host's network stack off a port: its addresses are the bridge's.
+// hostEndSysctls keep the host's network stack off a port: its addresses are the bridge's. Frames to the MACs that are reserved for bridges
+// (01:80:c2:00:00:0x) come there past bridge and guard (br_handle_frame in net/bridge/br_input.c). IPv4 cannot be switched off; but a port
+// has no address, and then each filter of sources, strict or loose, takes none (__fib_validate_source in net/ipv4/fib_frontend.c).
 func hostEndSysctls(name string) []sysctl {
-	return []sysctl{{"ipv6/conf/" + name + "/disable_ipv6", "1"}}
+	return []sysctl{
+		{path: "ipv6/conf/" + name + "/disable_ipv6", value: "1"},
+		{path: "ipv4/conf/" + name + "/rp_filter", value: "1", orMore: true}, // udev may have set 2, as systemd ships it
+	}
 }
 
 // podSysctls are those inside the pod. IPv4 takes redirects if either of all and the interface does.
 func podSysctls(ifname string, ipv6 bool) []sysctl {
 	list := []sysctl{
-		{"ipv4/conf/all/accept_redirects", "0"},
-		{"ipv4/conf/" + ifname + "/accept_redirects", "0"},
-		{"ipv6/conf/" + ifname + "/accept_ra", "0"},
-		{"ipv6/conf/" + ifname + "/accept_redirects", "0"},
-		{"ipv6/conf/" + ifname + "/accept_dad", "0"},
+		{path: "ipv4/conf/all/accept_redirects", value: "0"},
+		{path: "ipv4/conf/" + ifname + "/accept_redirects", value: "0"},
+		{path: "ipv6/conf/" + ifname + "/accept_ra", value: "0"},
+		{path: "ipv6/conf/" + ifname + "/accept_redirects", value: "0"},
+		{path: "ipv6/conf/" + ifname + "/accept_dad", value: "0"},
 	}
 	if ipv6 {
-		list = append(list, sysctl{"ipv6/conf/" + ifname + "/disable_ipv6", "0"})
+		list = append(list, sysctl{path: "ipv6/conf/" + ifname + "/disable_ipv6", value: "0"})
 	}
 	return list
 }
