@@ -1,6 +1,7 @@
 package router
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -97,6 +98,21 @@ func TestTheLossesOfARelayedPathAreThoseOfItsProbes(t *testing.T) {
 		within(t, 20*time.Second, "straight", func() bool { return !x.a.relays(x.b) })
 		if loss := x.a.peer(x.b).Loss; loss != 0 {
 			t.Errorf("the direct link loses %v", loss)
+		}
+	})
+}
+
+// What was measured on the way to where the peer was says nothing of the way to where it is.
+func TestAPeerThatHasMovedIsMeasuredAnew(t *testing.T) {
+	handPair(t, func(t *testing.T, a *side, p *peer) {
+		a.router.takeRoundTrip(p, p.probes.next(a.router.now()), p.at(), time.Millisecond, a.router.now())
+		if p.meter.RoundTrip() != time.Millisecond {
+			t.Fatal("not measured")
+		}
+		to := encap.Endpoint{Addr: netip.MustParseAddrPort("203.0.113.2:1000")}
+		a.router.heardDirect(p, to, heard)
+		if p.at() != to || p.meter.RoundTrip() != 0 {
+			t.Errorf("at %v: %v", p.at().Addr, p.meter.RoundTrip())
 		}
 	})
 }
