@@ -62,4 +62,50 @@ func TestTheDaemonSetMakesNodesReadyAndPodsReachEachOther(t *testing.T) {
 	t.Run("pods reach each other", b.testPods)
 	t.Run("service", b.testService)
 	t.Run("host port", b.testHostPort)
+	t.Run("no connection is lost when all are replaced", b.testReplace)
+	t.Run("what the document says removes all", b.testRemove)
+}
+
+// testReplace replaces the daemon set's pods one after the other, under connections of all pods.
+func (b *bed) testReplace(t *testing.T) {
+	var streams []*labtest.Sequence
+	for _, from := range b.pods {
+		for _, to := range b.pods {
+			if from.Node != to.Node {
+				streams = append(streams, labtest.StartSequence(t, from, to, to.Addrs[0]))
+			}
+		}
+	}
+	_, err := b.Kubectl(within(t, soon), "--namespace", "kube-system", "rollout", "restart", "daemonset/weft")
+	check(t, err)
+	_, err = b.Kubectl(within(t, rolloutWithin), "--namespace", "kube-system", "rollout", "status", "daemonset/weft", "--timeout", fmt.Sprint(rolloutWithin))
+	check(t, err)
+	for _, s := range streams {
+		if err := s.End(within(t, soon)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// testRemove deletes the daemon set, and runs on each node what docs/k3s.md has for that.
+func (b *bed) testRemove(t *testing.T) {
+	text, err := os.ReadFile("../../docs/k3s.md")
+	check(t, err)
+	_, script, found := strings.Cut(string(text), "```sh\nrun='k3s ctr")
+	script, _, closed := strings.Cut(script, "```")
+	if !found || !closed {
+		t.Fatal("docs/k3s.md has no commands that remove weft")
+	}
+	script = "set -eu\nsudo() { \"$@\"; }\nrun='ctr --namespace k8s.io" + strings.ReplaceAll(script, "localhost/weft:VERSION", testImage)
+	_, err = b.Kubectl(within(t, rolloutWithin), "--namespace", "kube-system", "delete", "daemonset/weft", "--wait", "--cascade=foreground")
+	check(t, err)
+	for _, n := range b.Nodes {
+		if out, err := n.Run(within(t, rolloutWithin), "bash", "-c", script); err != nil {
+			t.Errorf("%s: %v\n%s", n.Name(), err, out)
+		}
+		out, err := n.Run(within(t, soon), "bash", "-c", "ls /etc/cni/net.d /opt/cni/bin 2>&1; ip link show weft0 2>&1; ip route | grep weft0; true")
+		if err != nil || strings.Contains(out, "weft-cni") || strings.Contains(out, "conflist") || !strings.Contains(out, "does not exist") {
+			t.Errorf("%s: left: %v\n%s", n.Name(), err, out)
+		}
+	}
 }
