@@ -33,22 +33,19 @@ func newCNIInstall() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		o, err := installOptions(cmd, &cfg)
-		if err != nil {
-			return err
-		}
 		if keep {
-			return keepInstalled(cmd, &cfg, o)
+			return keepInstalled(cmd, &cfg)
 		}
 		if err := awaitReady(cmd, &cfg, wait); err != nil {
 			return err
 		}
-		return installOnce(cmd, o)
+		return installOnce(cmd, &cfg)
 	}
 	return cmd
 }
 
-// installOptions are what the flags say, else what is found.
+// installOptions are what the flags say, else what is found. It is called once the node can start pods: with subnet k8s the runtime runs
+// then, and has its configuration.
 func installOptions(cmd *cobra.Command, cfg *config.Config) (o install.Options, err error) {
 	bin, conf, err := cniDirs(cmd)
 	if err != nil {
@@ -92,7 +89,11 @@ func awaitReady(cmd *cobra.Command, cfg *config.Config, wait bool) error {
 		func(reason string) { fmt.Fprintf(cmd.ErrOrStderr(), "weft: waiting: %s\n", reason) })
 }
 
-func installOnce(cmd *cobra.Command, o install.Options) error {
+func installOnce(cmd *cobra.Command, cfg *config.Config) error {
+	o, err := installOptions(cmd, cfg)
+	if err != nil {
+		return err
+	}
 	done, err := install.NewInstaller(o).Install()
 	if err != nil {
 		return err
@@ -108,12 +109,16 @@ func installOnce(cmd *cobra.Command, o install.Options) error {
 }
 
 // keepInstalled runs until it is stopped, which is no error.
-func keepInstalled(cmd *cobra.Command, cfg *config.Config, o install.Options) error {
+func keepInstalled(cmd *cobra.Command, cfg *config.Config) error {
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 	err := install.Await(cmd.Context(), cfg.RunDir, func(ctx context.Context, none error) string { return whyNoLease(ctx, cfg, none) },
 		func(reason string) { log.Info("cni.waiting", "reason", reason) })
 	if err != nil {
 		return nil
+	}
+	o, err := installOptions(cmd, cfg)
+	if err != nil {
+		return err
 	}
 	log.Info("cni.keeping", "plugins", o.Bin, "networks", o.Conf, "why", o.Why)
 	return install.NewKeeper(install.NewInstaller(o), log).Run(cmd.Context())
