@@ -124,9 +124,7 @@ func (c *checking) expected(record ipam.Record) (podnet.Pod, podnet.Bridge, erro
 	}
 	pod := c.interfaceOf(addrs)
 	pod.Gateways = gateways
-	if mtu := c.madeWith(); mtu != 0 {
-		pod.MTU = mtu
-	}
+	pod.MTU, pod.GSOMaxSize = c.madeWith(), c.config.GSOMaxSize // those of the lease may be others by now
 	bridge := podnet.Bridge{Name: c.config.Bridge}
 	for _, g := range gateways {
 		bridge.Gateways = append(bridge.Gateways, netip.PrefixFrom(g, g.BitLen()))

@@ -76,6 +76,20 @@ func TestCHECKFindsEverySingleThingThatIsBroken(t *testing.T) {
 	}
 }
 
+// Before version 1.1 a result tells no MTU, and gso_max_size none does.
+func TestCHECKFindsAPodOfAnotherSizeThanItsHostEnd(t *testing.T) {
+	s := newSite(t)
+	for _, damage := range []string{"mtu 1300", "gso_max_size 30000"} {
+		n := newSpace(t)
+		_, one := s.addCall(s.pod("one", n).with("cniVersion", "1.0.0"))
+		n.run(t, "ip link set eth0 "+damage)
+		if _, err := s.try(one.as("CHECK")); err == nil || err.Code != codeBroken || !strings.Contains(err.Msg, strings.Replace(damage, "mtu", "MTU", 1)) {
+			t.Errorf("%s: CHECK says %v", damage, err)
+		}
+		s.must(one.as("DEL"))
+	}
+}
+
 // damage does something to the host; HEX in it is the last byte of the pod's address.
 func (s *site) damage(lines string, last byte) {
 	s.t.Helper()
@@ -113,8 +127,10 @@ func TestCHECKFindsARecordThatIsMissingOrOfOtherAddresses(t *testing.T) {
 func TestCHECKOfAPodOfEarlierSubnetsIsContent(t *testing.T) {
 	s := newSite(t)
 	_, one := s.add("one", newSpace(t))
+	_, earlier := s.addCall(s.pod("earlier", newSpace(t)).with("cniVersion", "1.0.0")) // whose result tells no MTU
 	s.lease(moved)
 	s.must(one.as("CHECK"))
+	s.must(earlier.as("CHECK"))
 	n := newSpace(t)
 	result, two := s.add("two", n)
 	if got := result.IPs[0].Address.String(); got != "10.244.7.2/32" {

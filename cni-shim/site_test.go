@@ -338,5 +338,5 @@ func lines(what string, names []string) string {
 	return text.String()
 }
 
-// moved gives a lease other subnets and another MTU.
-func moved(l *lease.Lease) { l.Subnets, l.MTU = prefixes("10.244.7.0/24"), 1400 }
+// moved gives a lease other subnets and other sizes.
+func moved(l *lease.Lease) { l.Subnets, l.MTU, l.GSOMaxSize = prefixes("10.244.7.0/24"), 1400, 50000 }

@@ -2,6 +2,7 @@ package podnet
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -15,7 +16,7 @@ import (
 )
 
 // Check compares the bridge and a pod's interface with what is wanted, and changes nothing. A *BrokenError lists everything that is not
-// so. An MTU of 0 is not compared, nor is that of the bridge. An error that wraps ErrNoNamespace says that the pod is gone; any other, that the kernel could not be asked.
+// so. Of an MTU or gso_max_size of 0 both ends of the pod are to have the same; the MTU of the bridge is not compared. An error that wraps ErrNoNamespace says that the pod is gone; any other, that the kernel could not be asked.
 func (h *Host) Check(b Bridge, p Pod) error {
 	if err := p.validate(); err != nil {
 		return err
@@ -223,11 +224,20 @@ func (c *check) podLink(end netlink.Link) {
 	if !bytes.Equal(a.HardwareAddr, c.MAC()) {
 		c.fault("the pod's interface %s has MAC %s, not %s", c.IfName, a.HardwareAddr, c.MAC())
 	}
-	if c.MTU != 0 && a.MTU != c.MTU {
-		c.fault("the pod's interface %s has MTU %d, not %d", c.IfName, a.MTU, c.MTU)
+	c.podSizes(a)
+}
+
+// podSizes compares MTU and gso_max_size with what is wanted, else with the host end's, which was made alike.
+func (c *check) podSizes(a *netlink.LinkAttrs) {
+	mtu, gso := c.MTU, uint32(c.GSOMaxSize)
+	if c.port != nil {
+		mtu, gso = cmp.Or(mtu, c.port.Attrs().MTU), cmp.Or(gso, c.port.Attrs().GSOMaxSize)
 	}
-	if c.GSOMaxSize != 0 && a.GSOMaxSize != uint32(c.GSOMaxSize) {
-		c.fault("the pod's interface %s has gso_max_size %d, not %d", c.IfName, a.GSOMaxSize, c.GSOMaxSize)
+	if mtu != 0 && a.MTU != mtu {
+		c.fault("the pod's interface %s has MTU %d, not %d", c.IfName, a.MTU, mtu)
+	}
+	if gso != 0 && a.GSOMaxSize != gso {
+		c.fault("the pod's interface %s has gso_max_size %d, not %d", c.IfName, a.GSOMaxSize, gso)
 	}
 }
 
