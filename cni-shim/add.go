@@ -20,6 +20,9 @@ func add(args *skel.CmdArgs) error {
 	if c.PrevResult != nil {
 		return fail(codeConfig, "key \"prevResult\": weft-cni makes the pod's interface and comes first in the list of plugins")
 	}
+	if !isName(args.IfName) {
+		return fail(codeEnvironment, "CNI_IFNAME: %q is not the name of an interface", args.IfName)
+	}
 	a := newAttachment(c, args)
 	if a.lease, err = leased(c.RunDir, codeLater, addPatience); err != nil {
 		return err

@@ -26,12 +26,11 @@ type config struct {
 	Hairpin    bool   `json:"hairpin"`    // frames may leave by the port that they came in by; silent: true
 	GSOMaxSize int    `json:"gsoMaxSize"` // bytes; 0: as the lease says
 
-	CNIVersion       string                `json:"cniVersion"`
-	Name             string                `json:"name"`
-	DNS              types.DNS             `json:"dns"`
-	PrevResult       map[string]any        `json:"prevResult"`
-	Runtime          runtimeConfig         `json:"runtimeConfig"`
-	ValidAttachments *[]types.GCAttachment `json:"cni.dev/valid-attachments"`
+	CNIVersion string         `json:"cniVersion"`
+	Name       string         `json:"name"`
+	DNS        types.DNS      `json:"dns"`
+	PrevResult map[string]any `json:"prevResult"`
+	Runtime    runtimeConfig  `json:"runtimeConfig"`
 }
 
 // known are the other keys that runtimes and configuration lists have, and that mean nothing here.
@@ -45,7 +44,7 @@ const cniDevPrefix = "cni.dev/"
 // own are the keys of config.
 var own = []string{
 	"runDir", "stateDir", "bridge", "mtu", "hairpin", "gsoMaxSize",
-	"cniVersion", "name", "dns", "prevResult", "runtimeConfig", "cni.dev/valid-attachments",
+	"cniVersion", "name", "dns", "prevResult", "runtimeConfig",
 }
 
 // parse reads a configuration strictly: an unknown key, a value of the wrong kind or one that cannot be is an error that names the key.
@@ -78,10 +77,14 @@ func parseLoosely(data []byte) *config {
 		keys = nil
 	}
 	c, _ := decode(keys)
-	c.complete()
-	if c.validate() != nil {
-		c.RunDir, c.StateDir, c.Bridge = defaultRunDir, "", defaultBridge
+	for value, ok := range map[*string]bool{
+		&c.RunDir: filepath.IsAbs(c.RunDir), &c.StateDir: filepath.IsAbs(c.StateDir), &c.Bridge: isName(c.Bridge),
+	} {
+		if !ok {
+			*value = ""
+		}
 	}
+	c.complete()
 	return c
 }
 
@@ -121,7 +124,6 @@ func (c *config) target(key string) any {
 	return map[string]any{
 		"runDir": &c.RunDir, "stateDir": &c.StateDir, "bridge": &c.Bridge, "mtu": &c.MTU, "hairpin": &c.Hairpin, "gsoMaxSize": &c.GSOMaxSize,
 		"cniVersion": &c.CNIVersion, "name": &c.Name, "dns": &c.DNS, "prevResult": &c.PrevResult, "runtimeConfig": &c.Runtime,
-		"cni.dev/valid-attachments": &c.ValidAttachments,
 	}[key]
 }
 
@@ -160,14 +162,21 @@ const (
 	nameLimit = 16
 )
 
+// isName reports whether an interface can be made that has this very name afterwards: in place of %d the kernel puts a number, and "all" and
+// "default" are sysctls of all interfaces (dev_prep_valid_name in net/core/dev.c, sysctl_dev_name_is_allowed in include/linux/inetdevice.h).
+func isName(name string) bool {
+	unusual := func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune("/:%", r) }
+	return name != "" && len(name) < nameLimit && !strings.ContainsFunc(name, unusual) && !slices.Contains([]string{".", "..", "all", "default"}, name)
+}
+
 func (c *config) validate() error {
 	switch {
 	case !filepath.IsAbs(c.RunDir):
 		return fail(codeConfig, "key \"runDir\" is %q, and an absolute path is wanted", c.RunDir)
 	case c.StateDir != "" && !filepath.IsAbs(c.StateDir):
 		return fail(codeConfig, "key \"stateDir\" is %q, and an absolute path is wanted", c.StateDir)
-	case len(c.Bridge) >= nameLimit || strings.ContainsAny(c.Bridge, "/: \t\n") || c.Bridge == "." || c.Bridge == "..":
-		return fail(codeConfig, "key \"bridge\" is %q, which is not the name of an interface (at most 15 characters, no slash, colon or blank)", c.Bridge)
+	case !isName(c.Bridge):
+		return fail(codeConfig, "key \"bridge\" is %q, which is not the name of an interface (at most 15 characters, no slash, colon, percent sign or blank)", c.Bridge)
 	case c.MTU != 0 && (c.MTU < minMTU || c.MTU > maxMTU):
 		return fail(codeConfig, "key \"mtu\" is %d: want %d to %d, or 0 for that of the overlay", c.MTU, minMTU, maxMTU)
 	case c.GSOMaxSize < 0 || c.GSOMaxSize > maxGSO:

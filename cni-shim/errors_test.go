@@ -51,6 +51,10 @@ func TestEveryErrorHasACodeAndNamesWhatIsWrong(t *testing.T) {
 		{"netns of the host", func() call { c := good; c.netns = "/run/netns/" + s.vm.FullName(); return c }(), codeNamespace, "of the host itself"},
 		{"no prevResult", good.as("CHECK"), codeConfig, `key "prevResult" is missing`},
 		{"no addresses in prevResult", good.with("prevResult", map[string]any{"cniVersion": "1.1.0"}).as("CHECK"), codeConfig, "not the result of weft-cni"},
+		{"bridge that the kernel numbers", good.with("bridge", "br%d"), codeConfig, `key "bridge"`},
+		{"bridge of all sysctls", good.with("bridge", "all"), codeConfig, `key "bridge"`},
+		{"interface that the kernel numbers", func() call { c := good; c.ifname = "eth%d"; return c }(), codeEnvironment, "CNI_IFNAME"},
+		{"interface of all sysctls", func() call { c := good; c.ifname = "default"; return c }(), codeEnvironment, "CNI_IFNAME"},
 		{"GC without a list", good.as("GC"), codeConfig, "cni.dev/valid-attachments"},
 		{"unknown key in STATUS", good.with("ipMasq", true).as("STATUS"), codeConfig, `key "ipMasq"`},
 	} {
@@ -72,15 +76,26 @@ func TestADDUndoesEverythingWhenItFailsInTheMiddle(t *testing.T) {
 		t.Errorf("where the bridge's name is taken: %v", err)
 	}
 	s.run("ip link delete weftbr0")
-	cmd, _ := s.pod("one", n).command(t.Context())
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer full.Close()
-	cmd.Stdout = full
-	if err := s.vm.Do(cmd.Run); err == nil {
-		t.Error("nobody got the result, and ADD succeeded")
+	read, broken, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read.Close()
+	defer broken.Close()
+	for _, out := range []*os.File{full, broken} {
+		cmd, _ := s.pod("one", n).command(t.Context())
+		cmd.Stdout = out
+		if err := s.vm.Do(cmd.Run); err == nil {
+			t.Error("nobody got the result, and ADD succeeded")
+		}
+		if left := s.left(); left != "" {
+			t.Errorf("left:\n%s", left)
+		}
 	}
 	if left := s.left(); left != "" {
 		t.Errorf("left:\n%s", left)

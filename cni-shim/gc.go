@@ -2,9 +2,12 @@ package cnishim
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/containernetworking/cni/pkg/skel"
+	"github.com/containernetworking/cni/pkg/types"
 
 	"github.com/weftnet/weft/cni-shim/ipam"
 	"github.com/weftnet/weft/cni-shim/podnet"
@@ -13,21 +16,48 @@ import (
 // gc removes every attachment of the network that the runtime does not name any more, and what has no record at all.
 func gc(args *skel.CmdArgs) error {
 	c := parseLoosely(args.StdinData)
-	if c.ValidAttachments == nil {
-		return fail(codeConfig, "key \"cni.dev/valid-attachments\" is missing: GC removes what it does not name")
+	valid, err := validAttachments(args.StdinData)
+	if err != nil {
+		return err
 	}
 	book, err := openBook(c, anyLease(c))
 	if err != nil {
 		return err
 	}
-	run := &collection{config: c, book: book}
+	run := &collection{config: c, book: book, valid: valid}
 	return coded(run.run())
 }
+
+// validAttachments are those that the runtime names. It is as strict as GC is otherwise loose: of a list that it reads in part it would remove
+// pods that live.
+func validAttachments(data []byte) ([]ipam.Key, error) {
+	keys, _ := keysOf(data) // an error leaves no keys
+	text, given := keys[validKey]
+	if !given || string(text) == "null" {
+		return nil, fail(codeConfig, "key %q is missing: GC removes what it does not name", validKey)
+	}
+	var list []types.GCAttachment
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, fail(codeConfig, "key %q: %s: nothing was removed", validKey, wanted(err))
+	}
+	valid := make([]ipam.Key, len(list))
+	for i, v := range list {
+		if v.ContainerID == "" || v.IfName == "" {
+			return nil, fail(codeConfig, "key %q: attachment %d has no containerID or no ifname: nothing was removed", validKey, i+1)
+		}
+		valid[i] = ipam.Key{Container: v.ContainerID, IfName: v.IfName}
+	}
+	return valid, nil
+}
+
+// validKey is the key that GC is told the attachments by which stay.
+const validKey = "cni.dev/valid-attachments"
 
 // collection is one GC.
 type collection struct {
 	config *config
 	book   *ipam.Book
+	valid  []ipam.Key // the attachments that stay
 	host   *podnet.Host
 	faults []error
 }
@@ -55,19 +85,10 @@ func (g *collection) run() (err error) {
 	return errors.Join(g.faults...)
 }
 
-// valid are the attachments that stay.
-func (g *collection) valid() []ipam.Key {
-	var keys []ipam.Key
-	for _, v := range *g.config.ValidAttachments {
-		keys = append(keys, ipam.Key{Container: v.ContainerID, IfName: v.IfName})
-	}
-	return keys
-}
-
 // ended removes the attachments of this network that the runtime does not name. A record ends when the kernel has nothing of it any more.
 func (g *collection) ended(records []ipam.Record) {
 	keep := map[ipam.Key]bool{}
-	valid := g.valid()
+	valid := slices.Clone(g.valid)
 	for _, k := range valid {
 		keep[k] = true
 	}

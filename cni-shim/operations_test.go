@@ -88,7 +88,10 @@ func TestDELSucceedsWhateverIsMissing(t *testing.T) {
 		"lease gone": {func(*space) { os.Remove(lease.Path(s.runDir)) }, func(c call) call {
 			return c.with("stateDir", s.stateDir)
 		}},
-		"keys unknown":      {nil, func(c call) call { return c.with("ipMasq", true).with("ipam", map[string]any{"type": "host-local"}) }},
+		"keys unknown": {nil, func(c call) call { return c.with("ipMasq", true).with("ipam", map[string]any{"type": "host-local"}) }},
+		"values that cannot be": {nil, func(c call) call {
+			return c.with("mtu", -5).with("runtimeConfig", map[string]any{"mac": "x"}).with("bridge", "a/b").with("stateDir", "var")
+		}},
 		"values of no kind": {nil, func(c call) call { return c.with("mtu", "big").with("hairpin", 7).with("prevResult", "x") }},
 	} {
 		t.Run(what, func(t *testing.T) {

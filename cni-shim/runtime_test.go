@@ -124,3 +124,19 @@ func TestGCRemovesWhatTheRuntimeDoesNotNameAndNothingElse(t *testing.T) {
 		t.Errorf("left:\n%s", left)
 	}
 }
+
+// Whoever removes what a list does not name must not take half a list for a whole one.
+func TestGCRemovesNothingByAListThatItCannotRead(t *testing.T) {
+	s := newSite(t)
+	_, one := s.add("one", newSpace(t))
+	for what, list := range map[string]any{
+		"a text": "one", "a number": 1, "an object": map[string]any{}, "an element that is none": []any{"one"},
+		"an ID of no kind": []any{map[string]any{"containerID": 1, "ifname": "eth0"}}, "no interface": []any{map[string]any{"containerID": "one"}},
+	} {
+		_, err := s.try(one.as("GC").with("cni.dev/valid-attachments", list))
+		if err == nil || err.Code != codeConfig || !strings.Contains(err.Msg, "nothing was removed") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	s.must(one.as("CHECK"))
+}

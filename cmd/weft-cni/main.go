@@ -2,7 +2,9 @@
 package main
 
 import (
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/containernetworking/cni/pkg/skel"
 	cniversion "github.com/containernetworking/cni/pkg/version"
@@ -14,6 +16,7 @@ import (
 var version string
 
 func main() {
+	signal.Ignore(syscall.SIGPIPE) // a runtime that is gone is an error of writing the result, after which ADD undoes what it did
 	skel.PluginMainFuncs(cnishim.Funcs(), cniversion.PluginSupports("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"),
 		"weft-cni "+build()+": the CNI plugin of weft; container runtimes start it to give pods their network")
 }
