@@ -9,46 +9,45 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/weftnet/weft/cni-shim/install"
 	"github.com/weftnet/weft/cni-shim/ipam"
 )
 
-// shim is weft's own plugin.
-type shim struct{}
-
-// shimConfig is what 'weft cni install' writes, with the port mappings of Kubernetes.
-const shimConfig = `{
-  "cniVersion": "1.0.0",
-  "cniVersions": ["1.0.0", "1.1.0"],
-  "name": "weft",
-  "plugins": [
-    {"type": "weft-cni", "capabilities": {"ips": true, "ipRanges": true}},
-    {"type": "portmap", "capabilities": {"portMappings": true}, "snat": true}
-  ]
-}
-`
-
-func (shim) plug(t *testing.T, n *Node, _ []netip.Prefix) {
-	_, err := n.Run(within(t, soon), "sh", "-c", "mkdir -p /opt/cni/bin && cp "+pluginsDir+"/loopback "+pluginsDir+"/portmap /opt/cni/bin/")
-	check(t, err)
-	raw, err := os.ReadFile(buildShim(t))
-	check(t, err)
-	check(t, n.WriteFile("/opt/cni/bin/weft-cni", raw, 0o755))
-	check(t, n.WriteFile("/etc/cni/net.d/05-weft.conflist", []byte(shimConfig), 0o644))
+// shim is weft's own plugin, as 'weft cni install' puts it where containerd looks.
+type shim struct {
+	built string // the directory with the plugins, once they are built
 }
 
-// buildShim builds the plugin.
-func buildShim(t *testing.T) string {
-	path := filepath.Join(t.TempDir(), "weft-cni")
-	build := exec.CommandContext(within(t, rolloutWithin), "go", "build", "-o", path, "github.com/weftnet/weft/cmd/weft-cni")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build weft-cni: %v: %s", err, out)
+// packagePlugins is where weft's packages have the plugins.
+const packagePlugins = "/usr/lib/weft/cni"
+
+func (s *shim) plug(t *testing.T, n *Node, _ []netip.Prefix) {
+	if s.built == "" {
+		s.built = buildPlugins(t)
 	}
-	return path
+	for _, name := range install.Plugins {
+		raw, err := os.ReadFile(filepath.Join(s.built, name))
+		check(t, err)
+		check(t, n.WriteFile(filepath.Join(packagePlugins, name), raw, 0o755))
+	}
+	for _, command := range []string{"install --wait", "status"} {
+		_, err := n.Run(within(t, rolloutWithin), "sh", "-c", weftProgram+" cni "+command)
+		check(t, err)
+	}
+}
+
+// buildPlugins builds what 'weft cni install' installs.
+func buildPlugins(t *testing.T) (dir string) {
+	dir = t.TempDir()
+	build := exec.CommandContext(within(t, clusterWithin), "make", "--silent", "--directory", "../..", "cni", "CNI="+dir)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("make cni: %v\n%s", err, out)
+	}
+	return dir
 }
 
 // held are the addresses that pods of the node have, as weft shows them.
-func (shim) held(ctx context.Context, n *Node) (addrs []netip.Addr, err error) {
+func (*shim) held(ctx context.Context, n *Node) (addrs []netip.Addr, err error) {
 	out, err := n.Run(ctx, weftProgram, "ipam", "show", "--json")
 	if err != nil {
 		return nil, err

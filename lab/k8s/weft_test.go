@@ -1,7 +1,6 @@
 package k8s
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"os"
@@ -9,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/weftnet/weft/lab"
-	"github.com/weftnet/weft/lab/cri"
 	"github.com/weftnet/weft/lab/labtest"
 	"github.com/weftnet/weft/node/api"
 )
@@ -35,7 +33,9 @@ func (w *weft) install(t *testing.T, c *Cluster) {
 		w.setUp(t, n)
 		w.launch(t, n)
 	}
+	w.grant(t, c)
 	for _, n := range c.Nodes {
+		w.awaitSubnets(t, n)
 		w.awaitPeers(t, n, len(c.Nodes)-1)
 		own, err := n.PodNetworks(within(t, soon))
 		check(t, err)
@@ -46,13 +46,8 @@ func (w *weft) install(t *testing.T, c *Cluster) {
 // setUp makes the node's configuration as an operator would.
 func (w *weft) setUp(t *testing.T, n *Node) {
 	ctx := within(t, soon)
-	own, err := n.PodNetworks(ctx)
-	check(t, err)
-	var subnets []string
-	for _, prefix := range own {
-		subnets = append(subnets, prefix.String())
-	}
-	flags := []string{"--subnet", strings.Join(subnets, ",")}
+	flags := append([]string{"--subnet", "k8s"}, giveAccess(t, n)...)
+	var err error
 	if w.token == "" {
 		w.token, err = n.Run(ctx, append([]string{weftProgram, "init", "--network", podNetworks()}, flags...)...)
 	} else {
@@ -72,29 +67,18 @@ func (w *weft) launch(t *testing.T, n *Node) {
 // awaitPeers waits until the daemon has a path to as many peers.
 func (w *weft) awaitPeers(t *testing.T, n *Node, peers int) {
 	t.Helper()
-	check(t, cri.Poll(within(t, soon), func() error {
-		if p := w.daemons[n]; cri.Ended(p) {
-			return cri.Hopeless(fmt.Errorf("weft has ended: %s", cri.LastLines(p, 3)))
+	w.awaitStatus(t, n, func(s *api.Status) error {
+		up := 0
+		for _, p := range s.Peers {
+			if p.State == api.StateUp && len(p.Addrs) > 0 {
+				up++
+			}
 		}
-		up, err := w.peersUp(within(t, soon), n)
-		if err == nil && up != peers {
-			err = fmt.Errorf("%d peers of %s are up, want %d", up, n.Name(), peers)
+		if up != peers {
+			return fmt.Errorf("%d peers of %s are up, want %d", up, n.Name(), peers)
 		}
-		return err
-	}))
-}
-
-func (w *weft) peersUp(ctx context.Context, n *Node) (up int, err error) {
-	s, err := api.NewClient(n.Path(weftSocket)).Status(ctx)
-	if err != nil {
-		return 0, err
-	}
-	for _, p := range s.Peers {
-		if p.State == api.StateUp && len(p.Addrs) > 0 {
-			up++
-		}
-	}
-	return up, nil
+		return nil
+	})
 }
 
 func (w *weft) stop(t *testing.T, n *Node) {
@@ -110,7 +94,7 @@ func (w *weft) start(t *testing.T, n *Node) {
 
 func TestKubernetesOverWeft(t *testing.T) {
 	for _, mode := range []string{"iptables", "nftables"} {
-		t.Run("kube-proxy by "+mode, func(t *testing.T) { testKubernetes(t, newWeft(shim{}), mode) })
+		t.Run("kube-proxy by "+mode, func(t *testing.T) { testKubernetes(t, newWeft(new(shim)), mode) })
 	}
 }
 
@@ -121,12 +105,22 @@ func TestKubernetesOverWeftWithTheBridgePlugin(t *testing.T) {
 
 func newWeft(p podPlugin) *weft { return &weft{podPlugin: p, daemons: map[*Node]*lab.Process{}} }
 
-// testRestart restarts the daemons one after the other while data go between all pods, in both directions.
+// testRestart restarts the daemons one after the other.
 func (b *bed) testRestart(t *testing.T) {
 	p, ok := b.plugin.(restarter)
 	if !ok {
 		t.Skip("this plugin has no daemon")
 	}
+	b.whileDataGo(t, func() {
+		for _, n := range b.Nodes {
+			p.stop(t, n)
+			p.start(t, n)
+		}
+	})
+}
+
+// whileDataGo shows that no connection is lost by what do does: data go between all pods meanwhile, in both directions.
+func (b *bed) whileDataGo(t *testing.T, do func()) {
 	var streams []*labtest.Sequence
 	for _, from := range b.pods {
 		for _, to := range b.pods {
@@ -137,10 +131,7 @@ func (b *bed) testRestart(t *testing.T) {
 			}
 		}
 	}
-	for _, n := range b.Nodes {
-		p.stop(t, n)
-		p.start(t, n)
-	}
+	do()
 	for _, s := range streams {
 		if err := s.End(within(t, soon)); err != nil {
 			t.Error(err)
