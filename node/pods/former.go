@@ -65,7 +65,7 @@ func (k *Keeper) keepFormer(l local, done *Kept) {
 	}
 	k.note(func(r *Report) { r.Looked = true })
 	before := k.former
-	if !l.bridge.Ours { // somebody removed it: the addresses are those of before
+	if !l.mine { // somebody removed it: the addresses are those of before
 		for i := range before {
 			before[i].pods = before[i].count(l.pods) + before[i].count(l.coming)
 		}

@@ -25,7 +25,8 @@ type Kept struct {
 // somebody removed the bridge. It costs one question.
 func (k *Keeper) Due() bool {
 	state, err := k.host.Bridge()
-	return err == nil && state.Ours != (k.Report().Bridge != "")
+	kept := k.Report().Bridge != ""
+	return err == nil && (k.knows(state) || kept && state.Ours) != kept
 }
 
 // Keep frees the addresses of pods that have vanished, and puts bridge, ports and guard right where a pod needs them. It is to run every
@@ -52,6 +53,7 @@ func (k *Keeper) Keep(ctx context.Context) (done Kept) {
 // local is what lives on this node.
 type local struct {
 	bridge  podnet.BridgeState
+	mine    bool          // the bridge is there, and of this node
 	records []ipam.Record // all
 	ends    map[string]podnet.HostEndState
 	pods    []ipam.Record // held, with a host end that is a port of Bridge, or was
@@ -63,6 +65,7 @@ func (k *Keeper) look(records []ipam.Record) (l local, err error) {
 	if l.bridge, err = k.host.Bridge(); err != nil {
 		return l, err
 	}
+	l.mine = k.knows(l.bridge)
 	held := slices.DeleteFunc(slices.Clone(records), func(r ipam.Record) bool { return r.State != ipam.Held || r.HostEnd == "" })
 	if len(held) == 0 {
 		return l, nil
@@ -76,6 +79,7 @@ func (k *Keeper) look(records []ipam.Record) (l local, err error) {
 			l.coming = append(l.coming, r)
 		case end.Master == Bridge || end.Master == "":
 			l.pods = append(l.pods, r)
+			l.mine = l.mine || l.bridge.Ours
 		}
 	}
 	return l, nil
@@ -84,7 +88,7 @@ func (k *Keeper) look(records []ipam.Record) (l local, err error) {
 // needed reports whether the bridge and the guard are to be there: they are, or a pod needs them. A host end without a bridge that is not
 // up yet is one that ADD is just making, maybe for another bridge.
 func (l *local) needed() bool {
-	return l.bridge.Ours || slices.ContainsFunc(l.pods, func(r ipam.Record) bool { return l.ends[r.HostEnd].Up })
+	return l.mine || slices.ContainsFunc(l.pods, func(r ipam.Record) bool { return l.ends[r.HostEnd].Up })
 }
 
 // keepBridge puts the bridge right, and plugs in again what was a port of it.

@@ -25,6 +25,8 @@ type Keeper struct {
 	bridge podnet.Bridge // as it is wanted for the last lease of this boot; without a name: there was none
 	former []former
 
+	gateways map[netip.Prefix]bool // of all leases since the start, and of the one before
+
 	mu     sync.Mutex // guards report
 	report Report
 }
@@ -43,12 +45,27 @@ func New(host Host, runDir, stateDir string) (*Keeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Keeper{host: host, runDir: runDir, dir: dir, boot: boot, book: book, watch: book.Watch()}
+	k := &Keeper{host: host, runDir: runDir, dir: dir, boot: boot, book: book, watch: book.Watch(), gateways: map[netip.Prefix]bool{}}
 	k.report = Report{LeaseFile: lease.Path(runDir), Reason: "the node has just started"}
 	if l, err := lease.Read(runDir); err == nil {
-		k.bridge, k.report.Leased, k.report.Reason = bridgeOf(l), true, ""
+		k.want(l)
+		k.report.Leased, k.report.Reason = true, ""
 	}
 	return k, nil
+}
+
+// want makes the bridge of a lease the one that is kept.
+func (k *Keeper) want(l lease.Lease) {
+	k.bridge = bridgeOf(l)
+	for _, g := range k.bridge.Gateways {
+		k.gateways[g] = true
+	}
+}
+
+// knows reports whether a bridge is of this node, and not of another one on the same host: that has other gateways. Where somebody has
+// removed all of them, nobody can tell.
+func (k *Keeper) knows(b podnet.BridgeState) bool {
+	return b.Ours && (len(b.Addresses) == 0 || slices.ContainsFunc(b.Addresses, func(a netip.Prefix) bool { return k.gateways[a] }))
 }
 
 // bridgeOf is the bridge that pods of a lease need.

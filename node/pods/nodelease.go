@@ -47,7 +47,7 @@ func (k *Keeper) SetLease(own Own) (LeaseChange, error) {
 		own.Waiting = fmt.Sprintf("no pod has room in %v: the node needs a larger subnet (IPv6 also an MTU of %d at least)", own.Subnets, minMTU6)
 		return k.wait(own)
 	}
-	k.bridge = bridgeOf(want)
+	k.want(want)
 	if have, err := lease.Read(k.runDir); err == nil && reflect.DeepEqual(have, want) {
 		k.written(want)
 		return LeaseAsItWas, nil

@@ -1,10 +1,15 @@
 package pods
 
-import "github.com/weftnet/weft/cni-shim/lease"
+import (
+	"slices"
+
+	"github.com/weftnet/weft/cni-shim/ipam"
+	"github.com/weftnet/weft/cni-shim/lease"
+)
 
 // Remove takes away what the daemon keeps for pods: the lease, and bridge and guard if no pod lives here. It returns how many do; their
-// bridge and guard stay then, so that nothing of theirs is cut off or let loose. A book that cannot be read is an error, and counts as if
-// pods lived. No daemon may run.
+// bridge and guard stay then, so that nothing of theirs is cut off or let loose. Pods of other books, as another node on this host has, count
+// if they are at the bridge. A book that cannot be read is an error, and counts as if pods lived. No daemon may run.
 func Remove(host Host, runDir, stateDir string) (living int, err error) {
 	if err := lease.Remove(runDir); err != nil {
 		return 0, err
@@ -18,8 +23,12 @@ func Remove(host Host, runDir, stateDir string) (living int, err error) {
 		return 0, err
 	}
 	l, err := k.look(records)
-	if err != nil || len(l.pods) > 0 {
-		return len(l.pods), err
+	if err != nil {
+		return 0, err
+	}
+	others, err := strangers(host, l.pods)
+	if living = len(l.pods) + others; err != nil || living > 0 {
+		return living, err
 	}
 	if err := host.ClearGuard(); err != nil {
 		return 0, err
@@ -28,4 +37,15 @@ func Remove(host Host, runDir, stateDir string) (living int, err error) {
 		return 0, nil
 	}
 	return 0, host.RemoveBridge()
+}
+
+// strangers is how many host ends at the bridge none of the records has.
+func strangers(host Host, records []ipam.Record) (n int, err error) {
+	ends, err := host.HostEnds()
+	for name, end := range ends {
+		if end.Master == Bridge && !slices.ContainsFunc(records, func(r ipam.Record) bool { return r.HostEnd == name }) {
+			n++
+		}
+	}
+	return n, err
 }
