@@ -12,25 +12,37 @@ import (
 )
 
 // daemonSet is weft as deploy/k3s/weft.yaml brings it, from the image that 'make image' makes.
-type daemonSet struct{ plugin }
+type daemonSet struct{ shim }
 
 const testImage = "localhost/weft:test"
 
-func (daemonSet) install(t *testing.T, c *Cluster) {
+func (*daemonSet) install(t *testing.T, c *Cluster) {
 	image, manifest := makeImage(t, c.file(""))
+	program, err := os.ReadFile(labtest.Weft(t))
+	check(t, err)
 	secret, err := exec.CommandContext(within(t, soon), labtest.Weft(t), "secret").Output()
 	check(t, err)
 	var first string
 	for _, n := range c.Nodes {
+		check(t, n.WriteFile(weftProgram, program, 0o755)) // to ask with
 		_, err := n.Run(within(t, soon), "ctr", "--namespace", "k8s.io", "images", "import", image)
 		check(t, err)
 		if first == "" {
 			first = n.Addr4().String()
 		}
 	}
-	check(t, c.Apply(within(t, soon), strings.NewReplacer(
+	manifest = strings.NewReplacer(
 		"the line that 'weft secret' prints", strings.TrimSpace(string(secret)), "192.0.2.11", first, "10.42.0.0/16", podNetworks(),
-	).Replace(manifest)))
+	).Replace(manifest)
+	_, err = c.kubectl(within(t, soon), manifest, []string{"apply", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "-f", "-"})
+	check(t, err)
+	check(t, c.Apply(within(t, soon), manifest))
+	awaitDaemonSet(t, c)
+}
+
+// awaitDaemonSet waits until the pods of weft are those that it describes, and ready.
+func awaitDaemonSet(t *testing.T, c *Cluster) {
+	t.Helper()
 	out, err := c.Kubectl(within(t, rolloutWithin), "--namespace", "kube-system", "rollout", "status", "daemonset/weft", "--timeout", fmt.Sprint(rolloutWithin))
 	if err != nil {
 		pods, _ := c.Kubectl(within(t, soon), "--namespace", "kube-system", "describe", "pods")
@@ -55,7 +67,7 @@ func makeImage(t *testing.T, dir string) (image, manifest string) {
 
 // The containers of weft are those of a kubelet here, and the objects are what the API server takes.
 func TestTheDaemonSetMakesNodesReadyAndPodsReachEachOther(t *testing.T) {
-	b := &bed{Cluster: newCluster(t, "iptables"), plugin: daemonSet{}}
+	b := &bed{Cluster: newCluster(t, "iptables"), plugin: new(daemonSet)}
 	if !t.Run("nodes become ready", b.testReady) || !t.Run("pods of a daemon set become ready", b.testRollout) {
 		return
 	}
@@ -64,6 +76,7 @@ func TestTheDaemonSetMakesNodesReadyAndPodsReachEachOther(t *testing.T) {
 	t.Run("host port", b.testHostPort)
 	t.Run("status in the pod", b.testStatus)
 	t.Run("no connection is lost when all are replaced", b.testReplace)
+	t.Run("what is deleted frees its addresses", b.testDelete)
 	t.Run("what the document says removes all", b.testRemove)
 }
 
@@ -79,25 +92,13 @@ func (b *bed) testStatus(t *testing.T) {
 	t.Log(out)
 }
 
-// testReplace replaces the daemon set's pods one after the other, under connections of all pods.
+// testReplace replaces the daemon set's pods one after the other.
 func (b *bed) testReplace(t *testing.T) {
-	var streams []*labtest.Sequence
-	for _, from := range b.pods {
-		for _, to := range b.pods {
-			if from.Node != to.Node {
-				streams = append(streams, labtest.StartSequence(t, from, to, to.Addrs[0]))
-			}
-		}
-	}
-	_, err := b.Kubectl(within(t, soon), "--namespace", "kube-system", "rollout", "restart", "daemonset/weft")
-	check(t, err)
-	_, err = b.Kubectl(within(t, rolloutWithin), "--namespace", "kube-system", "rollout", "status", "daemonset/weft", "--timeout", fmt.Sprint(rolloutWithin))
-	check(t, err)
-	for _, s := range streams {
-		if err := s.End(within(t, soon)); err != nil {
-			t.Error(err)
-		}
-	}
+	b.whileDataGo(t, func() {
+		_, err := b.Kubectl(within(t, soon), "--namespace", "kube-system", "rollout", "restart", "daemonset/weft")
+		check(t, err)
+		awaitDaemonSet(t, b.Cluster)
+	})
 }
 
 // testRemove deletes the daemon set, and runs on each node what docs/k3s.md has for that.
@@ -116,9 +117,12 @@ func (b *bed) testRemove(t *testing.T) {
 		if out, err := n.Run(within(t, rolloutWithin), "bash", "-c", script); err != nil {
 			t.Errorf("%s: %v\n%s", n.Name(), err, out)
 		}
-		out, err := n.Run(within(t, soon), "bash", "-c", "ls /etc/cni/net.d /opt/cni/bin 2>&1; ip link show weft0 2>&1; ip route | grep weft0; true")
-		if err != nil || strings.Contains(out, "weft-cni") || strings.Contains(out, "conflist") || !strings.Contains(out, "does not exist") {
-			t.Errorf("%s: left: %v\n%s", n.Name(), err, out)
+		files, err := n.Run(within(t, soon), "find", "/opt/cni/bin", "/etc/cni/net.d", "-type", "f")
+		check(t, err)
+		kernel, err := n.Run(within(t, soon), "sh", "-ec", "ip -o link; ip -o rule; ip route show table all; nft list tables; iptables-save; ip6tables-save")
+		check(t, err)
+		if files != "" || strings.Contains(kernel, "weft") {
+			t.Errorf("on %s is left:\n%s\n%s", n.Name(), files, kernel)
 		}
 	}
 }
