@@ -158,7 +158,7 @@ func (r *Router) heardDirect(p *peer, from encap.Endpoint, shown proof) {
 	case r.mayMove(p, from, shown):
 		p.followed = r.now()
 		r.lead(p, from)
-		p.meter.Moved()
+		p.measureAnew()
 		r.noteMoved(p, old, "the peer was heard there")
 	case r.justFollowed(p): // from where it is heard next, the link follows it again
 	default:

@@ -201,11 +201,14 @@ func (r *Router) takeRoundTrip(p *peer, id uint64, from encap.Endpoint, rtt time
 		p.link.Answered(now.Add(-rtt))
 	}
 	switch {
-	case id < p.fresh: // it may have waited at a peer that was stopped, for seconds
+	case id < p.fresh: // it may have waited at a peer that was stopped, for seconds, or is of where the link led before
 		return
 	case r.lag.isBehind(): // or here
 		r.lag.noteTrip(rtt)
 		return
+	}
+	if p.anew {
+		p.rtt, p.anew = 0, false
 	}
 	p.rtt = alive.Smooth(p.rtt, rtt)
 	p.meter.Answered(id, rtt)

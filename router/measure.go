@@ -9,6 +9,13 @@ import (
 // isMeasured reports whether link state wants to know how good the direct link to a peer is.
 func (p *peer) isMeasured() bool { return p.link.Up() && p.knowsRelays() }
 
+// measureAnew has a direct link measured anew that leads to another endpoint now. Until the first answer from there the round trip of before
+// counts: without any, a burst over a long link would end before an answer can be there.
+func (p *peer) measureAnew() {
+	p.anew, p.fresh = true, p.probes.last+1
+	p.meter.Moved()
+}
+
 // loss is the share of the probes of the path that were lost lately; less than 0: there is no path, or it is not measured. Along relays it is
 // that of the probes of the watch, which is the only one there is of both directions.
 func (p *peer) loss() float64 {

@@ -1,9 +1,12 @@
 package router
 
 import (
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/weftnet/weft/encap"
 )
 
 // handPair is two nodes by hand with a session, and what the first knows of the other, in virtual time.
@@ -83,6 +86,27 @@ func TestAPeerThatIsHeardStraightWhileRelayedIsAskedNowAndThen(t *testing.T) {
 		time.Sleep(a.router.timing.CallMin)
 		if n := asked(); n != 1 {
 			t.Errorf("%d probes later", n)
+		}
+	})
+}
+
+// The first answer from where a link leads now takes a round trip, which may be longer than a burst of probes.
+func TestALinkThatIsMovedIsNotTakenDownBeforeAnAnswerCanBeThere(t *testing.T) {
+	handPair(t, func(t *testing.T, a *side, p *peer) {
+		p.rtt = 1200 * time.Millisecond
+		to := encap.Endpoint{Addr: netip.MustParseAddrPort("203.0.113.2:1000")}
+		a.router.obey(p, to)
+		first := p.probes.last
+		for range 13 {
+			time.Sleep(100 * time.Millisecond)
+			a.router.stepPath(p, a.router.now())
+		}
+		if !p.link.Up() {
+			t.Fatal("it is down")
+		}
+		a.router.takeReply(p, to, first, a.router.now())
+		if p.rtt != 1300*time.Millisecond {
+			t.Errorf("round trip %v after the first answer, which took 1.3 s", p.rtt)
 		}
 	})
 }

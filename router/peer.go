@@ -73,7 +73,8 @@ type peer struct {
 	resumed   time.Time            // last one because of a frame of an unknown index
 
 	questioned time.Time // last probe because of such a frame, which is not answered; zero: there is none
-	fresh      uint64    // the first probe since the direct link came up
+	fresh      uint64    // the first probe since the direct link came up, or was moved
+	anew       bool      // it was moved, and rtt is of before
 	followed   time.Time // when the direct link was moved last to where the peer was heard
 
 	skewKnown bool // skew is: the peer's build says what its clock is

@@ -145,8 +145,7 @@ func (r *Router) moveTo(p *peer, to encap.Endpoint, why string, now time.Time) {
 	next := *p.direct.Load()
 	next.also = old
 	p.direct.Store(&next)
-	p.rtt = 0
-	p.meter.Moved()
+	p.measureAnew()
 	r.noteMoved(p, old, why)
 	if p.link.Doubt(now) == alive.Probe { // until an answer comes; and for the round trip
 		r.probeDirect(p, now)

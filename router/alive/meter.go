@@ -83,8 +83,11 @@ func (m *Meter) RoundTrip() (least time.Duration) {
 	return least
 }
 
-// Moved forgets the round trips, for a link that leads to another endpoint now.
-func (m *Meter) Moved() { m.trips = [meterTrips]time.Duration{} }
+// Moved forgets the round trips, and the probes that wait for their answers, for a link that leads to another endpoint now.
+func (m *Meter) Moved() {
+	m.trips = [meterTrips]time.Duration{}
+	m.Disregard()
+}
 
 // Expire counts the probes as lost that have waited for longer than their answers take: 3 s, or three times the round trip given.
 func (m *Meter) Expire(now time.Time, roundTrip time.Duration) {
