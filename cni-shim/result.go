@@ -23,7 +23,7 @@ func (a *addition) result(ends podnet.Ends) types.Result {
 	r := &types100.Result{
 		CNIVersion: types100.ImplementedSpecVersion,
 		Interfaces: []*types100.Interface{
-			{Name: a.config.Bridge, Mac: podnet.BridgeMAC().String(), Mtu: a.lease.MTU},
+			{Name: a.config.Bridge, Mac: podnet.BridgeMAC().String(), Mtu: min(a.lease.MTU, ends.MTU)},
 			{Name: a.wanted.HostEnd, Mac: ends.Host.String(), Mtu: ends.MTU},
 			podIndex: {Name: a.key.IfName, Mac: ends.Pod.String(), Mtu: ends.MTU, Sandbox: a.netns},
 		},

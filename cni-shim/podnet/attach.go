@@ -161,11 +161,24 @@ func (a *attachment) plug() (netlink.Link, error) {
 	if err := a.host.LinkSetMaster(port, bridge); err != nil {
 		return nil, explain(fmt.Sprintf("make %s a port of %s", a.HostEnd, a.Bridge), err)
 	}
+	if err := a.lowerBridge(port.Attrs().MTU); err != nil {
+		return nil, err
+	}
 	if err := podPort(!a.Guarded, a.Hairpin).set(port.Attrs().Index); err != nil {
 		return nil, explain("set up port "+a.HostEnd, err)
 	}
 	fdb := bridgePort(port.Attrs().Index, a.MAC())
 	return port, a.addNeighbours(a.host, append(a.hostNeighbours(bridge.Attrs().Index), fdb))
+}
+
+// lowerBridge gives the bridge the MTU of a port if that is lower (see bridging.mtu). The bridge is looked at anew: others raise it by the
+// ports that it has.
+func (a *attachment) lowerBridge(mtu int) error {
+	bridge, err := link(a.host, a.Bridge)
+	if bridge == nil || err != nil || bridge.Attrs().MTU <= mtu {
+		return err
+	}
+	return explain(fmt.Sprintf("set MTU %d on bridge %s", mtu, a.Bridge), a.host.LinkSetMTU(bridge, mtu))
 }
 
 func (a *attachment) addNeighbours(nl *netlink.Handle, list []netlink.Neigh) error {

@@ -17,7 +17,7 @@ import (
 // Bridge is the bridge of a node as it is wanted.
 type Bridge struct {
 	Name     string
-	MTU      int
+	MTU      int            // at most: a port with a lower one lowers it
 	Gateways []netip.Prefix // its addresses, each with the length of its subnet: 10.244.1.1/24
 }
 
@@ -135,13 +135,17 @@ func (b *bridging) add() (netlink.Link, error) {
 // such a one alone (ndisc_send_redirect in net/ipv6/ndisc.c), and nobody else needs it.
 func (b *bridging) settings(found netlink.Link) error {
 	nl, a := b.host.nl, found.Attrs()
+	mtu, err := b.mtu(a)
+	if err != nil {
+		return err
+	}
 	steps := []struct {
 		wrong bool
 		what  string
 		set   func() error
 	}{
 		{!bytes.Equal(a.HardwareAddr, bridgeMAC), "MAC " + bridgeMAC.String(), func() error { return nl.LinkSetHardwareAddr(found, bridgeMAC) }},
-		{a.MTU != b.want.MTU, fmt.Sprintf("MTU %d", b.want.MTU), func() error { return nl.LinkSetMTU(found, b.want.MTU) }},
+		{a.MTU != mtu, fmt.Sprintf("MTU %d", mtu), func() error { return nl.LinkSetMTU(found, mtu) }},
 		{a.Alias == "", "alias " + bridgeAlias, func() error { return nl.LinkSetAlias(found, bridgeAlias) }},
 		{snoops(found), "no multicast snooping", func() error { return b.noSnooping() }},
 		{a.Flags&net.FlagUp == 0, "up", func() error { return b.up(found) }},
@@ -156,6 +160,23 @@ func (b *bridging) settings(found netlink.Link) error {
 		b.note(kernel.Changed, KindBridge, b.want.Name+" "+s.what)
 	}
 	return nil
+}
+
+// mtu is the bridge's as it is to be: that of its ports with the lowest, but at most the one that is wanted. A packet that is too long for
+// the bridge is fragmented or answered, while a bridge drops without a word what is too long for a port (br_dev_queue_push_xmit in
+// net/bridge/br_forward.c). Attach lowers it, so that a bridge that has the wanted one needs no look at its ports.
+func (b *bridging) mtu(a *netlink.LinkAttrs) (int, error) {
+	mtu := b.want.MTU
+	if a.MTU == mtu {
+		return mtu, nil
+	}
+	list, err := dump(b.host.nl.LinkList)
+	for _, l := range list {
+		if l.Attrs().MasterIndex == a.Index {
+			mtu = min(mtu, l.Attrs().MTU)
+		}
+	}
+	return mtu, explain("list interfaces", err)
 }
 
 // up sets the bridge up without a link-local address. A kernel without IPv6 knows no such thing.
