@@ -2,12 +2,16 @@ package k8s
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/weftnet/weft/cni-shim/lease"
 	"github.com/weftnet/weft/lab/cri"
+	"github.com/weftnet/weft/lab/labtest"
 	"github.com/weftnet/weft/node/api"
 )
 
@@ -77,7 +81,7 @@ func (w *weft) grant(t *testing.T, c *Cluster) {
 	check(t, c.Apply(within(t, soon), shipped(t, "ClusterRole", "ClusterRoleBinding")))
 }
 
-// awaitSubnets waits until the daemon claims the prefixes that Kubernetes gave the node, and nothing else.
+// awaitSubnets waits until the daemon claims the prefixes that Kubernetes gave the node, and nothing else, and pods get addresses of them.
 func (w *weft) awaitSubnets(t *testing.T, n *Node) {
 	t.Helper()
 	own, err := n.PodNetworks(within(t, soon))
@@ -87,7 +91,11 @@ func (w *weft) awaitSubnets(t *testing.T, n *Node) {
 		if k == nil || k.Reason != "" || !slices.Equal(k.PodCIDRs, own) || !slices.Equal(s.Node.Subnets, own) {
 			return fmt.Errorf("%s says %+v and has the subnets %v, want %v", n.Name(), k, s.Node.Subnets, own)
 		}
-		return nil
+		l, err := lease.Read(n.Path(filepath.Dir(weftSocket)))
+		if err == nil && !slices.Equal(l.Subnets, own) {
+			err = fmt.Errorf("the lease of %s has the subnets %v, want %v", n.Name(), l.Subnets, own)
+		}
+		return err
 	})
 }
 
@@ -104,4 +112,56 @@ func (w *weft) awaitStatus(t *testing.T, n *Node, wrong func(*api.Status) error)
 		}
 		return wrong(s)
 	}))
+}
+
+// TestANodeThatIsMadeAnewInKubernetesClaimsItsNewSubnets deletes a node's object and makes it again, as somebody does who renews a node.
+func TestANodeThatIsMadeAnewInKubernetesClaimsItsNewSubnets(t *testing.T) {
+	w := newWeft(new(shim))
+	b := &bed{Cluster: newCluster(t, "iptables"), plugin: w}
+	w.install(t, b.Cluster)
+	n := b.Nodes[1]
+	former, err := n.PodNetworks(within(t, soon))
+	check(t, err)
+	_, err = b.Kubectl(within(t, soon), "delete", "node", n.Name())
+	check(t, err)
+	w.awaitNoNode(t, n, former)
+
+	check(t, b.Apply(within(t, soon), fmt.Sprintf("{apiVersion: v1, kind: Node, metadata: {name: %s}}", n.Name())))
+	own, err := n.PodNetworks(within(t, soon))
+	check(t, err)
+	if slices.Equal(own, former) {
+		t.Fatalf("Kubernetes gave the node %v again", own)
+	}
+	askAgain(t, n)
+	w.awaitSubnets(t, n)
+	w.awaitPeers(t, n, len(b.Nodes)-1)
+	check(t, n.AwaitReady(within(t, rolloutWithin)))
+	late := b.runLatePod(t, n)
+	for i, addr := range late.Addrs {
+		if !own[i].Contains(addr) {
+			t.Errorf("the pod has %v, want one of each of %v", late.Addrs, own)
+		}
+		if _, err := labtest.Fetch(within(t, soon), b.Nodes[0], netip.AddrPortFrom(addr, podPort), "/busybox"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// awaitNoNode waits until a daemon says that Kubernetes has no such node, and goes on with the subnets that it had.
+func (w *weft) awaitNoNode(t *testing.T, n *Node, former []netip.Prefix) {
+	t.Helper()
+	askAgain(t, n)
+	w.awaitStatus(t, n, func(s *api.Status) error {
+		if k := s.Node.Kubernetes; k == nil || k.Kind != "no_node" || !slices.Equal(s.Node.Subnets, former) {
+			return fmt.Errorf("%s says %+v and has the subnets %v; want that there is no such node, and %v", n.Name(), k, s.Node.Subnets, former)
+		}
+		return nil
+	})
+}
+
+// askAgain has a node's daemon ask for its subnets now.
+func askAgain(t *testing.T, n *Node) {
+	t.Helper()
+	_, err := n.Run(within(t, soon), weftProgram, "reload")
+	check(t, err)
 }

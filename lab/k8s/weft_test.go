@@ -155,6 +155,19 @@ spec:
       readinessProbe: {httpGet: {port: 8080, path: /busybox}, periodSeconds: 1}
 `
 
+// runLatePod starts the pod on a node, and waits until it answers there.
+func (b *bed) runLatePod(t *testing.T, n *Node) *Pod {
+	t.Helper()
+	check(t, b.Apply(within(t, soon), fmt.Sprintf(latePod, n.Name())))
+	_, err := b.Kubectl(within(t, rolloutWithin), "wait", "--for=condition=Ready", "pod/late", "--timeout", fmt.Sprint(rolloutWithin))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, b.events(t))
+	}
+	pods, err := b.Pods(within(t, soon), "app=late")
+	check(t, err)
+	return pods[0]
+}
+
 // testAbsent starts a pod on a node whose daemon does not run. Pods of other nodes reach it when the daemon is back.
 func (b *bed) testAbsent(t *testing.T) {
 	p, ok := b.plugin.(restarter)
@@ -163,21 +176,15 @@ func (b *bed) testAbsent(t *testing.T) {
 	}
 	n := b.Nodes[0]
 	p.stop(t, n)
-	check(t, b.Apply(within(t, soon), fmt.Sprintf(latePod, n.Name())))
-	_, err := b.Kubectl(within(t, rolloutWithin), "wait", "--for=condition=Ready", "pod/late", "--timeout", fmt.Sprint(rolloutWithin))
+	late := b.runLatePod(t, n)
 	p.start(t, n)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, b.events(t))
-	}
-	late, err := b.Pods(within(t, soon), "app=late")
-	check(t, err)
 	for _, from := range b.pods {
-		for _, addr := range late[0].Addrs {
+		for _, addr := range late.Addrs {
 			if _, err := labtest.Fetch(within(t, soon), from, netip.AddrPortFrom(addr, podPort), "/busybox"); err != nil {
 				t.Errorf("%s of %s: %v", from.Name, from.Node.Name(), err)
 			}
 		}
 	}
-	_, err = b.Kubectl(within(t, rolloutWithin), "delete", "pod", "late", "--wait")
+	_, err := b.Kubectl(within(t, rolloutWithin), "delete", "pod", "late", "--wait")
 	check(t, err)
 }
