@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/encap"
+	"github.com/weftnet/weft/trust"
 )
 
 // handPair is two nodes by hand with a session, and what the first knows of the other, in virtual time.
@@ -107,6 +108,20 @@ func TestALinkThatIsMovedIsNotTakenDownBeforeAnAnswerCanBeThere(t *testing.T) {
 		a.router.takeReply(p, to, first, a.router.now())
 		if p.rtt != 1300*time.Millisecond {
 			t.Errorf("round trip %v after the first answer, which took 1.3 s", p.rtt)
+		}
+	})
+}
+
+func TestARouteThatFailsAgainIsNamedOnce(t *testing.T) {
+	handPair(t, func(t *testing.T, a *side, p *peer) {
+		p.relay.names = []trust.Fingerprint{{1}}
+		for range 3 {
+			a.router.failRoute(p, a.router.now())
+			time.Sleep(time.Minute)
+			p.relay.failed.Expire(a.router.now())
+		}
+		if n := len(p.relay.vain); n != 1 {
+			t.Errorf("it is named %d times", n)
 		}
 	})
 }

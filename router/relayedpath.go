@@ -1,10 +1,12 @@
 package router
 
 import (
+	"slices"
 	"time"
 
 	"github.com/weftnet/weft/encap"
 	"github.com/weftnet/weft/router/alive"
+	"github.com/weftnet/weft/trust"
 )
 
 // A path through relays is watched from end to end: only the answer to a probe that went along the route in use shows that it works. Other
@@ -44,7 +46,9 @@ func (r *Router) failRoute(p *peer, now time.Time) {
 	}
 	r.log.Debug("router.route.failed", "peer", p.config.Name, "via", r.viaText(w.names))
 	w.failed.Add(w.names, now)
-	w.vain = append(w.vain, w.names)
+	if !slices.ContainsFunc(w.vain, func(names []trust.Fingerprint) bool { return slices.Equal(names, w.names) }) {
+		w.vain = append(w.vain, w.names)
+	}
 	w.stale = true
 }
 
