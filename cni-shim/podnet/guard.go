@@ -3,6 +3,7 @@ package podnet
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
@@ -132,15 +133,16 @@ func (g *Guard) setOnce(members func() ([]Member, error)) (kernel.Changes, error
 	if err != nil {
 		return nil, err
 	}
-	wanted := keysOf(list)
+	allowed := keysOf(list)
 	if !view.whole {
 		op := kernel.Added
 		if view.exists {
 			op = kernel.Changed
 		}
-		return g.changed(op, g.String(), g.batch(func(b *guardBatch) { b.replace(wanted) }))
+		return g.changed(op, g.String(), g.batch(func(b *guardBatch) { b.replace(allowed) }))
 	}
-	missing, extra := difference(wanted, view.keys), difference(view.keys, wanted)
+	wanted := keysOf(slices.DeleteFunc(slices.Clone(list), func(m Member) bool { return m.Unsettled }))
+	missing, extra := difference(wanted, view.keys), difference(view.keys, allowed)
 	if len(missing)+len(extra) == 0 {
 		return nil, nil
 	}

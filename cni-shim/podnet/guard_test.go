@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/kernel"
 )
 
 const ownIP, ownIP6, ownLinkLocal = "10.244.1.10", "fd10:244:0:1::10", "fe80::858:aff:fef4:10a"
@@ -200,6 +202,36 @@ func TestTheGuardIsPutRightWhateverIsMissing(t *testing.T) {
 	if changed := s.setGuard(g, 3); !changed.Any() || !strings.Contains(s.guardText(), s.pod(2).HostEnd) {
 		t.Errorf("a pod that is new is not there: %v", changed)
 	}
+}
+
+func TestWhatADDOrDELIsAtWorkOnIsTakenAsItIs(t *testing.T) {
+	s := newSite(t, 3)
+	s.attach(2)
+	g := NewGuard("weftbr0")
+	set := func() (changes kernel.Changes) {
+		s.do(func(*Host) (err error) {
+			changes, err = g.Set(func() ([]Member, error) {
+				list, err := s.members(3)()
+				list[1].Unsettled, list[2].Unsettled = true, true
+				return list, err
+			})
+			return err
+		})
+		return changes
+	}
+	s.run(s.vm, "bridge link set dev "+s.pod(1).HostEnd+" learning on")
+	if changed := set(); changed.Any() {
+		t.Errorf("where the one is there, and the other is not: %v", changed)
+	}
+	s.run(s.vm, "nft delete table bridge weft")
+	set()
+	s.do(func(*Host) error {
+		var err error
+		for i := range 3 {
+			err = errors.Join(err, g.Check(s.pod(i).Member()))
+		}
+		return err
+	})
 }
 
 // ADD has to guard its pod although the daemon, which would put the table right, does not run.

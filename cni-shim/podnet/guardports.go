@@ -15,13 +15,17 @@ import (
 // (br_nf_pre_routing_finish in net/bridge/br_netfilter_hooks.c), also back to where it came from. Isolated ports would lose it. So a port
 // that the guard knows is not isolated, and the guard, which comes before the translation, drops what a pod addresses to another one itself.
 
-// keepPorts brings ports to what they are to be: those of members open, and all others isolated, as nobody guards them.
+// keepPorts brings ports to what they are to be: those of members open, and all others isolated, as nobody guards them. Those that are not
+// settled are left to ADD, or DEL.
 func keepPorts(ports []bridgedPort, members []Member) (changes kernel.Changes, err error) {
-	known := map[string]bool{}
+	known, unsettled := map[string]bool{}, map[string]bool{}
 	for _, m := range members {
-		known[m.HostEnd] = true
+		known[m.HostEnd], unsettled[m.HostEnd] = true, m.Unsettled
 	}
 	for _, p := range ports {
+		if unsettled[p.name] {
+			continue
+		}
 		want := podPort(!known[p.name], true)
 		if opened := known[p.name] && p.flags[nl.IFLA_BRPORT_ISOLATED]; !opened {
 			delete(want, nl.IFLA_BRPORT_MODE) // it may be off by the configuration, which ADD alone knows

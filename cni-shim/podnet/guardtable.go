@@ -232,10 +232,13 @@ type Member struct {
 	HostEnd string
 	MAC     net.HardwareAddr
 	Addrs   []netip.Addr
+
+	// Unsettled: ADD or DEL is at work, so Set leaves the port alone and takes the elements as they are, all of them, some or none.
+	Unsettled bool
 }
 
 // Member is what the guard knows of a pod.
-func (p Pod) Member() Member { return Member{p.HostEnd, p.MAC(), p.Addrs} }
+func (p Pod) Member() Member { return Member{HostEnd: p.HostEnd, MAC: p.MAC(), Addrs: p.Addrs} }
 
 // keys are the elements of a member, by set.
 func (m Member) keys() map[string][]string {

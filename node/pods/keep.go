@@ -126,15 +126,20 @@ func (k *Keeper) keepGuard(l local, done *Kept) {
 		if err != nil {
 			return nil, err
 		}
-		return members(records, l.ends), nil
+		now, err := k.host.HostEnds()
+		return members(records, l.ends, now), err
 	})
 }
 
-func members(records []ipam.Record, ends map[string]podnet.HostEndState) (list []podnet.Member) {
+// members are the pods that the guard is to know. ADD makes a host end up last, DEL takes it down first: one that is not up before the guard
+// was looked at and after that is theirs at this moment.
+func members(records []ipam.Record, before, now map[string]podnet.HostEndState) (list []podnet.Member) {
 	for _, r := range records {
-		master := ends[r.HostEnd].Master
+		master := before[r.HostEnd].Master
 		if r.State == ipam.Held && r.HostEnd != "" && len(r.Addresses) > 0 && (master == Bridge || master == "") {
-			list = append(list, podnet.Pod{HostEnd: r.HostEnd, Addrs: r.Addresses}.Member())
+			m := podnet.Pod{HostEnd: r.HostEnd, Addrs: r.Addresses}.Member()
+			m.Unsettled = !before[r.HostEnd].Up || !now[r.HostEnd].Up
+			list = append(list, m)
 		}
 	}
 	return list
