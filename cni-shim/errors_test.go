@@ -41,6 +41,8 @@ func TestEveryErrorHasACodeAndNamesWhatIsWrong(t *testing.T) {
 		{"ips", good.with("runtimeConfig", map[string]any{"ips": []string{"10.244"}}), codeConfig, "runtimeConfig.ips"},
 		{"ips of another node", good.with("runtimeConfig", map[string]any{"ips": []string{"10.244.9.7"}}), codeConfig, "10.244.9.7"},
 		{"ipRanges", good.with("runtimeConfig", map[string]any{"ipRanges": [][]any{{map[string]any{"subnet": "10.244.1.0"}}}}), codeConfig, "runtimeConfig.ipRanges"},
+		{"ipRanges of the gateway alone", good.with("runtimeConfig", map[string]any{"ipRanges": [][]any{{map[string]any{
+			"subnet": "10.244.1.0/24", "rangeStart": "10.244.1.0", "rangeEnd": "10.244.1.1"}}}}), codeConfig, "gateway's or broadcast address of 10.244.1.0/24"},
 		{"not first", good.with("prevResult", map[string]any{"cniVersion": "1.0.0"}), codeConfig, "comes first"},
 		{"no JSON", call{operation: "ADD", container: "one", ifname: "eth0", netns: n.path, raw: `{"name":"weft","cniVersion":"1.0.0"`}, codeDecode, ""},
 		{"later version", good.with("cniVersion", "2.0.0"), 1, "incompatible"},
@@ -196,6 +198,15 @@ func TestSTATUSIsReadyWithALeaseOfThisBootAndABookThatCanBeRead(t *testing.T) {
 	if _, err := s.try(status); err == nil || err.Code != codeNotReady || !strings.Contains(err.Msg, ipam.File) {
 		t.Errorf("with a damaged book: %v", err)
 	}
+}
+
+func TestAPodOfTwoAddressesOfAFamilyHasEachRouteOnce(t *testing.T) {
+	s := newSite(t)
+	result, again := s.addCall(s.pod("one", newSpace(t)).with("runtimeConfig", map[string]any{"ips": []string{"10.244.1.77", "10.244.1.78"}}))
+	if len(result.IPs) != 3 || len(result.Routes) != 4 {
+		t.Errorf("addresses %v, routes %v", result.IPs, result.Routes)
+	}
+	s.must(again.as("CHECK"))
 }
 
 func TestAWantedAddressIsGiven(t *testing.T) {

@@ -3,6 +3,7 @@ package cnishim
 import (
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/containernetworking/cni/pkg/types"
 	types100 "github.com/containernetworking/cni/pkg/types/100"
@@ -34,7 +35,9 @@ func (a *addition) result(ends podnet.Ends) types.Result {
 		r.IPs = append(r.IPs, &types100.IPConfig{
 			Interface: types100.Int(podIndex), Address: ipNet(netip.PrefixFrom(addr, addr.BitLen())), Gateway: gateway.AsSlice(),
 		})
-		r.Routes = append(r.Routes, routesBy(gateway)...)
+		if !slices.Contains(a.wanted.Gateways[:i], gateway) {
+			r.Routes = append(r.Routes, routesBy(gateway)...)
+		}
 	}
 	if !a.config.atLeast(mtuVersion) {
 		for _, i := range r.Interfaces {

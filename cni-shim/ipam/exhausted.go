@@ -10,7 +10,7 @@ import (
 // maxShares is how many holders an ExhaustedError names.
 const maxShares = 3
 
-// exhausted says who has the addresses of spans.
+// exhausted says who has the addresses of spans, or that ranges have none.
 func (a *allocation) exhausted(spans []span) error {
 	e := &ExhaustedError{}
 	for _, s := range spans {
@@ -18,6 +18,9 @@ func (a *allocation) exhausted(spans []span) error {
 		if !s.empty {
 			e.Capacity = min(e.Capacity+s.size(), MaxCapacity)
 		}
+	}
+	if e.Capacity == 0 && spans[0].narrowed() {
+		return &OutsideError{What: "what ranges allow", Why: "is no address for pods, but the network's, gateway's or broadcast address of", Subnets: e.Subnets[:1]}
 	}
 	shares := map[string]int{}
 	for addr, r := range a.taken {
@@ -34,6 +37,12 @@ func (a *allocation) exhausted(spans []span) error {
 	e.Subnets = slices.Compact(slices.SortedFunc(slices.Values(e.Subnets), netip.Prefix.Compare))
 	e.By = greatest(shares)
 	return e
+}
+
+// narrowed reports whether the span has less than its subnet has for pods.
+func (s span) narrowed() bool {
+	_, some := forPods(s.subnet)
+	return some && s.empty
 }
 
 // group is on whose account an address goes.
