@@ -140,18 +140,6 @@ func (b *Book) release(ctx context.Context, ended func(*Record) bool) (released 
 	return released, nil
 }
 
-// Lookup returns what the attachment holds, without waiting for anybody. The error is a *DamagedError or that of the file system.
-func (b *Book) Lookup(k Key) (Record, bool, error) {
-	c, err := b.current()
-	if err != nil {
-		return Record{}, false, err
-	}
-	if r := c.held(k); r != nil {
-		return *r, true, nil
-	}
-	return Record{}, false, nil
-}
-
 // Records returns the records that count, in the order in which they were made: those that are held, and those whose addresses rest.
 // It takes no lock and makes nothing; where there is no book, there are none. The error is a *DamagedError or that of the file system.
 func (b *Book) Records() ([]Record, error) {

@@ -18,6 +18,9 @@ const (
 	// maxBook bounds the file, in bytes: a node has some hundred pods.
 	maxBook = 16 << 20
 
+	// bookEnd is what a book ends with.
+	bookEnd = "\n]}\n"
+
 	// typicalRecord is what a record of a pod takes, in bytes.
 	typicalRecord = 512
 
@@ -43,7 +46,7 @@ func (c *contents) encode() ([]byte, error) {
 		}
 		text = append(append(text, '\n'), line...)
 	}
-	text = append(text, "\n]}\n"...)
+	text = append(text, bookEnd...)
 	if len(text) > maxBook {
 		return nil, fmt.Errorf("ipam: encode address book: it would have %d bytes, and %d is the most", len(text), maxBook)
 	}

@@ -30,14 +30,25 @@ func (b *Book) change(ctx context.Context, f func(c *contents, earlier []Record)
 	return b.write(&c)
 }
 
-// read is what the file says; where there is none, nothing.
-func (b *Book) read() (contents, error) {
+// text is the file; nil: there is none.
+func (b *Book) text() ([]byte, error) {
 	text, _, err := atomicfile.Read(b.path, maxBook)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return contents{}, nil
+		return nil, nil
 	case err != nil:
-		return contents{}, fmt.Errorf("ipam: read address book: %w", err)
+		return nil, fmt.Errorf("ipam: read address book: %w", err)
+	case text == nil:
+		return []byte{}, nil
+	}
+	return text, nil
+}
+
+// read is what the file says; where there is none, nothing.
+func (b *Book) read() (contents, error) {
+	text, err := b.text()
+	if err != nil || text == nil {
+		return contents{}, err
 	}
 	c, err := decode(text)
 	if err != nil {
