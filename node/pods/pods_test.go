@@ -408,38 +408,6 @@ func TestWhatAnEarlierBootHeldIsFreedAtOnce(t *testing.T) {
 	}
 }
 
-func TestAFormerSubnetStaysUntilItsLastPodHasEnded(t *testing.T) {
-	b := newBench(t)
-	b.set(own("10.244.1.0/24"), LeaseWritten)
-	b.add("a")
-	b.keep()
-	b.restart() // with another subnet
-	if list, err := b.Former([]netip.Prefix{prefix("10.244.7.0/24")}); err != nil || !slices.Equal(list, []netip.Prefix{prefix("10.244.1.0/24")}) {
-		t.Errorf("at the start: %v, %v", list, err)
-	}
-	b.set(own("10.244.7.0/24"), LeaseWritten)
-	b.keep()
-	b.add("b")
-	b.keep()
-	want := []netip.Prefix{prefix("10.244.1.1/24"), prefix("10.244.7.1/24")}
-	if r := b.Report(); !slices.Equal(r.Former, []Former{{prefix("10.244.1.0/24"), 1}}) || !slices.Equal(b.host.bridge.Gateways, want) {
-		t.Errorf("%+v, gateways %v", r, b.host.bridge.Gateways)
-	}
-	if err := b.host.RemoveBridge(); err != nil {
-		t.Fatal(err)
-	}
-	b.keep()
-	if !slices.Equal(b.host.bridge.Gateways, want) {
-		t.Errorf("after the bridge was removed: gateways %v", b.host.bridge.Gateways)
-	}
-	b.del("a")
-	b.keep()
-	done := b.keep()
-	if !slices.Equal(b.host.bridge.Gateways, want[1:]) || len(done.Ended) != 1 || len(b.Report().Former) != 0 {
-		t.Errorf("%+v, gateways %v, %+v", done, b.host.bridge.Gateways, b.Report())
-	}
-}
-
 func TestDownRemovesAllButWhatPodsThatLiveNeed(t *testing.T) {
 	b := newBench(t)
 	b.set(own("10.244.1.0/24"), LeaseWritten)
