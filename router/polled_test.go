@@ -150,27 +150,40 @@ func turns(sides []*loopSide) (list [][2]uint64) {
 	return list
 }
 
+// Control wakes lanes too, for what it measures, seconds apart: so of a few packets one at least wakes nobody else's lane. A lane that wakes by
+// itself is never silent.
 func TestALaneThatWaitsDoesNothingUntilSomethingComes(t *testing.T) {
 	for _, spin := range []int{0, 50} {
 		for _, lanes := range []int{1, 8} {
 			t.Run(fmt.Sprintf("spin %d, lanes %d", spin, lanes), func(t *testing.T) {
 				a, b := loopback(t, 1, loopOptions{spin: spin, lanes: lanes}), loopback(t, 2, loopOptions{spin: spin, lanes: lanes})
 				meet(t, a, b)
-				before := settled(t, a, b)
-				a.reaches(b, lanes-1)
-				after := settled(t, a, b)
-				for i := range before {
-					busy := i%lanes == lanes-1
-					if waited := after[i][0] > before[i][0]; waited != busy {
-						t.Errorf("lane %d: waited again: %v, had work: %v", i, waited, busy)
-					}
-					if looks := after[i][1] - before[i][1]; spin == 0 && looks != 0 || looks > 1000 {
-						t.Errorf("lane %d looked %d times", i, looks)
+				var waited []int
+				for range 5 {
+					if waited = waitedAgain(t, a, b, lanes, spin); slices.Equal(waited, []int{lanes - 1, 2*lanes - 1}) {
+						return
 					}
 				}
+				t.Errorf("lanes %v waited again, want the last one of each side", waited)
 			})
 		}
 	}
+}
+
+// waitedAgain sends a packet in the last lane, and returns which lanes of both sides have waited again by it. None has looked for long.
+func waitedAgain(t *testing.T, a, b *loopSide, lanes, spin int) (list []int) {
+	t.Helper()
+	before := settled(t, a, b)
+	a.reaches(b, lanes-1)
+	for i, after := range settled(t, a, b) {
+		if after[0] > before[i][0] {
+			list = append(list, i)
+		}
+		if looks := after[1] - before[i][1]; spin == 0 && looks != 0 || looks > 1000 {
+			t.Errorf("lane %d looked %d times", i, looks)
+		}
+	}
+	return list
 }
 
 func TestAStopWakesLanesThatWait(t *testing.T) {
