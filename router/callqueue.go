@@ -45,7 +45,7 @@ func (q *callQueue) ready(p *peer, now time.Time) time.Time {
 	return last.Add(q.window.Timeout(now))
 }
 
-// next is the peer that is called next; nil: there is none, or no room. or is when to ask again, where nothing else happens.
+// nextCall is the peer that is called next; nil: there is none, or no room. or is when to ask again, where nothing else happens.
 func (r *Router) nextCall(now time.Time) (next *peer, or time.Time) {
 	q := &r.callQueue
 	or = now.Add(longestSleep)
