@@ -6,11 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/lab"
 )
 
 // groupsRoot is where distributions mount control groups: the unified hierarchy itself, or one directory for each of the old.
@@ -61,26 +62,9 @@ func (g groups) close() error {
 func (g groups) remove() error {
 	var failed []error
 	for _, hierarchy := range hierarchies() {
-		failed = append(failed, removeTree(filepath.Join(hierarchy, string(g))))
+		failed = append(failed, lab.RemoveControlGroup(filepath.Join(hierarchy, string(g))))
 	}
 	return errors.Join(failed...)
-}
-
-// removeTree removes a control group and those in it.
-func removeTree(path string) error {
-	var dirs []string
-	_ = filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			dirs = append(dirs, path)
-		}
-		return nil // what is gone need not be removed
-	})
-	for _, dir := range slices.Backward(dirs) { // the inner ones first
-		if err := unix.Rmdir(dir); err != nil && !errors.Is(err, unix.ENOENT) {
-			return fmt.Errorf("cri: remove control group %s: %w", dir, err)
-		}
-	}
-	return nil
 }
 
 // sweepGroups removes the groups of hosts that are no more: a lab, when it is made, removes the namespaces that others left.
@@ -91,7 +75,7 @@ func sweepGroups() {
 		for _, path := range left {
 			name := filepath.Base(path)
 			if _, err := os.Stat(filepath.Join("/run/netns", name)); errors.Is(err, fs.ErrNotExist) && !strings.Contains(name, ".") {
-				_ = removeTree(path)
+				_ = lab.RemoveControlGroup(path)
 			}
 		}
 	}

@@ -7,11 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/lab"
 )
 
 // groups is the control group in which a machine's systemd makes its own.
@@ -81,17 +82,5 @@ func (g *groups) remove() error {
 	if err != nil {
 		return fmt.Errorf("systemd: kill what is in the control group: %w", err)
 	}
-	var dirs []string
-	_ = filepath.WalkDir(g.path, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			dirs = append(dirs, path)
-		}
-		return nil // what is gone need not be removed
-	})
-	for _, dir := range slices.Backward(dirs) { // the inner ones first
-		if err := unix.Rmdir(dir); err != nil && !errors.Is(err, unix.ENOENT) {
-			return fmt.Errorf("systemd: remove control group %s: %w", dir, err)
-		}
-	}
-	return nil
+	return lab.RemoveControlGroup(g.path)
 }
