@@ -195,9 +195,9 @@ func distinct(list []netip.Addr, network []netip.Prefix) []netip.Addr {
 	return out
 }
 
-// InUse reports whether an interface other than the device has an address in one of the subnets: a bridge with pods, say.
-// It says true when the host cannot be looked at.
-func (h *Host) InUse(subnets []netip.Prefix, device string) bool {
+// InUse reports whether an interface of another name than those of except has an address in one of the subnets: a bridge with
+// pods, say. It says true when the host cannot be looked at.
+func (h *Host) InUse(subnets []netip.Prefix, except ...string) bool {
 	links, err := h.links()
 	if err != nil {
 		return true
@@ -207,6 +207,6 @@ func (h *Host) InUse(subnets []netip.Prefix, device string) bool {
 		return true
 	}
 	return slices.ContainsFunc(all, func(a address) bool {
-		return links[a.link].name != device && slices.ContainsFunc(subnets, func(s netip.Prefix) bool { return s.Contains(a.prefix.Addr()) })
+		return !slices.Contains(except, links[a.link].name) && slices.ContainsFunc(subnets, func(s netip.Prefix) bool { return s.Contains(a.prefix.Addr()) })
 	})
 }

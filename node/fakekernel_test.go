@@ -26,7 +26,7 @@ type fakeKernel struct {
 	refusing error          // of Set
 	conflict error          // of CheckNetwork
 	cut      []netip.Prefix // networks behind the host that it does not reach
-	occupied bool           // of InUse
+	occupied string         // the interface with addresses of the host's subnets; empty: none
 	changed  func()
 }
 
@@ -151,15 +151,15 @@ func (k *fakeKernel) notify() {
 }
 
 // InUse implements Kernel.
-func (k *fakeKernel) InUse([]netip.Prefix, string) bool {
+func (k *fakeKernel) InUse(_ []netip.Prefix, except ...string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.occupied
+	return k.occupied != "" && !slices.Contains(except, k.occupied)
 }
 
-// occupy puts pods into the subnets of the host.
-func (k *fakeKernel) occupy() {
+// occupy puts an interface into the subnets of the host, which is none of weft's; no name: none.
+func (k *fakeKernel) occupy(name string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.occupied = true
+	k.occupied = name
 }

@@ -27,21 +27,63 @@ func (n *Node) formerSubnets() []netip.Prefix {
 func (n *Node) namedSubnets() []netip.Prefix { return n.config().Subnet.Prefixes }
 
 // recallFormer finds, before the first claim, the former subnets in which pods of an earlier run live.
-func (n *Node) recallFormer() {
-	if n.pods == nil || n.config().Subnet.Auto {
-		return // auto takes up what it had
-	}
-	list, err := n.pods.Former(n.namedSubnets())
+func (n *Node) recallFormer() { n.claimFormer(n.formerWith(n.config())) }
+
+// formerWith are the subnets that a node with cfg claims on for the pods that live there now.
+func (n *Node) formerWith(cfg *config.Config) []netip.Prefix {
+	list, err := n.inhabited(cfg)
 	if err != nil {
 		n.log.Warn("node.subnet.unknown", "error", err)
-		return
 	}
-	n.claimFormer(n.claimable(list, nil))
+	return n.claimable(cfg, list, nil)
 }
 
-// claimable are those of former subnets that may be claimed on: in the network, no part of what the node is meant to have, and no other's.
-func (n *Node) claimable(list []netip.Prefix, others []netip.Prefix) []netip.Prefix {
-	cfg := n.config()
+// inhabited are the subnets in which pods live and that a node with cfg is not meant to have. One with auto takes up what it had.
+func (n *Node) inhabited(cfg *config.Config) ([]netip.Prefix, error) {
+	if n.pods == nil || cfg.Subnet.Auto {
+		return nil, nil
+	}
+	return n.pods.Former(cfg.Subnet.Prefixes)
+}
+
+// checkGivenUp refuses what would take a subnet from under those who live in it. Pods lose none that the node claims on.
+func (n *Node) checkGivenUp(want *config.Config) error {
+	living, err := n.inhabited(want)
+	lost := n.givenUp(want, n.claimable(want, living, nil))
+	refused := func(reason string) error {
+		return want.Placed(config.KeyErrorf("subnet", "%s in %s, which would be given up: move it first, or put the key back", reason, config.Joined(lost)))
+	}
+	except := []string{n.config().Device} // the present one also where another is wanted: that one comes with the restart
+	if err == nil && !want.Subnet.Auto {
+		except = append(except, n.podBridge()) // it has the gateways of subnets without pods, too
+	}
+	switch {
+	case len(lost) == 0:
+		return nil
+	case slices.ContainsFunc(living, func(p netip.Prefix) bool { return slices.Contains(lost, p) }):
+		return refused("a pod has an address")
+	case n.platform.Kernel.InUse(lost, except...):
+		return refused("an interface of this host has an address")
+	}
+	return nil
+}
+
+// givenUp are the subnets of ours that would not surely be ours any more with want, though the node claims those of former on.
+func (n *Node) givenUp(want *config.Config, former []netip.Prefix) []netip.Prefix {
+	n.state.mu.Lock()
+	current := n.state.plan
+	n.state.mu.Unlock()
+	now := n.config()
+	if current == nil || want.Subnet.Auto && now.Subnet.Auto && want.SubnetSize == now.SubnetSize {
+		return nil
+	}
+	kept := slices.Concat(want.Subnet.Prefixes, former)
+	return slices.DeleteFunc(slices.Clone(current.kernel.Own), func(p netip.Prefix) bool { return slices.Contains(kept, p) })
+}
+
+// claimable are those of former subnets that a node with cfg may claim on: in the network, no part of what it is meant to have, and no
+// other's.
+func (n *Node) claimable(cfg *config.Config, list, others []netip.Prefix) []netip.Prefix {
 	if cfg.Subnet.Auto {
 		return nil
 	}
@@ -51,7 +93,7 @@ func (n *Node) claimable(list []netip.Prefix, others []netip.Prefix) []netip.Pre
 		if own := n.admission.Own(); own != nil && !own.AllowsSubnet(p) {
 			return true
 		}
-		return !inside || overlaps(p, n.namedSubnets()) || overlaps(p, cfg.Routes) || overlaps(p, others)
+		return !inside || overlaps(p, cfg.Subnet.Prefixes) || overlaps(p, cfg.Routes) || overlaps(p, others)
 	})
 }
 
@@ -80,10 +122,10 @@ func (n *Node) reviewFormer(view mesh.View) {
 			others = append(others, m.Claim.Subnets...)
 		}
 	}
-	if !n.claimFormer(n.claimable(living, others)) {
+	if !n.claimFormer(n.claimable(n.config(), living, others)) {
 		return
 	}
-	if err := n.mesh.Set(n.meshSettings(n.config())); err != nil {
+	if err := n.mesh.Set(n.meshSettings(n.config(), n.formerSubnets())); err != nil {
 		n.log.Warn("node.subnet.unclaimable", "subnets", config.Joined(n.formerSubnets()), "error", err)
 	}
 }

@@ -18,15 +18,15 @@ func (n *Node) meshConfig() mesh.Config {
 	cfg := n.config()
 	return mesh.Config{
 		Identity: n.identity, Boot: n.boot, Name: cfg.Name, Started: n.started, Port: n.port.Port(),
-		Network: cfg.Network, Subnet: n.meshSubnet(cfg), Bootstrap: cfg.Bootstrap, Routes: cfg.Routes, Seeds: cfg.Join,
+		Network: cfg.Network, Subnet: meshSubnet(cfg, n.formerSubnets()), Bootstrap: cfg.Bootstrap, Routes: cfg.Routes, Seeds: cfg.Join,
 		StateDir: cfg.StateDir, Underlay: &underlay{n}, Logger: n.log, OnView: func(mesh.View) { n.changed() },
 		Forbidden: n.forbidden, Movable: n.movable, Admission: n.admission,
 		Lease: cfg.Lease, Present: n.present,
 	}
 }
 
-// meshSubnet is what the node claims with cfg, the former subnets in which pods live among it.
-func (n *Node) meshSubnet(cfg *config.Config) mesh.Subnet {
+// meshSubnet is what the node claims with cfg, and the former subnets in which pods live.
+func meshSubnet(cfg *config.Config, former []netip.Prefix) mesh.Subnet {
 	if cfg.Subnet.Auto {
 		return mesh.Subnet{Kind: mesh.KindAuto, Bits4: cfg.SubnetSize[0], Bits6: cfg.SubnetSize[1]}
 	}
@@ -34,7 +34,7 @@ func (n *Node) meshSubnet(cfg *config.Config) mesh.Subnet {
 	if cfg.Subnet.K8s {
 		kind = mesh.KindK8s
 	}
-	return mesh.Subnet{Kind: kind, Prefixes: slices.Concat(cfg.Subnet.Prefixes, n.formerSubnets())}
+	return mesh.Subnet{Kind: kind, Prefixes: slices.Concat(cfg.Subnet.Prefixes, former)}
 }
 
 // refuseRevoked refuses to start a node that the authority has revoked, as far as its state directory knows: no other node takes it.

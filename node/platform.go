@@ -46,7 +46,7 @@ type Kernel interface {
 	Unreached(lans []netip.Prefix) []netip.Prefix
 	Egress(to netip.Addr) (kernel.Egress, error)
 	UnderlayAddresses(device string, network []netip.Prefix) []netip.Addr
-	InUse(subnets []netip.Prefix, device string) bool
+	InUse(subnets []netip.Prefix, except ...string) bool
 }
 
 // realPlatform is this machine.

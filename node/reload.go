@@ -86,27 +86,10 @@ func (n *Node) checkReload(want *config.Config) error {
 	if err := cmp.Or(checkClear(want, n.platform.Kernel), checkKubernetes(want)); err != nil {
 		return err
 	}
-	device := n.config().Device // the present one also where another is wanted: that one comes with the restart
-	if lost := n.givenUp(want); len(lost) > 0 && n.platform.Kernel.InUse(lost, device) {
-		return want.Placed(config.KeyErrorf("subnet", "an interface of this host has an address in %s, which would be given up: move it first, or put the key back", config.Joined(lost)))
+	if err := n.checkGivenUp(want); err != nil {
+		return err
 	}
-	return want.Placed(asConfigError(n.platform.Kernel.CheckNetwork(want.Network, device, want.Subnet.Prefixes, want.Routes)))
-}
-
-// givenUp are the subnets of ours that would not surely be ours any more with want.
-func (n *Node) givenUp(want *config.Config) []netip.Prefix {
-	n.state.mu.Lock()
-	current := n.state.plan
-	n.state.mu.Unlock()
-	now := n.config()
-	if current == nil || want.Subnet.Auto && now.Subnet.Auto && want.SubnetSize == now.SubnetSize {
-		return nil
-	}
-	kept := want.Subnet.Prefixes
-	if want.Subnet.K8s && now.Subnet.K8s {
-		kept = slices.Concat(kept, n.formerSubnets()) // claimed on until their pods end, whatever want says
-	}
-	return slices.DeleteFunc(slices.Clone(current.kernel.Own), func(p netip.Prefix) bool { return slices.Contains(kept, p) })
+	return want.Placed(asConfigError(n.platform.Kernel.CheckNetwork(want.Network, n.config().Device, want.Subnet.Prefixes, want.Routes)))
 }
 
 // merge is the configuration in force with all values of want that a reload can change, and what changed. Where these do not
@@ -137,13 +120,16 @@ func (n *Node) merge(want *config.Config) (next *config.Config, done *api.Reload
 // apply brings a checked configuration into force; nothing else changes that of a running node. Parts that can refuse it come
 // first: after an error all is as before. What the keeper looks up in config() each time needs nothing here.
 func (n *Node) apply(next *config.Config) error {
-	if err := n.mesh.Check(n.meshSettings(next)); err != nil {
+	former := n.formerSubnets()
+	if now := n.config(); now.Subnet.Auto != next.Subnet.Auto || !slices.Equal(now.Subnet.Prefixes, next.Subnet.Prefixes) {
+		former = n.formerWith(next)
+	}
+	settings := n.meshSettings(next, former)
+	if err := n.mesh.Check(settings); err != nil {
 		return config.Errorf("%w", err)
 	}
 	old := n.live.Swap(next)
-	if old.Subnet.K8s && next.Subnet.K8s && !slices.Equal(old.Subnet.Prefixes, next.Subnet.Prefixes) {
-		n.recallFormer() // pods of the former podCIDRs live on
-	}
+	n.claimFormer(former)
 	n.protected.keep(next.Join)
 	if h, ok := n.log.Handler().(*logHandler); ok {
 		h.set(next)
@@ -161,11 +147,12 @@ func (n *Node) apply(next *config.Config) error {
 		n.router.SetRelaying(relaying(next))
 	}
 	n.changed()
-	return n.mesh.Set(n.meshSettings(next)) // last: it asks us what is forbidden now; it was checked above
+	return n.mesh.Set(settings) // last: it asks us what is forbidden now; it was checked above
 }
 
-func (n *Node) meshSettings(cfg *config.Config) mesh.Settings {
-	return mesh.Settings{Subnet: n.meshSubnet(cfg), Bootstrap: cfg.Bootstrap, Routes: cfg.Routes, Seeds: cfg.Join, Lease: cfg.Lease}
+// meshSettings are those of cfg, with the former subnets that the node claims on.
+func (n *Node) meshSettings(cfg *config.Config, former []netip.Prefix) mesh.Settings {
+	return mesh.Settings{Subnet: meshSubnet(cfg, former), Bootstrap: cfg.Bootstrap, Routes: cfg.Routes, Seeds: cfg.Join, Lease: cfg.Lease}
 }
 
 // noteReload says in log and status how a reload went.

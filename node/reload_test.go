@@ -217,7 +217,7 @@ func TestAConfigurationThatIsWrongChangesNothingAndIsShownUntilOneIsRight(t *tes
 		"unfit keys": {nil, func(c *config.Config) { c.Routes = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")} }, []string{"routes", "default route"}},
 		"no secret":  {nil, func(c *config.Config) { c.SecretFile += ".gone" }, []string{"secret_file", ".gone", "weft init"}},
 		"a conflict": {func(m *machine) { m.kernel.conflict = conflict }, unchanged, []string{"network", "eth9"}},
-		"a subnet given up": {func(m *machine) { m.kernel.occupy() }, func(c *config.Config) { c.Subnet.Prefixes = []netip.Prefix{subnetOf(5)} },
+		"a subnet given up": {func(m *machine) { m.kernel.occupy("cni0") }, func(c *config.Config) { c.Subnet.Prefixes = []netip.Prefix{subnetOf(5)} },
 			[]string{"subnet", "10.244.1.0/24", "move it first"}},
 		"more prefixes than a claim holds": {nil, manyRoutes, []string{"prefixes"}},
 	} {
@@ -292,7 +292,7 @@ func TestASecondSubnetMayBeAddedWhereSomebodyLivesInTheFirst(t *testing.T) {
 		m := s.machine(1)
 		m.start()
 		within(t, 5*time.Second, "up", func() bool { return len(m.subnets()) == 1 })
-		m.kernel.occupy()
+		m.kernel.occupy("cni0")
 		_, err := m.reload(func(c *config.Config) { c.Subnet.Prefixes = []netip.Prefix{subnetOf(1), subnetOf(5)} })
 		must(t, err)
 		within(t, 5*time.Second, "both are ours", func() bool { return len(m.subnets()) == 2 })

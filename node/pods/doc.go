@@ -4,8 +4,8 @@
 // (package ipam). A pod lives here when it has a held record and its host end is there. A former subnet is one that the bridge still has
 // a gateway of and that is not among the node's own any more.
 //
-// Ownership. A Keeper belongs to one goroutine, but for Report, which any may call. The plugin's processes work at the same time on the
-// same book, bridge and guard.
+// Ownership. A Keeper belongs to one goroutine, but for Report and Former, which any may call. The plugin's processes work at the same time
+// on the same book, bridge and guard.
 //
 // Always. On a host without pods nothing is made but the lease. The bridge and the guard of pods that live are put right whenever Keep
 // runs; a bridge that somebody else made is left alone. A lease that was written stays, whatever becomes of the daemon, until Remove, or

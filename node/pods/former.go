@@ -16,7 +16,7 @@ type former struct {
 func (f former) subnet() netip.Prefix { return f.gateway.Masked() }
 
 // Former lists the subnets in which pods of this boot live, by the bridge and the book, and that are not among own: for a node that
-// starts, and is to claim them until their pods have ended.
+// starts or is to have other subnets, and claims them until their pods have ended. It may be called from any goroutine.
 func (k *Keeper) Former(own []netip.Prefix) ([]netip.Prefix, error) {
 	records, err := k.book.Records()
 	if err != nil {

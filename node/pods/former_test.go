@@ -1,6 +1,7 @@
 package pods
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -35,5 +36,27 @@ func TestAFormerSubnetStaysUntilItsLastPodHasEnded(t *testing.T) {
 	done := b.keep()
 	if !slices.Equal(b.host.bridge.Gateways, want[1:]) || len(done.Ended) != 1 || len(b.Report().Former) != 0 {
 		t.Errorf("%+v, gateways %v, %+v", done, b.host.bridge.Gateways, b.Report())
+	}
+}
+
+func TestFormerSubnetsMayBeAskedForWhileTheLeaseChanges(t *testing.T) {
+	b := newBench(t)
+	b.set(own("10.244.1.0/24"), LeaseWritten)
+	b.add("a")
+	asked := make(chan error, 1)
+	go func() {
+		for range 50 {
+			if list, err := b.Former([]netip.Prefix{prefix("10.244.7.0/24")}); err != nil || len(list) != 1 {
+				asked <- fmt.Errorf("%v, %w", list, err)
+				return
+			}
+		}
+		asked <- nil
+	}()
+	for i := range 50 {
+		b.set(own(fmt.Sprintf("10.244.%d.0/24", 2+i)), LeaseWritten)
+	}
+	if err := <-asked; err != nil {
+		t.Error(err)
 	}
 }

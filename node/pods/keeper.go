@@ -25,10 +25,9 @@ type Keeper struct {
 	bridge podnet.Bridge // as it is wanted for the last lease of this boot; without a name: there was none
 	former []former
 
+	mu       sync.Mutex            // guards what follows
 	gateways map[netip.Prefix]bool // of all leases since the start, and of the one before
-
-	mu     sync.Mutex // guards report
-	report Report
+	report   Report
 }
 
 // New makes the keeper of a node with these directories. It starts from what an earlier run of this boot left, and changes nothing.
@@ -57,6 +56,8 @@ func New(host Host, runDir, stateDir string) (*Keeper, error) {
 // want makes the bridge of a lease the one that is kept.
 func (k *Keeper) want(l lease.Lease) {
 	k.bridge = bridgeOf(l)
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	for _, g := range k.bridge.Gateways {
 		k.gateways[g] = true
 	}
@@ -65,6 +66,8 @@ func (k *Keeper) want(l lease.Lease) {
 // knows reports whether a bridge is of this node, and not of another one on the same host: that has other gateways. Where somebody has
 // removed all of them, nobody can tell.
 func (k *Keeper) knows(b podnet.BridgeState) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	return b.Ours && (len(b.Addresses) == 0 || slices.ContainsFunc(b.Addresses, func(a netip.Prefix) bool { return k.gateways[a] }))
 }
 
