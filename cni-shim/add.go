@@ -86,6 +86,9 @@ func (a *addition) run() (types.Result, error) {
 		return nil, err
 	}
 	ends, err := host.Attach(a.wanted)
+	if errors.Is(err, podnet.ErrInterfaceExists) {
+		a.reserved, a.guarded = false, false // another ADD of the same attachment made it meanwhile: both belong to that one's interface
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,39 @@
+package cnishim
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+)
+
+// No runtime is to add an attachment twice at once; one that does has a pod that is whole, and who came too late undoes nothing of it.
+func TestOfADDsOfOneAttachmentAtOnceOneGivesAWholePod(t *testing.T) {
+	s := newSite(t)
+	for i := range 5 {
+		c := s.pod(fmt.Sprint("pod-", i), newSpace(t))
+		var mu sync.Mutex
+		var added []call
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				cmd, out := c.command(t.Context())
+				if s.vm.Do(cmd.Run) != nil {
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				added = append(added, c.with("prevResult", json.RawMessage(out.Bytes())))
+			})
+		}
+		all.Wait()
+		if len(added) != 1 {
+			t.Fatalf("%d of 4 ADDs succeeded", len(added))
+		}
+		s.must(added[0].as("CHECK"))
+		s.must(c.as("DEL"))
+	}
+	if left := s.left(); left != "" {
+		t.Errorf("left:\n%s", left)
+	}
+}
