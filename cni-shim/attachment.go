@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"unicode"
 
 	"github.com/containernetworking/cni/pkg/skel"
 
@@ -32,17 +33,26 @@ func newAttachment(c *config, args *skel.CmdArgs) *attachment {
 	}
 }
 
-// podOf is what CNI_ARGS (KEY=VALUE;KEY=VALUE) call the pod.
+// podOf is what CNI_ARGS (KEY=VALUE;KEY=VALUE) call the pod. Errors and tables show it, so what no terminal is to get becomes a question mark.
 func podOf(args string) (p ipam.Pod) {
 	for pair := range strings.SplitSeq(args, ";") {
 		switch key, value, _ := strings.Cut(pair, "="); key {
 		case "K8S_POD_NAMESPACE":
-			p.Namespace = value
+			p.Namespace = printable(value)
 		case "K8S_POD_NAME":
-			p.Name = value
+			p.Name = printable(value)
 		}
 	}
 	return p
+}
+
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, text)
 }
 
 func (a *attachment) hostEnd() string { return podnet.HostEnd(a.key.Container, a.key.IfName) }

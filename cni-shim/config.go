@@ -153,11 +153,13 @@ func (c *config) complete() {
 	}
 }
 
-// Bounds of MTU: IPv4 asks for 68 (RFC 791), veth takes 65535; and of gso_max_size: GSO_MAX_SIZE of linux/netdevice.h. nameLimit is
-// IFNAMSIZ with the zero at its end.
+// Bounds of MTU: IPv4 asks for 68 (RFC 791), veth takes 65535; and of gso_max_size: the kernel wants more than its longest header of TCP
+// (MAX_TCP_HEADER of net/tcp.h, at most 512 with any length of cache lines) and no more than GSO_MAX_SIZE of linux/netdevice.h. nameLimit
+// is IFNAMSIZ with the zero at its end.
 const (
 	minMTU    = 68
 	maxMTU    = 65535
+	minGSO    = 512 + 1
 	maxGSO    = 8 * 65535
 	nameLimit = 16
 )
@@ -179,8 +181,8 @@ func (c *config) validate() error {
 		return fail(codeConfig, "key \"bridge\" is %q, which is not the name of an interface (at most 15 characters, no slash, colon, percent sign or blank)", c.Bridge)
 	case c.MTU != 0 && (c.MTU < minMTU || c.MTU > maxMTU):
 		return fail(codeConfig, "key \"mtu\" is %d: want %d to %d, or 0 for that of the overlay", c.MTU, minMTU, maxMTU)
-	case c.GSOMaxSize < 0 || c.GSOMaxSize > maxGSO:
-		return fail(codeConfig, "key \"gsoMaxSize\" is %d: want 1 to %d, or 0 for what the node says", c.GSOMaxSize, maxGSO)
+	case c.GSOMaxSize != 0 && (c.GSOMaxSize < minGSO || c.GSOMaxSize > maxGSO):
+		return fail(codeConfig, "key \"gsoMaxSize\" is %d: want %d to %d, or 0 for what the node says", c.GSOMaxSize, minGSO, maxGSO)
 	}
 	return c.Runtime.validate()
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/weftnet/weft/cni-shim/ipam"
 	"github.com/weftnet/weft/cni-shim/lease"
 )
@@ -19,6 +21,10 @@ func TestEveryErrorHasACodeAndNamesWhatIsWrong(t *testing.T) {
 	s := newSite(t)
 	n := newSpace(t)
 	good := s.pod("one", n)
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		what  string
 		call  call
@@ -33,6 +39,7 @@ func TestEveryErrorHasACodeAndNamesWhatIsWrong(t *testing.T) {
 		{"mtu out of bounds", good.with("mtu", 70000), codeConfig, `key "mtu" is 70000`},
 		{"mtu too small for IPv6", good.with("mtu", 1279), codeConfig, `IPv6 wants 1280`},
 		{"gsoMaxSize", good.with("gsoMaxSize", -1), codeConfig, `key "gsoMaxSize"`},
+		{"gsoMaxSize that the kernel refuses", good.with("gsoMaxSize", 318), codeConfig, `key "gsoMaxSize" is 318: want 513 to 524280`},
 		{"bridge", good.with("bridge", "a/b"), codeConfig, `key "bridge"`},
 		{"long bridge", good.with("bridge", "sixteen-letters-"), codeConfig, `key "bridge"`},
 		{"runDir", good.with("runDir", "run"), codeConfig, `key "runDir"`},
@@ -49,6 +56,7 @@ func TestEveryErrorHasACodeAndNamesWhatIsWrong(t *testing.T) {
 		{"earlier version", good.with("cniVersion", "0.2.0"), 1, "incompatible"},
 		{"interface exists", func() call { c := good; c.ifname = "lo"; return c }(), codeEnvironment, "CNI_IFNAME"},
 		{"netns gone", func() call { c := good; c.netns = "/run/netns/none"; return c }(), codeEnvironment, "CNI_NETNS"},
+		{"netns that is a pipe", func() call { c := good; c.netns = pipe; return c }(), codeEnvironment, "CNI_NETNS"},
 		{"netns of another kind", func() call { c := good; c.netns = "/proc/self/ns/uts"; return c }(), codeEnvironment, "CNI_NETNS"},
 		{"netns of the host", func() call { c := good; c.netns = "/run/netns/" + s.vm.FullName(); return c }(), codeNamespace, "of the host itself"},
 		{"no prevResult", good.as("CHECK"), codeConfig, `key "prevResult" is missing`},
@@ -120,10 +128,12 @@ func TestASecondADDFailsAndLeavesThePodWhole(t *testing.T) {
 func TestAPoolThatIsUsedUpSaysByWhom(t *testing.T) {
 	s := newSite(t)
 	s.lease(func(l *lease.Lease) { l.Subnets = prefixes("10.244.1.0/30") })
-	s.add("one", newSpace(t))
+	one := s.pod("one", newSpace(t))
+	one.args = "IgnoreUnknown;K8S_POD_NAMESPACE=web\n\x1b[31m;K8S_POD_NAME=\xff=;"
+	s.must(one)
 	before := s.left()
 	_, err := s.try(s.pod("two", newSpace(t)))
-	if err == nil || err.Code != codeLater || !strings.Contains(err.Msg, "1 are held (1 by namespace default)") {
+	if err == nil || err.Code != codeLater || !strings.Contains(err.Msg, "1 are held (1 by namespace web??[31m)") {
 		t.Errorf("err = %v", err)
 	}
 	if now := s.left(); now != before {

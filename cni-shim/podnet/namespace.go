@@ -11,10 +11,11 @@ import (
 
 // openNamespace opens a pod's namespace. ErrNoNamespace: there is none at path. ErrOwnNamespace: it is that of the calling thread.
 func openNamespace(path string) (netns.NsHandle, error) {
-	pod, err := netns.GetFromPath(path)
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0) // a pipe would wait for somebody who writes
 	if err != nil {
 		return netns.None(), fmt.Errorf("podnet: %s: %w: %w", path, ErrNoNamespace, err)
 	}
+	pod := netns.NsHandle(fd)
 	kind, err := unix.IoctlRetInt(int(pod), unix.NS_GET_NSTYPE)
 	if err == nil && kind != unix.CLONE_NEWNET {
 		err = errors.New("it is a namespace of another kind")
