@@ -15,6 +15,10 @@ import (
 // dockerUser is where Docker wants the rules of others: it comes before its own, and Docker leaves it alone.
 const dockerUser = "DOCKER-USER"
 
+// policyJumps are the chains to which controllers of Kubernetes' network policies lead what is forwarded: that of kube-router, which k3s has
+// built in. What they refuse is not ours to accept.
+var policyJumps = []string{"KUBE-ROUTER-FORWARD"}
+
 // Marks of programs whose chains drop what they do not know in ways that their policy does not show.
 var (
 	obstacleTables = []string{"firewalld", "docker-bridges"}
@@ -69,7 +73,8 @@ func routed(f nftables.TableFamily) bool {
 	return f == nftables.TableFamilyIPv4 || f == nftables.TableFamilyIPv6 || f == nftables.TableFamilyINet
 }
 
-// doors are the chains that shall have our rules: each obstacle, or Docker's chain for others where the obstacle leads there.
+// doors are the chains that shall have our rules: each obstacle, or Docker's chain for others where the obstacle leads there, unless it
+// leads to network policies, too: Docker puts its jump in front of theirs when it starts.
 func (r *reconcile) doors(list []chain) []chain {
 	if r.want.Off {
 		return nil
@@ -80,7 +85,7 @@ func (r *reconcile) doors(list []chain) []chain {
 			continue
 		}
 		docker := slices.IndexFunc(list, func(d chain) bool { return d.Name == dockerUser && *d.Table == *c.Table })
-		if docker >= 0 && c.leadsTo(dockerUser) {
+		if docker >= 0 && c.leadsTo(dockerUser) && c.policies() == 0 {
 			c = list[docker]
 		}
 		doors = append(doors, c)
@@ -110,8 +115,8 @@ func (c chain) leadsTo(name string) bool {
 	return slices.ContainsFunc(c.rules, func(f found) bool { return f.leadsTo == name })
 }
 
-// open makes rules the only ones of ours in a foreign chain, at its front, in one transaction. Ours that are there already
-// stay where they are, so that two programs that both want to be first do not take turns for ever.
+// open makes rules the only ones of ours in a foreign chain, at its front but behind network policies, in one transaction. Ours that
+// are there already stay where they are, so that two programs that both want to be first do not take turns for ever.
 func (r *reconcile) open(c chain, rules []rule) error {
 	wanted, err := tags(rules, r.want.Device)
 	if err != nil {
@@ -127,8 +132,14 @@ func (r *reconcile) open(c chain, rules []rule) error {
 			return err
 		}
 	}
+	behind := c.policies()
 	for i, rule := range slices.Backward(rules) {
-		nft.InsertRule(rule.nft(c.Chain, wanted[i]))
+		if r := rule.nft(c.Chain, wanted[i]); behind == 0 {
+			nft.InsertRule(r)
+		} else {
+			r.Position = behind
+			nft.AddRule(r)
+		}
 	}
 	op := kernel.Added
 	if len(rules) == 0 {
@@ -139,6 +150,16 @@ func (r *reconcile) open(c chain, rules []rule) error {
 		return r.owned(c)
 	}
 	return err
+}
+
+// policies is the handle of the last rule that leads to network policies; 0: there is none.
+func (c chain) policies() (handle uint64) {
+	for _, f := range c.rules {
+		if slices.Contains(policyJumps, f.jumps) {
+			handle = f.handle
+		}
+	}
+	return handle
 }
 
 // ours are the rules with the device's tag, and those that were saved and loaded again without it.

@@ -353,3 +353,32 @@ func TestTheRemedyForAChainOfFirewalldNamesTheBridgeOfPods(t *testing.T) {
 		t.Error(e)
 	}
 }
+
+// kube-router leads to its policies by the first rule, until Docker starts, and writes the whole table anew at each change of a pod, without
+// our tag.
+func TestOurRulesAreBehindNetworkPoliciesAlsoWhenTheTableWasSavedAndLoadedAgain(t *testing.T) {
+	s := newSite(t, "iptables-nft", "ip6tables-nft")
+	s.run(s.vm, `for i in iptables-nft ip6tables-nft; do
+		$i -P FORWARD DROP
+		$i -N KUBE-ROUTER-FORWARD
+		$i -A KUBE-ROUTER-FORWARD -o weft0 -j REJECT
+		$i -A FORWARD -m comment --comment "kube-router netpol - TEMCG2JMHZYE7H7T" -j KUBE-ROUTER-FORWARD
+		$i -A FORWARD -i docker0 -j ACCEPT
+	done`)
+	for _, change := range []string{":", "$i-save -t filter | $i-restore", "$i -N DOCKER-USER; $i -I FORWARD -j DOCKER-USER"} {
+		s.run(s.vm, "for i in iptables-nft ip6tables-nft; do "+change+"\ndone")
+		s.set(wanted())
+		s.settled(wanted())
+		families(t, func(t *testing.T, i int) {
+			if s.reaches(s.peer, s.pod, peerAddrs[i]) {
+				t.Errorf("after %q passes what a network policy refuses", change)
+			}
+		})
+		for _, program := range []string{"iptables-nft", "ip6tables-nft"} {
+			_, behind, _ := strings.Cut(s.run(s.vm, program+" -S FORWARD"), "-j KUBE-ROUTER-FORWARD\n")
+			if got := lines(behind); len(got) != 3 || !strings.Contains(got[0], "-i weft0") || !strings.Contains(got[1], "-o weft0") {
+				t.Errorf("after %q are behind network policies by %s:\n%s", change, program, behind)
+			}
+		}
+	}
+}

@@ -65,6 +65,7 @@ type found struct {
 	tag     string // "" if it is none of ours
 	refuses bool   // drops or rejects every packet that comes to it
 	leadsTo string // the chain that every packet that comes to it goes to
+	jumps   string // the chain that packets go to which it is for
 	names   bool   // it holds the name of the device that was looked for
 	opens   bool   // it has the comment of a rule that opens a chain for that device
 }

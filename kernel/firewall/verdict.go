@@ -31,6 +31,7 @@ func (f *found) readExpressions(ad *netlink.AttributeDecoder) error {
 			return nil
 		})
 	}
+	f.jumps = end.chain
 	if always {
 		f.refuses, f.leadsTo = end.refuses, end.chain
 	}
