@@ -107,7 +107,7 @@ func TestThePluginIsInstalledOnceTheNodeIsReadyKeptAndTakenAway(t *testing.T) {
 		}
 	}
 	runScript(t, h.Host, "/", h.begin+"weft cni uninstall")
-	if h.has("/opt/cni/bin") || h.has("/etc/cni/net.d") {
+	if h.has("/opt/cni/bin") || h.has(theList) {
 		t.Error("something is left")
 	}
 }

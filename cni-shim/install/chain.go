@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/weftnet/weft/cni-shim/lease"
 )
 
@@ -54,23 +56,35 @@ type Chain struct {
 	Daemon    func(ctx context.Context) (says string, err error)
 }
 
-// Examine looks at each link in order: kubelet, containerd, its directories, the list, the plugins, the lease, the daemon. The first that
-// failed is the reason why pods do not start. It changes nothing.
+// Examine looks at each link in order: kubelet, containerd, its directories, the list, the plugins, the lease, the daemon, and what weft's
+// plugin says in the end. The first that failed is the reason why pods do not start. It changes nothing.
 func (c *Chain) Examine(ctx context.Context) []Step {
-	steps := []Step{c.kubelet(ctx), c.containerd()}
+	runtime, socket := c.containerd()
+	steps := []Step{c.kubelet(ctx), runtime}
 	where, err := Find(c.Configs...)
 	if err != nil && (c.Bin == "" || c.Conf == "") {
-		return append(steps, Step{"directories", Fail, inOneLine(err), ""}, c.lease(), c.daemon(ctx))
+		return append(append(steps, Step{"directories", Fail, inOneLine(err), ""}), c.node(ctx)...)
 	}
 	if c.Bin != "" || c.Conf != "" {
 		where.Why = "as the flags say"
 	}
 	where.Bin, where.Conf = cmp.Or(c.Bin, where.Bin), cmp.Or(c.Conf, where.Conf)
-	steps = append(steps, directoriesStep(where), c.list(where.Conf))
+	steps = append(steps, directoriesStep(where, socket), c.list(where.Conf))
+	own := len(steps)
 	for _, name := range Plugins {
 		steps = append(steps, pluginStep(ctx, filepath.Join(where.Bin, name)))
 	}
-	return append(steps, c.lease(), c.daemon(ctx))
+	runs := steps[own].Finding == OK
+	if steps = append(steps, c.node(ctx)...); runs {
+		steps = append(steps, statusStep(ctx, where)...)
+	}
+	return steps
+}
+
+// node looks at what the daemon is needed for.
+func (c *Chain) node(ctx context.Context) []Step {
+	lease := c.lease()
+	return []Step{lease, c.daemon(ctx, lease.Finding == OK)}
 }
 
 func (c *Chain) kubelet(ctx context.Context) Step {
@@ -95,22 +109,39 @@ func (c *Chain) kubelet(ctx context.Context) Step {
 	return Step{"kubelet", OK, "it runs", ""}
 }
 
-func (c *Chain) containerd() Step {
+// containerd returns the socket on which it answers, too; "": on none.
+func (c *Chain) containerd() (s Step, socket string) {
 	for _, socket := range c.Sockets {
 		if conn, err := net.DialTimeout("unix", socket, stepPatience); err == nil {
 			conn.Close()
-			return Step{"containerd", OK, "it listens on " + socket, ""}
+			return Step{"containerd", OK, "it listens on " + socket, ""}, socket
 		}
 	}
-	return Step{"containerd", Warn, "nobody listens on " + strings.Join(c.Sockets, " or "), "systemctl status k3s k3s-agent containerd"}
+	return Step{"containerd", Warn, "nobody listens on " + strings.Join(c.Sockets, " or "), "systemctl status k3s k3s-agent containerd"}, ""
 }
 
-func directoriesStep(d Directories) Step {
+// startTime is more than containerd takes from making its directories to listening.
+const startTime = 10 * time.Second
+
+func directoriesStep(d Directories, socket string) Step {
 	text := fmt.Sprintf("plugins in %s, networks in %s: %s", d.Bin, d.Conf, d.Why)
 	if d.Off {
 		return Step{"directories", Fail, text + "; but disabled_plugins there has cri, so it starts no pods", "take cri out of disabled_plugins, and restart containerd"}
 	}
+	if info, err := os.Stat(socket); err == nil && born(d.Conf).After(info.ModTime().Add(startTime)) {
+		text += "; the latter was made anew while containerd ran, and many versions do not see what is in it until they are restarted"
+		return Step{"directories", Warn, text, "systemctl restart containerd, or k3s, or k3s-agent"}
+	}
 	return Step{"directories", OK, text, ""}
+}
+
+// born is when a file was made; zero where the file system does not know.
+func born(path string) time.Time {
+	var s unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_BTIME, &s); err != nil || s.Mask&unix.STATX_BTIME == 0 {
+		return time.Time{}
+	}
+	return time.Unix(s.Btime.Sec, int64(s.Btime.Nsec))
 }
 
 // installRemedy is what to do where something of the installation is missing.
@@ -131,6 +162,11 @@ func (c *Chain) list(conf string) Step {
 		return Step{"list", Fail, err.Error(), ""}
 	case len(rivals) > 0:
 		return Step{"list", Fail, rivals[0].String(), ""}
+	}
+	own := readRival(path)
+	switch {
+	case own.Damage != "":
+		return Step{"list", Fail, fmt.Sprintf("%s is damaged: %s: the runtime takes no network", path, own.Damage), installRemedy}
 	case string(text) != string(list(c.RunDir)):
 		return Step{"list", Warn, path + " is not as weft writes it", installRemedy}
 	}
@@ -145,11 +181,15 @@ func (c *Chain) lease() Step {
 	return Step{"lease", OK, fmt.Sprintf("%s: pods get addresses of %v", lease.Path(c.RunDir), l.Subnets), ""}
 }
 
-func (c *Chain) daemon(ctx context.Context) Step {
+// daemon is asked how it is. Pods start without it where the node has a lease.
+func (c *Chain) daemon(ctx context.Context, leased bool) Step {
 	ctx, cancel := context.WithTimeout(ctx, stepPatience)
 	defer cancel()
 	says, err := c.Daemon(ctx)
-	if err != nil {
+	switch {
+	case err != nil && leased:
+		return Step{"daemon", Warn, inOneLine(err) + "; pods start all the same, by the lease", "systemctl status weft"}
+	case err != nil:
 		return Step{"daemon", Fail, inOneLine(err), "systemctl status weft"}
 	}
 	return Step{"daemon", OK, says, ""}

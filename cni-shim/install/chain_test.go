@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weftnet/weft/cni-shim/lease"
 )
@@ -22,7 +23,7 @@ type node struct {
 }
 
 // speaks is a plugin that says which versions it speaks.
-const speaks = "#!/bin/sh\nread line\n[ \"$CNI_COMMAND\" = VERSION ] && echo '{\"cniVersion\":\"1.0.0\",\"supportedVersions\":[\"0.4.0\",\"1.0.0\"]}'\n"
+const speaks = "#!/bin/sh\nread line\n[ \"$CNI_COMMAND\" != VERSION ] || echo '{\"cniVersion\":\"1.0.0\",\"supportedVersions\":[\"0.4.0\",\"1.0.0\"]}'\n"
 
 func newNode(t *testing.T) *node {
 	t.Helper()
@@ -35,9 +36,6 @@ func newNode(t *testing.T) *node {
 	n.grant()
 	kubelet := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {}))
 	t.Cleanup(kubelet.Close)
-	socket, err := net.Listen("unix", filepath.Join(n.root, "s"))
-	n.must(err)
-	t.Cleanup(func() { socket.Close() })
 	config := filepath.Join(n.root, "config.toml")
 	n.write(config, "version = 2\n[plugins.'io.containerd.grpc.v1.cri'.cni]\nbin_dir = '"+n.o.Bin+"'\nconf_dir = '"+n.o.Conf+"'\n", 0o644)
 	n.Chain = Chain{
@@ -46,6 +44,9 @@ func newNode(t *testing.T) *node {
 		Daemon: func(context.Context) (string, error) { return "it runs", nil },
 	}
 	n.install()
+	socket, err := net.Listen("unix", filepath.Join(n.root, "s"))
+	n.must(err)
+	t.Cleanup(func() { socket.Close() })
 	return n
 }
 
@@ -65,7 +66,7 @@ func TestTheChainIsFollowedInOrderAndAllIsWell(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	}
-	want := "kubelet containerd directories list plugin weft-cni plugin loopback plugin portmap plugin bandwidth lease daemon"
+	want := "kubelet containerd directories list plugin weft-cni plugin loopback plugin portmap plugin bandwidth lease daemon status"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("steps %s, want %s", got, want)
 	}
@@ -87,26 +88,53 @@ func TestEachBrokenLinkIsNamed(t *testing.T) {
 		{"a rival", "list", "10-flannel.conflist sorts before", Fail, func(n *node) {
 			n.write(filepath.Join(n.o.Conf, "10-flannel.conflist"), `{"name":"cbr0","plugins":[{"type":"flannel"}]}`, 0o644)
 		}},
-		{"a list of another hand", "list", "not as weft writes it", Warn, func(n *node) { n.write(n.listFile(), `{"name":"weft","plugins":[]}`, 0o644) }},
+		{"directory made anew", "directories", "made anew while containerd ran", Warn, func(n *node) {
+			if born(n.o.Conf).IsZero() {
+				n.t.Skip("this file system does not know when a directory was made")
+			}
+			n.must(os.Chtimes(filepath.Join(n.root, "s"), time.Time{}, time.Now().Add(-time.Minute)))
+		}},
+		{"a list of another hand", "list", "not as weft writes it", Warn, func(n *node) {
+			n.write(n.listFile(), `{"name":"weft","plugins":[{"type":"weft-cni","mtu":1400}]}`, 0o644)
+		}},
+		{"a list of nothing", "list", "it names no plugin", Fail, func(n *node) { n.write(n.listFile(), `{"name":"weft","plugins":[]}`, 0o644) }},
+		{"half a list", "list", "is damaged", Fail, func(n *node) { n.write(n.listFile(), `{"name":"weft",`, 0o644) }},
 		{"a plugin is gone", "plugin portmap", "there is no", Fail, func(n *node) { n.must(os.Remove(n.bin("portmap"))) }},
 		{"a plugin does not run", "plugin weft-cni", "does not run", Fail, func(n *node) { n.must(os.Chmod(n.bin(Plugin), 0o600)) }},
 		{"an old plugin", "plugin bandwidth", "speaks the versions", Fail, func(n *node) {
 			n.write(n.bin("bandwidth"), "#!/bin/sh\necho '{\"supportedVersions\":[\"0.2.0\"]}'\n", 0o755)
 		}},
 		{"no lease", "lease", "no lease", Fail, func(n *node) { n.must(lease.Remove(n.o.RunDir)) }},
-		{"no daemon", "daemon", "nobody listens", Fail, func(n *node) {
+		{"the plugin says no", "status", "code 50): the book is damaged", Fail, func(n *node) {
+			n.write(n.bin(Plugin), strings.Replace(speaks, "read line\n",
+				"read line\n[ $CNI_COMMAND != STATUS ] || { echo '{\"code\":50,\"msg\":\"the book is damaged\"}'; exit 1; }\n", 1), 0o755)
+		}},
+		{"no daemon", "daemon", "nobody listens; pods start all the same", Warn, func(n *node) {
 			n.Daemon = func(context.Context) (string, error) { return "", errors.New("nobody\nlistens") }
 		}},
 	} {
-		n := newNode(t)
-		test.spoil(n)
-		for _, s := range n.Examine(t.Context()) {
-			switch {
-			case s.Name == test.step && (s.Finding != test.finding || !strings.Contains(s.Detail, test.says) || strings.Contains(s.Detail, "\n")):
-				t.Errorf("%s: %+v", test.what, s)
-			case s.Name != test.step && s.Finding != OK:
-				t.Errorf("%s: also %+v", test.what, s)
+		t.Run(test.what, func(t *testing.T) {
+			n := newNode(t)
+			test.spoil(n)
+			for _, s := range n.Examine(t.Context()) {
+				switch {
+				case s.Name == test.step && (s.Finding != test.finding || !strings.Contains(s.Detail, test.says) || strings.Contains(s.Detail, "\n")):
+					t.Errorf("%+v", s)
+				case s.Name != test.step && s.Finding != OK:
+					t.Errorf("also %+v", s)
+				}
 			}
+		})
+	}
+}
+
+func TestWithoutALeaseAndADaemonNoPodStarts(t *testing.T) {
+	n := newNode(t)
+	n.must(lease.Remove(n.o.RunDir))
+	n.Daemon = func(context.Context) (string, error) { return "", errors.New("nobody listens") }
+	for _, s := range n.Examine(t.Context()) {
+		if (s.Name == "lease" || s.Name == "daemon") != (s.Finding == Fail) {
+			t.Errorf("%+v", s)
 		}
 	}
 }

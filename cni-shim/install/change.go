@@ -20,6 +20,11 @@ type change struct {
 	todo  []step
 	stale []placed // what is to be taken back, because it belongs elsewhere now
 	dirs  []string // that are missing
+
+	// networks is the directory of the list. It stays, once it is made: containerd makes it too, and watches it. When it goes, versions to
+	// 1.7 never see a list there again, and some later ones end (containerd#6490, #10646).
+	networks string
+
 	undos []func() error
 	done  Done
 }
@@ -46,7 +51,8 @@ func (c *change) plan(files []wanted) error {
 		if cause != "" || c.old.sum(f.path) != "" {
 			c.next.Files = append(c.next.Files, placed{f.path, f.sum})
 		}
-		c.needs(filepath.Dir(f.path))
+		c.networks = filepath.Dir(f.path) // the list is the last
+		c.needs(c.networks)
 	}
 	for _, p := range c.old.Files {
 		if !slices.ContainsFunc(files, func(f wanted) bool { return f.path == p.Path }) {
@@ -87,7 +93,7 @@ func (c *change) carryOut() error {
 	final := c.next
 	c.next.Files = append(slices.Clone(c.stale), final.Files...)
 	for _, dir := range c.dirs {
-		if !slices.Contains(c.next.Made, dir) {
+		if dir != c.networks && !slices.Contains(c.next.Made, dir) {
 			c.next.Made = append(c.next.Made, dir)
 		}
 	}

@@ -10,5 +10,5 @@
 //
 // Always. Whoever reads a plugin or the list sees it whole, the old one or the new one. The list is placed last and removed first. What
 // fails half-way is undone; what a killed process leaves, the next Install or Uninstall puts right. Nothing is removed or replaced for good
-// that weft did not put there.
+// that weft did not put there. The directory of the list stays.
 package install

@@ -141,6 +141,8 @@ func TestUninstallLeavesTheHostAsItWas(t *testing.T) {
 		b.holds(b.bin("portmap")+asideSuffix, "Debian's", 0o700)
 	}
 	undone := b.uninstall()
+	b.must(os.Remove(b.o.Conf)) // stays, empty: containerd watches it
+	b.must(os.Remove(filepath.Dir(b.o.Conf)))
 	if len(undone) != 4 || undone[0].Path != b.listFile() || undone[0].Fate != Removed {
 		t.Errorf("%+v: want the list first, and not loopback", undone)
 	}
@@ -306,6 +308,7 @@ func TestWhatAKilledProcessLeftIsCompletedOrTakenBack(t *testing.T) {
 				b.holds(b.bin("portmap"), "weft's portmap", 0o755)
 			}
 			b.uninstall()
+			b.must(os.RemoveAll(filepath.Join(b.root, "etc")))
 			_ = os.Remove(filepath.Join(b.o.Bin, "."+Plugin+"123")) // Install removes it, where it places that file
 			if after := b.tree(); !slices.Equal(after, before) {
 				t.Errorf("killed before file %d, then %s:\n%s\nbefore:\n%s", killed, next, strings.Join(after, "\n"), strings.Join(before, "\n"))

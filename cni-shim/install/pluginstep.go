@@ -29,13 +29,18 @@ func pluginStep(ctx context.Context, path string) Step {
 	return Step{name, OK, path, ""}
 }
 
-func pluginVersions(ctx context.Context, path string) ([]string, error) {
+// runPlugin runs a plugin as runtimes do, and returns what it writes, also where it fails.
+func runPlugin(ctx context.Context, path, command string, config []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepPatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path)
-	cmd.Env = []string{"CNI_COMMAND=VERSION"}
-	cmd.Stdin = bytes.NewReader([]byte(`{"cniVersion": "1.0.0"}`))
-	out, err := cmd.Output()
+	cmd.Env = []string{"CNI_COMMAND=" + command, "CNI_PATH=" + filepath.Dir(path)}
+	cmd.Stdin = bytes.NewReader(config)
+	return cmd.Output()
+}
+
+func pluginVersions(ctx context.Context, path string) ([]string, error) {
+	out, err := runPlugin(ctx, path, "VERSION", []byte(`{"cniVersion": "1.0.0"}`))
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ const asideSuffix = ".before-weft"
 type record struct {
 	Version int      `json:"version"`
 	Files   []placed `json:"files"`       // in the order of their placing
-	Made    []string `json:"directories"` // that were not there before, outer ones first
+	Made    []string `json:"directories"` // that were not there before and go with the plugins, outer ones first
 	dir     string   // where the record is
 }
 
