@@ -29,8 +29,9 @@ func newCNI() *cobra.Command {
 	return cmd
 }
 
-// runtimeConfigs are the files that say where the runtime looks: k3s's first, for a host that has both runs pods with that.
-var runtimeConfigs = []string{install.K3sConfig, install.ContainerdConfig}
+// runtimeConfigs are the files that say where the runtime looks: k3s's and RKE2's first, for a host that also has another containerd (Docker's,
+// often) runs pods with theirs.
+var runtimeConfigs = []string{install.K3sConfig, install.RKE2Config, install.ContainerdConfig}
 
 // addCNIFlags adds the flags that say where the runtime looks.
 func addCNIFlags(cmd *cobra.Command) {

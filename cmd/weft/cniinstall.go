@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -44,20 +45,23 @@ func newCNIInstall() *cobra.Command {
 	return cmd
 }
 
-// installOptions are what the flags say, else what is found. It is called once the node can start pods: with subnet k8s the runtime runs
-// then, and has its configuration.
-func installOptions(cmd *cobra.Command, cfg *config.Config) (o install.Options, err error) {
+// runtimeDirectories are what the flags say, else what is found. With subnet k8s the runtime runs once the node can start pods, and has its
+// configuration then.
+func runtimeDirectories(cmd *cobra.Command) (d install.Directories, err error) {
 	bin, conf, err := cniDirs(cmd)
 	if err != nil {
-		return o, err
+		return d, err
 	}
-	o.Bin, o.Conf, o.Why = bin, conf, "as the flags say"
-	if bin == "" || conf == "" {
-		if o.Directories, err = install.Find(runtimeConfigs...); err != nil {
-			return o, err
-		}
-		o.Bin, o.Conf = firstOf(bin, o.Bin), firstOf(conf, o.Conf)
+	if bin != "" && conf != "" {
+		return install.Directories{Bin: bin, Conf: conf, Why: "as the flags say"}, nil
 	}
+	d, err = install.Find(runtimeConfigs...)
+	d.Bin, d.Conf = cmp.Or(bin, d.Bin), cmp.Or(conf, d.Conf)
+	return d, err
+}
+
+// installOptions are where the plugins come from and what is to be known of the node; the directories are left open.
+func installOptions(cmd *cobra.Command, cfg *config.Config) (o install.Options, err error) {
 	if o.Source = cmd.Flag("source").Value.String(); o.Source == "" {
 		if o.Source, err = pluginSource(); err != nil {
 			return o, err
@@ -74,13 +78,6 @@ func installOptions(cmd *cobra.Command, cfg *config.Config) (o install.Options, 
 	return o, nil
 }
 
-func firstOf(given, found string) string {
-	if given != "" {
-		return given
-	}
-	return found
-}
-
 func awaitReady(cmd *cobra.Command, cfg *config.Config, wait bool) error {
 	if !wait {
 		return ready(cmd.Context(), cfg)
@@ -92,6 +89,9 @@ func awaitReady(cmd *cobra.Command, cfg *config.Config, wait bool) error {
 func installOnce(cmd *cobra.Command, cfg *config.Config) error {
 	o, err := installOptions(cmd, cfg)
 	if err != nil {
+		return err
+	}
+	if o.Directories, err = runtimeDirectories(cmd); err != nil {
 		return err
 	}
 	done, err := install.NewInstaller(o).Install()
@@ -120,6 +120,6 @@ func keepInstalled(cmd *cobra.Command, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	log.Info("cni.keeping", "plugins", o.Bin, "networks", o.Conf, "why", o.Why)
-	return install.NewKeeper(install.NewInstaller(o), log).Run(cmd.Context())
+	where := func() (install.Directories, error) { return runtimeDirectories(cmd) }
+	return install.NewKeeper(install.NewInstaller(o), where, log).Run(cmd.Context())
 }

@@ -15,10 +15,16 @@ import (
 type containerd struct {
 	bin, conf string // empty: it does not say
 	disabled  bool   // the part that starts pods is switched off, as Docker's packages have it
+	deep      bool   // a file that is imported adds to a section; else it replaces the whole of it
 }
+
+// deepVersion is the version of the first file from which containerd is certain to be 2 or later, which merges sections (mergeConfig in
+// containerd's cmd/containerd/server/config).
+const deepVersion = 3
 
 // containerdFile is the part of containerd's configuration that is read here, of the versions 1 to 3.
 type containerdFile struct {
+	Version  int                       `toml:"version"`
 	Imports  []string                  `toml:"imports"`
 	Disabled []string                  `toml:"disabled_plugins"`
 	Plugins  map[string]toml.Primitive `toml:"plugins"`
@@ -55,7 +61,11 @@ func readContainerd(path string) (*containerd, error) {
 			continue
 		}
 		read = append(read, next)
-		imports, err := c.add(next)
+		file, err := c.add(next)
+		if err != nil {
+			return nil, err
+		}
+		imports, err := file.imported(next)
 		if err != nil {
 			return nil, err
 		}
@@ -64,17 +74,21 @@ func readContainerd(path string) (*containerd, error) {
 	return c, nil
 }
 
-// add takes what one file says, and returns the files that it imports.
-func (c *containerd) add(path string) (imports []string, err error) {
+// add takes what one file says.
+func (c *containerd) add(path string) (file containerdFile, err error) {
 	data, _, err := atomicfile.Read(path, maxConfig)
 	if err != nil {
-		return nil, fmt.Errorf("install: read %w", err)
+		return file, fmt.Errorf("install: read %w", err)
 	}
-	file, err := c.decode(data)
-	if err != nil {
-		return nil, fmt.Errorf("install: %s is no configuration of containerd: %w (name the directories with --bin-dir and --conf-dir)", path, err)
+	if file, err = c.decode(data); err != nil {
+		return file, fmt.Errorf("install: %s is no configuration of containerd: %w (name the directories with --bin-dir and --conf-dir)", path, err)
 	}
-	for _, pattern := range file.Imports {
+	return file, nil
+}
+
+// imported are the files that a file at path imports and that are there.
+func (f *containerdFile) imported(path string) (list []string, err error) {
+	for _, pattern := range f.Imports {
 		if !filepath.IsAbs(pattern) {
 			pattern = filepath.Join(filepath.Dir(path), pattern)
 		}
@@ -82,9 +96,9 @@ func (c *containerd) add(path string) (imports []string, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("install: %s imports %q: %w", path, pattern, err)
 		}
-		imports = append(imports, found...)
+		list = append(list, found...)
 	}
-	return imports, nil
+	return list, nil
 }
 
 func (c *containerd) decode(data []byte) (file containerdFile, err error) {
@@ -92,6 +106,7 @@ func (c *containerd) decode(data []byte) (file containerdFile, err error) {
 	if err != nil {
 		return file, err
 	}
+	c.deep = c.deep || file.Version >= deepVersion
 	for _, name := range criPlugins {
 		c.disabled = c.disabled || slices.Contains(file.Disabled, name)
 		section, found := file.Plugins[name]
@@ -111,6 +126,9 @@ func (c *containerd) take(s *cniSection) {
 	first := ""
 	if len(s.CNI.Bins) > 0 {
 		first = s.CNI.Bins[0]
+	}
+	if !c.deep {
+		c.bin, c.conf = "", ""
 	}
 	c.bin, c.conf = cmp.Or(first, s.CNI.Bin, c.bin), cmp.Or(s.CNI.Conf, c.conf)
 }

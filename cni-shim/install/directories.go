@@ -18,6 +18,7 @@ const (
 // (k3s: pkg/agent/templates, ContainerdConfigTemplate).
 const (
 	K3sConfig        = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"
+	RKE2Config       = "/var/lib/rancher/rke2/agent/etc/containerd/config.toml" // likewise; its containerd has k3s's socket
 	ContainerdConfig = "/etc/containerd/config.toml"
 )
 

@@ -64,17 +64,26 @@ func TestTheDirectoriesAreThoseOfTheRuntime(t *testing.T) {
 	}
 }
 
+// containerd 1 takes the whole section of the last file that has it; version 2 of containerd merges.
 func TestImportsCountMoreThanWhatComesBeforeAndMayGoRound(t *testing.T) {
-	path := containerdFileOf(t, "version = 2\nimports = [\"more/*.toml\", \"config.toml\"]\n[plugins.'io.containerd.grpc.v1.cri'.cni]\nbin_dir = '/main'\nconf_dir = '/main.d'\n")
-	more := filepath.Join(filepath.Dir(path), "more")
-	if err := os.Mkdir(more, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(more, "a.toml"), []byte("[plugins.'io.containerd.grpc.v1.cri'.cni]\nbin_dir = '/more'\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if d, err := Find(path); err != nil || d.Bin != "/more" || d.Conf != "/main.d" {
-		t.Errorf("%+v, %v", d, err)
+	for _, test := range []struct{ version, section, more, bin, conf string }{
+		{"2", "io.containerd.grpc.v1.cri", ".cni]\nbin_dir = '/more'", "/more", DefaultConf},
+		{"2", "io.containerd.grpc.v1.cri", ".containerd.runtimes.nvidia]\nruntime_type = 'x'", DefaultBin, DefaultConf},
+		{"3", "io.containerd.cri.v1.runtime", ".cni]\nbin_dir = '/more'", "/more", "/main.d"},
+		{"3", "io.containerd.cri.v1.runtime", ".containerd.runtimes.nvidia]\nruntime_type = 'x'", "/main", "/main.d"},
+	} {
+		section := "[plugins.'" + test.section + "'"
+		path := containerdFileOf(t, "version = "+test.version+"\nimports = [\"more/*.toml\", \"config.toml\"]\n"+section+".cni]\nbin_dir = '/main'\nconf_dir = '/main.d'\n")
+		more := filepath.Join(filepath.Dir(path), "more")
+		if err := os.Mkdir(more, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(more, "a.toml"), []byte(section+test.more+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if d, err := Find(path); err != nil || d.Bin != test.bin || d.Conf != test.conf {
+			t.Errorf("version %s, %q: %+v, %v", test.version, test.more, d, err)
+		}
 	}
 }
 

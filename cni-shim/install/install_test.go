@@ -16,6 +16,9 @@ type bench struct {
 	*Installer
 	t    *testing.T
 	root string
+
+	runtime Directories // where a keeper is told to look, and why it is not known
+	unclear error
 }
 
 func newBench(t *testing.T) *bench {
@@ -25,7 +28,7 @@ func newBench(t *testing.T) *bench {
 		Directories: Directories{Bin: filepath.Join(root, "opt/cni/bin"), Conf: filepath.Join(root, "etc/cni/net.d")},
 		Source:      filepath.Join(root, "source"), StateDir: filepath.Join(root, "state"), RunDir: "/run/weft",
 	}
-	b := &bench{NewInstaller(o), t, root}
+	b := &bench{Installer: NewInstaller(o), t: t, root: root}
 	for _, name := range Plugins {
 		b.write(filepath.Join(o.Source, name), "weft's "+name, 0o755)
 	}

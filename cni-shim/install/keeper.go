@@ -18,8 +18,10 @@ const (
 // Keeper keeps plugins and list as they should be. It belongs to one goroutine.
 type Keeper struct {
 	installer *Installer
+	where     func() (Directories, error)
 	log       *slog.Logger
 
+	next    Directories // where the runtime was said to look, the last time
 	looked  bool
 	refused string                 // the error that was told of last
 	rivals  map[string]bool        // that were told of
@@ -32,9 +34,9 @@ type repairTold struct {
 	told int
 }
 
-// NewKeeper makes a keeper of what the installer installs.
-func NewKeeper(i *Installer, log *slog.Logger) *Keeper {
-	return &Keeper{installer: i, log: log, rivals: map[string]bool{}, repairs: map[string]*repairTold{}}
+// NewKeeper makes a keeper of what the installer installs, in the directories that where says: it is asked at each look.
+func NewKeeper(i *Installer, where func() (Directories, error), log *slog.Logger) *Keeper {
+	return &Keeper{installer: i, where: where, log: log, rivals: map[string]bool{}, repairs: map[string]*repairTold{}}
 }
 
 // Run looks at once and then every KeepPeriod until ctx ends. What fails is told of once, and tried again. The error is that the state
@@ -59,6 +61,12 @@ func (k *Keeper) Run(ctx context.Context) error {
 
 // Look puts right what is wrong, once, and tells of it.
 func (k *Keeper) Look(now time.Time) {
+	d, err := k.where()
+	if err != nil {
+		k.noteRefused(err)
+		return
+	}
+	k.follow(d)
 	done, err := k.installer.Install()
 	k.noteRefused(err)
 	for _, p := range done.Placed {
@@ -73,6 +81,17 @@ func (k *Keeper) Look(now time.Time) {
 	}
 }
 
+// follow goes where the runtime looks now. A change counts once it was said twice: a configuration that is being written is short, or not
+// there, for a moment.
+func (k *Keeper) follow(d Directories) {
+	now := &k.installer.o.Directories
+	if settled := d == k.next || *now == (Directories{}); settled && d != *now {
+		*now = d
+		k.log.Info("cni.keeping", "plugins", d.Bin, "networks", d.Conf, "why", d.Why)
+	}
+	k.next = d
+}
+
 func (k *Keeper) noteRefused(err error) {
 	text := ""
 	if err != nil {
@@ -84,9 +103,10 @@ func (k *Keeper) noteRefused(err error) {
 	k.refused = text
 }
 
-// notePlaced tells of a file: an installation or an upgrade of weft's, or else that somebody had taken it away.
+// notePlaced tells of a file: an installation or an upgrade of weft's, or else that somebody had taken it away. Two keepers of different
+// versions replace each other's files for ever.
 func (k *Keeper) notePlaced(p Placement, now time.Time) {
-	if !k.looked || p.Cause == Outdated {
+	if !k.looked {
 		k.log.Info("cni.installed", "file", p.Path, "cause", p.Cause, "aside", p.Aside)
 		return
 	}
@@ -97,6 +117,8 @@ func (k *Keeper) notePlaced(p Placement, now time.Time) {
 	}
 	r.last = now
 	switch r.told++; {
+	case r.told <= maxTold && p.Cause == Outdated:
+		k.log.Info("cni.installed", "file", p.Path, "cause", p.Cause, "aside", p.Aside)
 	case r.told <= maxTold:
 		k.log.Warn("cni.restored", "file", p.Path, "cause", p.Cause, "aside", p.Aside)
 	case r.told == maxTold+1:

@@ -56,7 +56,9 @@ func TestRivalsAreWhatTheRuntimeReadsFirst(t *testing.T) {
 // keeperOf is a keeper, and what it has logged since the last call of said.
 func keeperOf(b *bench) (k *Keeper, said func() string) {
 	var log bytes.Buffer
-	k = NewKeeper(b.Installer, slog.New(slog.NewTextHandler(&log, nil)))
+	b.runtime = b.o.Directories
+	where := func() (Directories, error) { return b.runtime, b.unclear }
+	k = NewKeeper(b.Installer, where, slog.New(slog.NewTextHandler(&log, nil)))
 	return k, func() string {
 		text := log.String()
 		log.Reset()
@@ -108,6 +110,50 @@ func TestAKeeperTellsOfAnUpgradeAndOfRivalsOnce(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 	b.holds(b.bin(Plugin), "newer", 0o755)
+}
+
+func TestAKeeperFollowsTheRuntimeOnceItsConfigurationHasSettled(t *testing.T) {
+	b := newBench(t)
+	k, said := keeperOf(b)
+	k.Look(time.Unix(1000, 0))
+	said()
+	old, moved := b.runtime, Directories{Bin: filepath.Join(b.root, "usr/lib/cni"), Conf: b.o.Conf, Why: "so it says"}
+	for _, d := range []Directories{moved, old, moved, old} { // it is being written
+		b.runtime = d
+		k.Look(time.Unix(1004, 0))
+	}
+	if text := said(); text != "" || b.o.Directories != old {
+		t.Errorf("it moved to %+v: %s", b.o.Directories, text)
+	}
+	b.unclear = errors.New("half a file")
+	k.Look(time.Unix(1008, 0))
+	b.runtime, b.unclear = moved, nil
+	k.Look(time.Unix(1012, 0))
+	k.Look(time.Unix(1016, 0))
+	text := said()
+	if strings.Count(text, "cni.refused") != 1 || strings.Count(text, "cni.keeping") != 1 || strings.Count(text, "cni.removed") != len(Plugins) {
+		t.Errorf("%s", text)
+	}
+	b.holds(filepath.Join(moved.Bin, "portmap"), "weft's portmap", 0o755)
+}
+
+func TestTwoKeepersOfDifferentVersionsAreToldOfAFewTimes(t *testing.T) {
+	b := newBench(t)
+	older := newBench(t)
+	older.o.Directories, older.o.StateDir = b.o.Directories, b.o.StateDir
+	older.write(filepath.Join(older.o.Source, Plugin), "weft's older", 0o755)
+	k, said := keeperOf(b)
+	other, _ := keeperOf(older)
+	now, told := time.Unix(1000, 0), ""
+	for range 10 {
+		now = now.Add(KeepPeriod)
+		k.Look(now)
+		other.Look(now)
+		told += said()
+	}
+	if strings.Count(told, Plugin+" ") != 1+maxTold+1 || strings.Count(told, "cni.contested") != 1 {
+		t.Errorf("%s", told)
+	}
 }
 
 func TestAKeeperTellsOnceOfWhatFailsAndGoesOn(t *testing.T) {
