@@ -35,7 +35,9 @@ type step struct {
 	cause Cause
 }
 
-func (c *change) any() bool { return len(c.todo)+len(c.stale) > 0 }
+func (c *change) any() bool {
+	return len(c.todo)+len(c.stale) > 0 || len(c.next.Files) > len(c.old.Files)
+}
 
 // plan finds out what there is to do, and changes nothing.
 func (c *change) plan(files []wanted) error {
@@ -48,7 +50,7 @@ func (c *change) plan(files []wanted) error {
 		if cause != "" {
 			c.todo = append(c.todo, step{f, cause})
 		}
-		if cause != "" || c.old.sum(f.path) != "" {
+		if cause != "" || f.own || c.old.sum(f.path) != "" {
 			c.next.Files = append(c.next.Files, placed{f.path, f.sum})
 		}
 		c.networks = filepath.Dir(f.path) // the list is the last
@@ -62,7 +64,8 @@ func (c *change) plan(files []wanted) error {
 	return nil
 }
 
-// look says why a file is to be placed; "": it is as it should be. One that was so before weft came is not weft's, and stays unrecorded.
+// look says why a file is to be placed; "": it is as it should be. One that was so before weft came is not weft's, and stays unrecorded,
+// but where the name is weft's own: there it is of an installation whose record is lost.
 func (c *change) look(f wanted) (Cause, error) {
 	sum, mode, err := c.sums.of(f.path)
 	switch {
@@ -149,8 +152,8 @@ func (c *change) place(s step) error {
 // nothing was placed after all, that does nothing.
 func (c *change) wayBack(s step, p *Placement) (back func() error, err error) {
 	if s.cause == Foreign {
-		p.Aside = s.path + asideSuffix
-		return func() error { return takeBack(placed{Path: s.path}) }, keepAside(s.path, p.Aside)
+		p.Aside = c.asideFor(s.path)
+		return func() error { return takeBack(s.path, p.Aside) }, keepAside(s.path, p.Aside)
 	}
 	restore := func() error { return removeFile(s.path) }
 	var before os.FileInfo
@@ -170,6 +173,22 @@ func (c *change) wayBack(s step, p *Placement) (back func() error, err error) {
 		}
 		return restore()
 	}, nil
+}
+
+// asideFor is where a foreign file is kept. What is kept there already gives way if it is known to have been replaced since; where the record
+// is lost it stays, for it is what was there before weft.
+func (c *change) asideFor(path string) string {
+	aside := path + asideSuffix
+	if c.old.sum(path) != "" {
+		return aside
+	}
+	free := aside
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(free); err != nil {
+			return free
+		}
+		free = fmt.Sprintf("%s.%d", aside, n)
+	}
 }
 
 // removeStale takes back what belongs elsewhere now; what it cannot take back stays in the record, for the next time.

@@ -209,6 +209,30 @@ func TestWhatAnUpgradeOfTheRuntimeReplacedIsPutBackAndRestoredInTheEnd(t *testin
 	b.holds(b.bin("portmap"), "k3s's ne", 0o755)
 }
 
+// The state directory was removed, and with it the record.
+func TestWithoutTheRecordNothingOfOthersIsLostAndTheListGoesInTheEnd(t *testing.T) {
+	b := newBench(t)
+	b.write(b.bin("portmap"), "Debian's", 0o755)
+	b.install()
+	b.must(os.RemoveAll(b.o.StateDir))
+	b.write(filepath.Join(b.o.Source, "portmap"), "weft's newer", 0o755)
+	done := b.install()
+	if len(done.Placed) != 1 || done.Placed[0].Aside != b.bin("portmap")+asideSuffix+".2" {
+		t.Errorf("%+v", done)
+	}
+	if done := b.install(); done.Any() {
+		t.Errorf("again: %+v", done)
+	}
+	b.holds(b.bin("portmap")+asideSuffix+".2", "weft's portmap", 0o755)
+	b.uninstall()
+	b.holds(b.bin("portmap"), "Debian's", 0o755)
+	for _, path := range []string{b.listFile(), b.bin(Plugin)} {
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is left: %v", path, err)
+		}
+	}
+}
+
 func TestPermissionsAreMended(t *testing.T) {
 	b := newBench(t)
 	b.install()

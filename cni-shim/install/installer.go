@@ -58,6 +58,7 @@ type wanted struct {
 	path string
 	sum  string
 	perm os.FileMode
+	own  bool // nobody else has a file of this name
 	open func() (io.ReadCloser, error)
 }
 
@@ -102,9 +103,9 @@ func (i *Installer) wanted() (files []wanted, err error) {
 			return nil, fmt.Errorf("install: %s is no program: chmod 755 %s", source, source)
 		}
 		open := func() (io.ReadCloser, error) { return os.Open(source) }
-		files = append(files, wanted{filepath.Join(i.o.Bin, name), sum, 0o755, open})
+		files = append(files, wanted{filepath.Join(i.o.Bin, name), sum, 0o755, name == Plugin, open})
 	}
 	text := list(i.o.RunDir)
 	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil }
-	return append(files, wanted{filepath.Join(i.o.Conf, ListFile), sumOfBytes(text), 0o644, open}), nil
+	return append(files, wanted{filepath.Join(i.o.Conf, ListFile), sumOfBytes(text), 0o644, true, open}), nil
 }

@@ -61,15 +61,15 @@ func keepAside(path, aside string) error {
 }
 
 // takeBack makes path what it was before weft placed something there: what was kept aside, or nothing.
-func takeBack(f placed) error {
-	err := os.Rename(f.aside(), f.Path)
+func takeBack(path, aside string) error {
+	err := os.Rename(aside, path)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = os.Remove(f.Path)
+		err = os.Remove(path)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return unwritten(f.Path, err)
+		return unwritten(path, err)
 	}
-	return syncDirectory(filepath.Dir(f.Path))
+	return syncDirectory(filepath.Dir(path))
 }
 
 // missing are the directories that are not there, of path and those above it, outer ones first.

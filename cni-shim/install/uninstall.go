@@ -94,7 +94,7 @@ func withdraw(s sums, f placed) (Undone, error) {
 	case kept:
 		u.Fate = Restored
 	}
-	return u, takeBack(f)
+	return u, takeBack(f.Path, f.aside())
 }
 
 func sameFile(a, b string) bool {
