@@ -63,7 +63,7 @@ type addition struct {
 	*attachment
 	book     *ipam.Book
 	existing bool       // the book had a record before: it is not ours to end
-	reserved bool       // this ADD wrote one
+	reserved bool       // this ADD wrote one, as far as it knows
 	guarded  bool       // elements were added
 	attached bool       // the interface was made
 	wanted   podnet.Pod // once addresses are known
@@ -110,15 +110,12 @@ func (a *addition) reserve() error {
 	if err != nil {
 		return err
 	}
-	if _, a.existing, err = a.book.Lookup(a.key); err != nil {
-		return err
-	}
-	record, err := a.book.Reserve(context.Background(), ipam.Request{
+	record, made, err := a.book.Reserve(context.Background(), ipam.Request{
 		Key: a.key, Network: a.config.Name, Pod: a.pod, NetNS: a.netns, HostEnd: a.hostEnd(),
 		Subnets: a.lease.Subnets, Wanted: wanted, Ranges: ranges,
 	})
-	// After an error of the file system the record may be on the disk all the same.
-	a.reserved = !a.existing && (err == nil || booked(err).(*types.Error).Code == codeIO)
+	a.existing = err == nil && !made
+	a.reserved = made || errors.As(err, new(*ipam.WriteError))
 	if err != nil {
 		return err
 	}

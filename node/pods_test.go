@@ -133,7 +133,7 @@ func (m *machine) addPod(f *fakePods, name string) {
 	m.t.Helper()
 	l, err := lease.Read(m.cfg.RunDir)
 	must(m.t, err)
-	_, err = m.book().Reserve(m.t.Context(), ipam.Request{
+	_, _, err = m.book().Reserve(m.t.Context(), ipam.Request{
 		Key: ipam.Key{Container: name, IfName: "eth0"}, Network: "weft", HostEnd: podnet.HostEnd(name, "eth0"), Subnets: l.Subnets,
 	})
 	must(m.t, err)

@@ -47,7 +47,7 @@ func (h *podHost) lease(t *testing.T) {
 // pod gives a pod addresses. Its host end may be any interface.
 func (h *podHost) pod(t *testing.T, container, hostEnd string) {
 	t.Helper()
-	_, err := h.book.Reserve(t.Context(), ipam.Request{Key: ipam.Key{Container: container, IfName: "eth0"}, Network: "weft",
+	_, _, err := h.book.Reserve(t.Context(), ipam.Request{Key: ipam.Key{Container: container, IfName: "eth0"}, Network: "weft",
 		Pod: ipam.Pod{Namespace: "shop", Name: "cart"}, NetNS: "/run/netns/x", HostEnd: hostEnd, Subnets: podSubnets})
 	noError(t, err)
 }

@@ -15,7 +15,7 @@ func TestTheSmallestSubnetsGiveWhatTheyHave(t *testing.T) {
 		{"fd00::/126", "fd00::2"}, {"fd00::/127", "fd00::"}, {"fd00::/128", ""}, {"fd00::/112", "fd00::2"},
 	} {
 		b, _ := newBook(t)
-		got, err := b.Reserve(t.Context(), request("a", test.subnet))
+		got, _, err := b.Reserve(t.Context(), request("a", test.subnet))
 		full := new(ExhaustedError)
 		switch {
 		case test.want == "" && (!errors.As(err, &full) || full.Capacity != 0 || !strings.Contains(err.Error(), "larger")):
@@ -42,7 +42,7 @@ func TestAnExhaustedPoolSaysHowManyAreUsedAndByWhom(t *testing.T) {
 		reserve(t, b, r)
 	}
 	release(t, b, Key{"c3", "eth0"})
-	_, err := b.Reserve(t.Context(), request("more", "10.0.0.0/29"))
+	_, _, err := b.Reserve(t.Context(), request("more", "10.0.0.0/29"))
 	full := new(ExhaustedError)
 	if !errors.As(err, &full) {
 		t.Fatal(err)
@@ -60,7 +60,7 @@ func TestAnExhaustedPoolSaysHowManyAreUsedAndByWhom(t *testing.T) {
 func TestOneFamilyThatIsFullRefusesTheWholeRequest(t *testing.T) {
 	b, _ := newBook(t)
 	reserve(t, b, request("a", "10.0.0.0/24", "fd00::/127"))
-	_, err := b.Reserve(t.Context(), request("b", "10.0.0.0/24", "fd00::/127"))
+	_, _, err := b.Reserve(t.Context(), request("b", "10.0.0.0/24", "fd00::/127"))
 	full := new(ExhaustedError)
 	if !errors.As(err, &full) || !slices.Equal(full.Subnets, prefixes("fd00::/127")) {
 		t.Errorf("%v", err)
@@ -94,7 +94,7 @@ func TestWantedAddressesAreGivenOrRefusedWithTheReason(t *testing.T) {
 	} {
 		r := request("c", subnets...)
 		r.Wanted = addrs(test.wanted...)
-		_, err := b.Reserve(t.Context(), r)
+		_, _, err := b.Reserve(t.Context(), r)
 		taken, outside := new(TakenError), new(OutsideError)
 		if !errors.As(err, &taken) && !errors.As(err, &outside) || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%v: %v", test.wanted, err)
@@ -115,7 +115,7 @@ func TestRangesBoundWhatIsGiven(t *testing.T) {
 	r := request("more", subnets...)
 	r.Ranges = ranges
 	full := new(ExhaustedError)
-	if _, err := b.Reserve(t.Context(), r); !errors.As(err, &full) || full.Capacity != 3 || full.Held != 3 {
+	if _, _, err := b.Reserve(t.Context(), r); !errors.As(err, &full) || full.Capacity != 3 || full.Held != 3 {
 		t.Errorf("%v", err)
 	}
 	r.Ranges = [][]Range{{span1("10.0.0.60", "10.0.0.69")}, {span1("10.0.0.70", "10.0.0.79")}, {span1("fd00::aa", "fd00::ab")}}
@@ -141,7 +141,7 @@ func TestRangesThatAreNoneAreRefused(t *testing.T) {
 		if test.wanted != "" {
 			r.Wanted = addrs(test.wanted)
 		}
-		_, err := b.Reserve(t.Context(), r)
+		_, _, err := b.Reserve(t.Context(), r)
 		if outside := new(OutsideError); !errors.As(err, &outside) || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%v: %v", test.r, err)
 		}
@@ -159,7 +159,7 @@ func TestARequestWithoutSubnetOrNameIsRefused(t *testing.T) {
 	} {
 		r := request("a", "10.0.0.0/24")
 		change(&r)
-		if got, err := b.Reserve(t.Context(), r); err == nil {
+		if got, _, err := b.Reserve(t.Context(), r); err == nil {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}

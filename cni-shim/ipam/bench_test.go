@@ -43,7 +43,7 @@ func benchReserve(b *testing.B, place string, n int) {
 	for b.Loop() {
 		r := request("new", "10.0.0.0/16", "fd00::/64")
 		begin := cpuTime(b)
-		if _, err := book.Reserve(b.Context(), r); err != nil {
+		if _, _, err := book.Reserve(b.Context(), r); err != nil {
 			b.Fatal(err)
 		}
 		cpu += cpuTime(b) - begin

@@ -69,14 +69,15 @@ func sinceBoot() time.Duration {
 func (b *Book) Path() string { return b.path }
 
 // Reserve gives the attachment addresses, and returns its record once that is on the disk. An attachment that has what it asks for gets
-// the same record again, and nothing is written. The error is an *ExhaustedError, *TakenError, *OutsideError, *HeldError, *DamagedError
-// or *BusyError, and nothing is given then; or that of the file system, of which Release is to follow, as DEL follows a failed ADD.
-func (b *Book) Reserve(ctx context.Context, r Request) (record Record, err error) {
+// the same record again, and nothing is written: made is false. The error is an *ExhaustedError, *TakenError, *OutsideError, *HeldError,
+// *DamagedError, *BusyError or that of the file system, and nothing is given then; or a *WriteError, of which Release is to follow, as DEL
+// follows a failed ADD.
+func (b *Book) Reserve(ctx context.Context, r Request) (record Record, made bool, err error) {
 	if r, err = r.normal(); err != nil {
-		return Record{}, err
+		return Record{}, false, err
 	}
 	if err := os.MkdirAll(filepath.Dir(b.path), 0o700); err != nil {
-		return Record{}, fmt.Errorf("ipam: reserve: %w", err)
+		return Record{}, false, fmt.Errorf("ipam: reserve: %w", err)
 	}
 	err = b.change(ctx, func(c *contents, _ []Record) (bool, error) {
 		if had := c.held(r.Key); had != nil {
@@ -84,12 +85,13 @@ func (b *Book) Reserve(ctx context.Context, r Request) (record Record, err error
 			return false, had.fits(&r)
 		}
 		record, err = b.add(c, r)
-		return err == nil, err
+		made = err == nil
+		return made, err
 	})
 	if err != nil {
-		return Record{}, err
+		return Record{}, false, err
 	}
-	return record, nil
+	return record, made, nil
 }
 
 // add chooses addresses and appends the record that has them.
@@ -145,6 +147,18 @@ func (b *Book) release(ctx context.Context, ended func(*Record) bool) (released 
 func (b *Book) Records() ([]Record, error) {
 	c, err := b.current()
 	return c.Records, err
+}
+
+// Lookup returns what the attachment holds, without waiting for anybody. The error is a *DamagedError or that of the file system.
+func (b *Book) Lookup(k Key) (Record, bool, error) {
+	c, err := b.current()
+	if err != nil {
+		return Record{}, false, err
+	}
+	if r := c.held(k); r != nil {
+		return *r, true, nil
+	}
+	return Record{}, false, nil
 }
 
 // now is this moment; its uptime is rounded up, so that no rest is shortened.

@@ -69,7 +69,7 @@ func request(container string, subnets ...string) Request {
 
 func reserve(t *testing.T, b *Book, r Request) Record {
 	t.Helper()
-	record, err := b.Reserve(t.Context(), r)
+	record, _, err := b.Reserve(t.Context(), r)
 	must(t, err)
 	return record
 }
@@ -142,7 +142,7 @@ func TestAnAttachmentThatHasSomethingElseIsRefusedUntilItIsReleased(t *testing.T
 		r := request("a", "10.0.0.0/24")
 		change(&r)
 		held := new(HeldError)
-		if _, err := b.Reserve(t.Context(), r); !errors.As(err, &held) || !strings.Contains(err.Error(), "10.0.0.2") {
+		if _, _, err := b.Reserve(t.Context(), r); !errors.As(err, &held) || !strings.Contains(err.Error(), "10.0.0.2") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -156,13 +156,13 @@ func TestAReleasedAddressRestsBeforeItIsGivenAgain(t *testing.T) {
 	release(t, b, Key{"a", "eth0"})
 	c.after(Quarantine - time.Millisecond)
 	full := new(ExhaustedError)
-	if _, err := b.Reserve(t.Context(), request("b", "10.0.0.0/30")); !errors.As(err, &full) || full.Quarantined != 1 || full.Held != 0 {
+	if _, _, err := b.Reserve(t.Context(), request("b", "10.0.0.0/30")); !errors.As(err, &full) || full.Quarantined != 1 || full.Held != 0 {
 		t.Errorf("within the quarantine: %v", err)
 	}
 	taken := new(TakenError)
 	wanted := request("b", "10.0.0.0/30")
 	wanted.Wanted = addrs("10.0.0.2")
-	if _, err := b.Reserve(t.Context(), wanted); !errors.As(err, &taken) || taken.Rest != time.Millisecond {
+	if _, _, err := b.Reserve(t.Context(), wanted); !errors.As(err, &taken) || taken.Rest != time.Millisecond {
 		t.Errorf("wanted within the quarantine: %v", err)
 	}
 	c.after(time.Millisecond)
@@ -246,7 +246,7 @@ func TestADamagedBookIsRefusedByEverybodyAndKept(t *testing.T) {
 	b, _ := newBook(t)
 	reserve(t, b, request("a", "10.0.0.0/24"))
 	must(t, os.WriteFile(b.Path(), []byte(`{"version":1,"rec`), 0o600))
-	_, reserving := b.Reserve(t.Context(), request("b", "10.0.0.0/24"))
+	_, _, reserving := b.Reserve(t.Context(), request("b", "10.0.0.0/24"))
 	_, _, releasing := b.Release(t.Context(), Key{"a", "eth0"})
 	_, keeping := b.Keep(t.Context(), "weft", nil)
 	_, reading := b.Records()

@@ -30,21 +30,15 @@ const (
 
 // encode is the file: each record is a line of it.
 func (c *contents) encode() ([]byte, error) {
-	head, err := json.Marshal(contents{Version: version, Last: c.Last})
-	if err != nil {
-		return nil, fmt.Errorf("ipam: encode address book: %w", err)
-	}
-	text := append(make([]byte, 0, len(head)+typicalRecord*len(c.Records)), bytes.TrimSuffix(head, []byte("null}"))...)
-	text = append(text, '[')
+	text := c.appendHead(make([]byte, 0, typicalRecord*(1+len(c.Records))))
 	for i := range c.Records {
-		line, err := json.Marshal(&c.Records[i])
-		if err != nil {
-			return nil, fmt.Errorf("ipam: encode address book: %w", err)
-		}
 		if i > 0 {
 			text = append(text, ',')
 		}
-		text = append(append(text, '\n'), line...)
+		var err error
+		if text, err = c.Records[i].appendTo(append(text, '\n')); err != nil {
+			return nil, fmt.Errorf("ipam: encode address book: %w", err)
+		}
 	}
 	text = append(text, bookEnd...)
 	if len(text) > maxBook {
@@ -53,8 +47,16 @@ func (c *contents) encode() ([]byte, error) {
 	return text, nil
 }
 
-// decode understands what encode wrote, and refuses all else with what is wrong with it.
+// decode understands what encode wrote, and refuses what is not a book with what is wrong with it.
 func decode(text []byte) (contents, error) {
+	if c, ok := parse(string(text)); ok {
+		return c, c.check()
+	}
+	return decodeJSON(text)
+}
+
+// decodeJSON understands every text that is JSON and has what a book has.
+func decodeJSON(text []byte) (contents, error) {
 	var c contents
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()

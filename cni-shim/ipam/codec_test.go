@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -93,7 +94,7 @@ func TestABookThatIsTooLongIsNeitherReadNorWritten(t *testing.T) {
 	b, _ := newBook(t)
 	reserve(t, b, request("a", "10.0.0.0/24"))
 	long := request(strings.Repeat("x", maxBook), "10.0.0.0/24")
-	if _, err := b.Reserve(t.Context(), long); err == nil || !strings.Contains(err.Error(), "the most") {
+	if _, _, err := b.Reserve(t.Context(), long); err == nil || !strings.Contains(err.Error(), "the most") {
 		t.Error("it was written")
 	}
 	must(t, os.WriteFile(b.Path(), bytes.Repeat([]byte(" "), maxBook+1), 0o600))
@@ -110,6 +111,13 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"version":1,"records":null}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c, err := decode(text)
+		if plain, ok := parse(string(text)); ok {
+			whole, whyNot := decodeJSON(text)
+			plain.Version = whole.Version
+			if (err == nil) != (whyNot == nil) || err == nil && !reflect.DeepEqual(plain, whole) {
+				t.Fatalf("%s\nis\n%+v, %v\nand by encoding/json\n%+v, %v", text, plain, err, whole, whyNot)
+			}
+		}
 		if err != nil {
 			return
 		}

@@ -106,6 +106,17 @@ func (e *BusyError) Error() string {
 // Unwrap gives why the wait ended.
 func (e *BusyError) Unwrap() error { return e.Err }
 
+// WriteError says that the file system did not take a change of the book. The change may be on the disk all the same.
+type WriteError struct {
+	Err error
+}
+
+// Error is one line.
+func (e *WriteError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the error of the file system.
+func (e *WriteError) Unwrap() error { return e.Err }
+
 func joined[T fmt.Stringer](items []T) string {
 	texts := make([]string, len(items))
 	for i, item := range items {

@@ -27,7 +27,10 @@ func (b *Book) change(ctx context.Context, f func(c *contents, earlier []Record)
 	if changed, err := f(&c, earlier); err != nil || !changed {
 		return err
 	}
-	return b.write(&c)
+	if err := b.write(&c); err != nil {
+		return &WriteError{err}
+	}
+	return nil
 }
 
 // text is the file; nil: there is none.

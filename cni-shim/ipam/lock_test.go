@@ -28,7 +28,7 @@ func TestAChangeWaitsNoLongerThanItsContextAndNamesTheLock(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	for range 2 { // the second waits for its turn, while the first one's wait stays in the kernel
-		_, err := b.Reserve(ctx, request("b", "10.0.0.0/24"))
+		_, _, err := b.Reserve(ctx, request("b", "10.0.0.0/24"))
 		busy := new(BusyError)
 		if !errors.As(err, &busy) || busy.File != b.lock.path || !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("Reserve = %v", err)
@@ -44,7 +44,7 @@ func TestAChangeGoesOnWhenTheLockIsFree(t *testing.T) {
 	holder := foreign(t, b.lock.path)
 	done := make(chan error)
 	go func() {
-		_, err := b.Reserve(t.Context(), request("b", "10.0.0.0/24"))
+		_, _, err := b.Reserve(t.Context(), request("b", "10.0.0.0/24"))
 		done <- err
 	}()
 	holder.Close()

@@ -90,7 +90,7 @@ func (m *model) reserve(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "bounds") == 0 {
 		r.Ranges = [][]Range{{{anyAddr.Draw(t, "first"), anyAddr.Draw(t, "last")}}}
 	}
-	got, err := m.book.Reserve(t.Context(), r)
+	got, _, err := m.book.Reserve(t.Context(), r)
 	if had := m.holds[r.Key]; had != nil {
 		m.checkAgain(t, r, had, got, err)
 		return

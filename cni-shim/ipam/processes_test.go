@@ -46,9 +46,9 @@ func work(dir, name, what string) error {
 	}
 	for i := 0; ; i++ {
 		r := request(fmt.Sprint(name, "-", i), "10.0.0.0/16", "fd00::/64")
-		got, err := b.Reserve(context.Background(), r)
+		got, _, err := b.Reserve(context.Background(), r)
 		for errors.As(err, new(*BusyError)) { // of a slow machine
-			got, err = b.Reserve(context.Background(), r)
+			got, _, err = b.Reserve(context.Background(), r)
 		}
 		if err != nil {
 			return err

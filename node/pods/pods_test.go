@@ -186,7 +186,7 @@ func (b *bench) add(name string) string {
 		b.t.Fatal(err)
 	}
 	end := podnet.HostEnd(name, "eth0")
-	_, err = b.book.Reserve(b.t.Context(), ipam.Request{
+	_, _, err = b.book.Reserve(b.t.Context(), ipam.Request{
 		Key: ipam.Key{Container: name, IfName: "eth0"}, Network: "weft", HostEnd: end, Subnets: l.Subnets,
 	})
 	if err != nil {
@@ -396,7 +396,7 @@ func TestWhatAnEarlierBootHeldIsFreedAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = earlier.Reserve(context.Background(), ipam.Request{
+	_, _, err = earlier.Reserve(context.Background(), ipam.Request{
 		Key: ipam.Key{Container: "old", IfName: "eth0"}, Network: "weft", HostEnd: "wv0", Subnets: []netip.Prefix{prefix("10.244.1.0/24")},
 	})
 	if err != nil {
