@@ -1,6 +1,7 @@
 package atomicfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -25,14 +26,16 @@ func Read(path string, max int) ([]byte, fs.FileInfo, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, int64(max)+1))
-	if err == nil && len(data) > max { // it grew, or lies in /proc
+	var data bytes.Buffer
+	data.Grow(int(info.Size()) + bytes.MinRead)
+	_, err = data.ReadFrom(io.LimitReader(f, int64(max)+1))
+	if err == nil && data.Len() > max { // it grew, or lies in /proc
 		err = tooLong(max)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, cause(err))
 	}
-	return data, info, nil
+	return data.Bytes(), info, nil
 }
 
 func readable(info fs.FileInfo, max int) error {
