@@ -96,8 +96,12 @@ func (o ownCertificate) refuse(c *trust.Certificate) string {
 // refuseHoldings says what of a configuration a certificate does not allow, or "".
 func refuseHoldings(c *trust.Certificate, cfg *config.Config) string {
 	for _, p := range cfg.Subnet.Prefixes {
-		if !c.AllowsSubnet(p) {
-			return fmt.Sprintf("it does not allow subnet %s (it allows %s): sign another one, or change subnet", p, config.Joined(c.Subnets))
+		switch allowed := cmp.Or(config.Joined(c.Subnets), "none"); {
+		case c.AllowsSubnet(p):
+		case cfg.Subnet.K8s:
+			return fmt.Sprintf("it does not allow podCIDR %s (it allows %s): sign another one with --subnet %s, and run 'weft reload'", p, allowed, p)
+		default:
+			return fmt.Sprintf("it does not allow subnet %s (it allows %s): sign another one, or change subnet", p, allowed)
 		}
 	}
 	for _, p := range cfg.Routes {

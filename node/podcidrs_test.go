@@ -15,6 +15,7 @@ import (
 	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/kubernetes"
+	"github.com/weftnet/weft/trust"
 )
 
 // fakeAPIServer is what a node asks for its podCIDRs.
@@ -253,6 +254,43 @@ func TestPodCIDRsThatCannotBeAreNamedWithWhatToSet(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAPodCIDRThatTheCertificateDoesNotAllowWaitsForOneThatDoes(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		o, m := s.operator(1), s.machine(1)
+		server := m.k8s()
+		allowing := func(list ...netip.Prefix) func(*trust.Certificate) {
+			return func(c *trust.Certificate) { c.Subnets = list }
+		}
+		o.certify(m, allowing(subnetOf(42)))
+		server.say("node-1", subnetOf(43))
+		must(t, m.boot())
+		log := m.logged()
+		m.run()
+		want := "certificate: it does not allow podCIDR 10.244.43.0/24 (it allows 10.244.42.0/24): sign another one with --subnet 10.244.43.0/24, and run 'weft reload'"
+		within(t, 8*time.Second, "the server was heard", func() bool { return m.status().Node.Kubernetes.Kind == "not_usable" })
+		time.Sleep(10 * time.Minute)
+		if n := m.status().Node; len(n.Subnets) > 0 || n.Kubernetes.Reason != want || !strings.Contains(n.SubnetNote, want) || !strings.HasSuffix(m.problem("kubernetes"), want) {
+			t.Errorf("subnets %v, note %q, degraded %q, kubernetes %q", n.Subnets, n.SubnetNote, m.problem("kubernetes"), n.Kubernetes.Reason)
+		}
+		if got := log.count("node.podcidrs.unknown"); got != 1 || !strings.Contains(string(log.text()), want) {
+			t.Errorf("the log says it %d times:\n%s", got, log.text())
+		}
+		must(t, os.WriteFile(m.cfg.Certificate, o.sign(m, allowing(subnetOf(42), subnetOf(43))).PEM(), 0o644))
+		_, err := m.reload(unchanged)
+		must(t, err)
+		within(t, 2*time.Second, "it has what it was given", func() bool { return slices.Equal(m.subnets(), []netip.Prefix{subnetOf(43)}) })
+
+		must(t, os.WriteFile(m.cfg.Certificate, o.sign(m, allowing(subnetOf(42))).PEM(), 0o644))
+		if _, err := m.reload(unchanged); !errors.Is(err, config.ErrConfig) || !strings.Contains(err.Error(), want) || len(m.subnets()) != 1 {
+			t.Errorf("a certificate that does not allow it any more: %v, subnets %v", err, m.subnets())
+		}
+		must(t, os.WriteFile(m.cfg.Certificate, o.sign(m, allowing()).PEM(), 0o644))
+		if _, err := m.reload(unchanged); err == nil || !strings.Contains(err.Error(), "(it allows none)") {
+			t.Errorf("a certificate that allows nothing: %v", err)
+		}
+	})
 }
 
 func TestStoredPodCIDRsThatDoNotFitAnyMoreKeepNoNodeFromStarting(t *testing.T) {
