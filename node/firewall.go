@@ -91,7 +91,11 @@ func (n *Node) watchFirewall(ctx context.Context) error {
 	if n.platform.Firewall == nil {
 		return nil
 	}
-	if err := n.platform.Firewall.Watch(ctx, n.changed); err != nil {
+	news := func() {
+		n.newRules.Store(true)
+		n.changed()
+	}
+	if err := n.platform.Firewall.Watch(ctx, news); err != nil {
 		n.log.Warn("node.firewall.unwatched", "error", err)
 	}
 	return nil

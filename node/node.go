@@ -72,6 +72,7 @@ type Node struct {
 	repairs   repairs // only the keeper uses it
 
 	pods         *pods.Keeper                   // nil: the platform has none; the keeper's, but for reports
+	newRules     atomic.Bool                    // the packet filter has changed since the guard was last looked at
 	podsKept     time.Time                      // when bridge and guard were looked after last; used by the keeper alone
 	former       atomic.Pointer[[]netip.Prefix] // claimed on for the pods that live there; nil: none
 	kubernetes   *kubernetes.Follower

@@ -24,6 +24,8 @@ type fakePods struct {
 	gateways  []netip.Prefix
 	ends      map[string]podnet.HostEndState
 	unguarded error
+	guarded   bool // the table of the guard is there
+	guards    int  // how often it was made
 }
 
 var _ pods.Host = (*fakePods)(nil)
@@ -90,11 +92,35 @@ func (f *fakePods) GSOMaxSize(string) (int, error) { return 65536, nil }
 func (f *fakePods) SetGuard(func() ([]podnet.Member, error)) (kernel.Changes, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.unguarded == nil && !f.guarded {
+		f.guarded = true
+		f.guards++
+	}
 	return nil, f.unguarded
+}
+
+// GuardLost implements pods.Host.
+func (f *fakePods) GuardLost() (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.guarded, f.unguarded
 }
 
 // ClearGuard implements pods.Host.
 func (f *fakePods) ClearGuard() error { return nil }
+
+// flush is what 'nft flush ruleset' does to the guard.
+func (f *fakePods) flush() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.guarded = false
+}
+
+func (f *fakePods) state() (guarded bool, made int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.guarded, f.guards
+}
 
 // plug says whether a host end exists.
 func (f *fakePods) plug(name string, there bool) {
@@ -277,5 +303,29 @@ func TestAFormerSubnetIsGivenUpWithItsLastPod(t *testing.T) {
 		within(t, 2*time.Second, "both are its own", func() bool { return len(m.subnets()) == 2 })
 		m.deletePod(f, "old")
 		within(t, 3*tidyPeriod, "one is its own", func() bool { return fmt.Sprint(m.subnets()) == "[10.244.7.0/24]" })
+	})
+}
+
+func TestTheGuardIsBackAtOnceWhenSomebodyFlushesTheRuleset(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		m := s.machine(1)
+		f := m.withPods()
+		m.start()
+		within(t, time.Second, "the lease is there", m.leased)
+		m.addPod(f, "a")
+		within(t, 2*tidyPeriod, "it is there", func() bool { return m.status().Node.Pods.Guard == pods.GuardOn })
+		guarded := func() bool { now, _ := f.state(); return now }
+		for range 3 { // at another moment of the keeper's period each
+			f.flush()
+			m.firewall.flush()
+			within(t, 10*time.Millisecond, "it is back", guarded)
+			time.Sleep(tidyPeriod / 3)
+		}
+		_, before := f.state()
+		m.firewall.flush()
+		time.Sleep(tidyPeriod)
+		if _, after := f.state(); after != before {
+			t.Error("it was made again though it was there")
+		}
 	})
 }

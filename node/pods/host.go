@@ -23,6 +23,7 @@ type Host interface {
 	GSOMaxSize(device string) (int, error)
 
 	SetGuard(members func() ([]podnet.Member, error)) (kernel.Changes, error)
+	GuardLost() (bool, error) // whether its table, or all that the table says, is gone
 	ClearGuard() error
 }
 
@@ -87,6 +88,12 @@ func (*realHost) GSOMaxSize(device string) (int, error) {
 // SetGuard implements Host.
 func (r *realHost) SetGuard(members func() ([]podnet.Member, error)) (kernel.Changes, error) {
 	return r.guard.Set(members)
+}
+
+// GuardLost implements Host. Each rule that drops has a counter.
+func (r *realHost) GuardLost() (bool, error) {
+	drops, err := r.guard.Drops()
+	return err == nil && len(drops) == 0, err
 }
 
 // ClearGuard implements Host.

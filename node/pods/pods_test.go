@@ -121,6 +121,9 @@ func (h *fakeHost) SetGuard(members func() ([]podnet.Member, error)) (kernel.Cha
 	return kernel.Changes{{Op: kernel.Changed, Kind: podnet.KindGuard, What: "weft"}}, nil
 }
 
+// GuardLost implements Host.
+func (h *fakeHost) GuardLost() (bool, error) { return !h.guarded, h.unguarded }
+
 // ClearGuard implements Host.
 func (h *fakeHost) ClearGuard() error {
 	h.guard, h.guarded = nil, false
@@ -465,5 +468,33 @@ func TestKeepIsDueWhenTheBridgeHasComeOrGone(t *testing.T) {
 			t.Errorf("step %d: due %t", i, b.Due())
 		}
 		b.keep()
+	}
+}
+
+func TestTheGuardIsLostWhenItsTableIsGoneAndPodsHadIt(t *testing.T) {
+	b := newBench(t)
+	b.set(own("10.244.1.0/24"), LeaseWritten)
+	b.keep()
+	if b.GuardLost() {
+		t.Error("lost, where no pod needs one")
+	}
+	b.add("a")
+	b.keep()
+	if b.GuardLost() {
+		t.Error("lost, though it is there")
+	}
+	if err := b.host.ClearGuard(); err != nil {
+		t.Fatal(err)
+	}
+	if !b.GuardLost() {
+		t.Error("not lost, though it is gone")
+	}
+	b.keep()
+	if b.GuardLost() {
+		t.Error("lost, though it is back")
+	}
+	b.host.unguarded = podnet.ErrNoGuard
+	if b.GuardLost() {
+		t.Error("lost, where nobody can tell")
 	}
 }
