@@ -78,7 +78,8 @@ type Node struct {
 	kubernetes   *kubernetes.Follower
 	podCIDRsSaid kubernetes.Kind // what the log has of why podCIDRs are not known; used by the follower's goroutine alone
 
-	formerSaid string // what the log has of former subnets; used by the keeper alone
+	formerSaid    string // what the log has of former subnets; used by the keeper alone
+	elsewhereSaid string // the bridges that the log has; used by the keeper alone
 
 	egresses    egressCache
 	state       state

@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -106,6 +107,28 @@ func (n *Node) tidyPods() {
 		n.log.Info("node.subnet.ended", "subnet", f.Subnet)
 	}
 	n.noteFormer()
+	n.noteElsewhere()
+}
+
+// noteElsewhere says, as long as it lasts, that pods are at a bridge that nobody keeps, and logs it once.
+func (n *Node) noteElsewhere() {
+	var bridges, reasons []string
+	for _, e := range n.pods.Report().Elsewhere {
+		bridges = append(bridges, e.Bridge)
+		reasons = append(reasons, fmt.Sprintf("%s at bridge %s", countedPods(e.Pods), e.Bridge))
+	}
+	reason := ""
+	if len(reasons) > 0 {
+		reason = fmt.Sprintf("%s, which the daemon does not keep (it keeps %s alone): what somebody removes of the bridge or of its guard is not put back, "+
+			"and firewalls of others are not opened for it", strings.Join(reasons, " and "), pods.Bridge)
+	}
+	n.state.problem("pods_elsewhere", reason)
+	if said := strings.Join(bridges, " "); said != n.elsewhereSaid { // not each time that one of the pods ends
+		n.elsewhereSaid = said
+		if reason != "" {
+			n.log.Warn("node.pods.elsewhere", "bridges", said, "reason", reason)
+		}
+	}
 }
 
 // podsPatience is how long the keeper, which has more to do, waits for the address book's lock.

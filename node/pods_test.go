@@ -135,6 +135,13 @@ func (f *fakePods) plug(name string, there bool) {
 	}
 }
 
+// move makes a host end a port of another bridge.
+func (f *fakePods) move(name, bridge string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ends[name] = podnet.HostEndState{Master: bridge, Up: true}
+}
+
 // withPods gives a machine pods.
 func (m *machine) withPods() *fakePods {
 	m.t.Helper()
@@ -327,5 +334,28 @@ func TestTheGuardIsBackAtOnceWhenSomebodyFlushesTheRuleset(t *testing.T) {
 		if _, after := f.state(); after != before {
 			t.Error("it was made again though it was there")
 		}
+	})
+}
+
+func TestPodsAtABridgeThatNobodyKeepsAreSaidOnce(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		m := s.machine(1)
+		f := m.withPods()
+		must(t, m.boot())
+		log := m.logged()
+		m.run()
+		within(t, time.Second, "the lease is there", m.leased)
+		for _, name := range []string{"a", "b"} {
+			m.addPod(f, name)
+			f.move(podnet.HostEnd(name, "eth0"), "cbr0")
+			time.Sleep(2 * tidyPeriod)
+		}
+		want := "2 pods at bridge cbr0, which the daemon does not keep (it keeps weftbr0 alone): "
+		if got := m.problem("pods_elsewhere"); !strings.HasPrefix(got, want) || log.count("node.pods.elsewhere") != 1 {
+			t.Errorf("status says %q, the log:\n%s", got, log.text())
+		}
+		m.deletePod(f, "a")
+		m.deletePod(f, "b")
+		within(t, 2*tidyPeriod, "status says nothing", func() bool { return m.problem("pods_elsewhere") == "" })
 	})
 }

@@ -3,6 +3,7 @@ package pods
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/weftnet/weft/cni-shim/ipam"
@@ -66,12 +67,13 @@ type local struct {
 	mine    bool          // the bridge is there, and of this node
 	records []ipam.Record // all
 	ends    map[string]podnet.HostEndState
-	pods    []ipam.Record // held, with a host end that is a port of Bridge, or was
-	coming  []ipam.Record // held, and without a host end: ADD is at work, or the pod has vanished
+	pods    []ipam.Record  // held, with a host end that is a port of Bridge, or was
+	coming  []ipam.Record  // held, and without a host end: ADD is at work, or the pod has vanished
+	others  map[string]int // held, with a host end that is a port of another bridge: how many, by its name
 }
 
 func (k *Keeper) look(records []ipam.Record) (l local, err error) {
-	l.records = records
+	l.records, l.others = records, map[string]int{}
 	if l.bridge, err = k.host.Bridge(); err != nil {
 		return l, err
 	}
@@ -90,6 +92,8 @@ func (k *Keeper) look(records []ipam.Record) (l local, err error) {
 		case end.Master == Bridge || end.Master == "":
 			l.pods = append(l.pods, r)
 			l.mine = l.mine || l.bridge.Ours
+		default:
+			l.others[end.Master]++
 		}
 	}
 	return l, nil
@@ -168,9 +172,16 @@ func (k *Keeper) settle(l local, done *Kept) {
 			}
 		}
 		r.Freed += uint64(len(done.Freed))
-		r.Former = k.formers()
+		r.Former, r.Elsewhere = k.formers(), elsewhere(l.others)
 		r.standing(l, done)
 	})
+}
+
+func elsewhere(others map[string]int) (list []Elsewhere) {
+	for _, bridge := range slices.Sorted(maps.Keys(others)) {
+		list = append(list, Elsewhere{bridge, others[bridge]})
+	}
+	return list
 }
 
 // standing notes how bridge and guard stand.

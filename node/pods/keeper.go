@@ -91,12 +91,13 @@ type Report struct {
 	Guard  string // GuardOn, GuardOff or GuardNone
 	Why    string // why the guard is not on, or what else goes wrong
 
-	Usage  []ipam.Usage // of the node's subnets, in which new pods get addresses
-	Held   int          // records, which is pods
-	Rests  int          // records whose addresses rest
-	Freed  uint64       // records that were freed because their pods had vanished
-	Former []Former
-	Looked bool // Former is known: subnets and bridge were looked at in this run
+	Usage     []ipam.Usage // of the node's subnets, in which new pods get addresses
+	Held      int          // records, which is pods
+	Rests     int          // records whose addresses rest
+	Freed     uint64       // records that were freed because their pods had vanished
+	Former    []Former
+	Elsewhere []Elsewhere // by name
+	Looked    bool        // Former is known: subnets and bridge were looked at in this run
 }
 
 // States of the guard.
@@ -109,6 +110,12 @@ const (
 // Former is a subnet in which pods still live though it is not the node's any more.
 type Former struct {
 	Subnet netip.Prefix
+	Pods   int
+}
+
+// Elsewhere is a bridge that pods of this node are at and that the keeper does not keep: the plugin's configuration names it.
+type Elsewhere struct {
+	Bridge string
 	Pods   int
 }
 
@@ -126,7 +133,7 @@ func (k *Keeper) Report() Report {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	r := k.report
-	r.Usage, r.Former = slices.Clone(r.Usage), slices.Clone(r.Former)
+	r.Usage, r.Former, r.Elsewhere = slices.Clone(r.Usage), slices.Clone(r.Former), slices.Clone(r.Elsewhere)
 	return r
 }
 

@@ -355,6 +355,13 @@ func TestPodsOfAnotherBridgeAreThatOnes(t *testing.T) {
 	if b.host.sets != 0 || b.host.guarded || len(b.host.plugged) != 0 {
 		t.Errorf("host %+v", b.host)
 	}
+	if got := b.Report().Elsewhere; !slices.Equal(got, []Elsewhere{{"mine0", 1}}) {
+		t.Errorf("elsewhere: %+v", got)
+	}
+	b.del("a")
+	if b.keep(); len(b.Report().Elsewhere) != 0 {
+		t.Errorf("elsewhere: %+v", b.Report().Elsewhere)
+	}
 }
 
 func TestAHostEndThatADDIsJustMakingIsNotPluggedIn(t *testing.T) {
