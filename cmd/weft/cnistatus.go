@@ -19,8 +19,8 @@ func newCNIStatus() *cobra.Command {
 		Use:   "status",
 		Short: "Say why no pod starts on this host: from the kubelet to the daemon, in order",
 		Long: "Say why no pod starts on this host, or why the node stays NotReady: kubelet, containerd, its directories, the list, the plugins,\n" +
-			"the lease and the daemon, in the order in which they are asked when a pod starts. The first that failed is the reason. Exit code\n" +
-			"1: one failed. Nothing is changed.",
+			"the lease and the daemon, in the order in which they are asked when a pod starts, and what the plugin says in the end. The last\n" +
+			"line is the reason, and the exit code 1, if one failed. Nothing is changed.",
 		Example: "  weft cni status\n  weft cni status --json",
 		Args:    cobra.NoArgs,
 	}
@@ -39,7 +39,7 @@ func newCNIStatus() *cobra.Command {
 		} else {
 			err = printSteps(cmd.OutOrStdout(), steps)
 		}
-		return errors.Join(err, firstFailed(steps))
+		return errors.Join(err, whyNoPod(steps))
 	}
 	return cmd
 }
@@ -76,11 +76,9 @@ func daemonSays(ctx context.Context, cfg *config.Config) (string, error) {
 	return fmt.Sprintf("weft on node %s runs; %d of %s up", n.Name, up, counted(uint64(len(status.Peers)), "peer")), nil
 }
 
-func firstFailed(steps []install.Step) error {
-	for _, s := range steps {
-		if s.Finding == install.Fail {
-			return fmt.Errorf("no pod starts here: %s: %s", s.Name, s.Detail)
-		}
+func whyNoPod(steps []install.Step) error {
+	if s := install.Reason(steps); s != nil {
+		return fmt.Errorf("pods get no network from weft here: %s: %s", s.Name, s.Detail)
 	}
 	return nil
 }

@@ -38,11 +38,7 @@ func newCNIUninstall() *cobra.Command {
 
 // podsEnded is an error as long as pods have addresses.
 func podsEnded(cmd *cobra.Command) error {
-	book, err := openBook(cmd)
-	if err != nil {
-		return err
-	}
-	records, err := book.Records()
+	_, records, err := openRecords(cmd)
 	if err != nil {
 		return err
 	}

@@ -64,6 +64,16 @@ func openBook(cmd *cobra.Command) (*addressBook, error) {
 	return &addressBook{book, l.Subnets, noLease}, err
 }
 
+// openRecords is openBook, and what is in the book.
+func openRecords(cmd *cobra.Command) (*addressBook, []ipam.Record, error) {
+	book, err := openBook(cmd)
+	if err != nil {
+		return nil, nil, err
+	}
+	records, err := book.Records()
+	return book, records, err
+}
+
 // bookConfig is the configuration, as far as there is one, with the flags over it.
 func bookConfig(cmd *cobra.Command) (config.Config, error) {
 	cfg := config.Default()

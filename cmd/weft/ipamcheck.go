@@ -20,11 +20,7 @@ func newIPAMCheck() *cobra.Command {
 	}
 	addBookFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		book, err := openBook(cmd)
-		if err != nil {
-			return err
-		}
-		records, err := book.Records()
+		book, records, err := openRecords(cmd)
 		if err != nil {
 			return err
 		}

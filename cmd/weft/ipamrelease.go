@@ -23,11 +23,7 @@ func newIPAMRelease() *cobra.Command {
 	addBookFlags(cmd)
 	cmd.Flags().BoolVar(&force, "force", false, "even if the pod's interface is there")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		book, err := openBook(cmd)
-		if err != nil {
-			return err
-		}
-		records, err := book.Records()
+		book, records, err := openRecords(cmd)
 		if err != nil {
 			return err
 		}

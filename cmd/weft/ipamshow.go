@@ -44,11 +44,7 @@ func newIPAMShow() *cobra.Command {
 }
 
 func showIPAM(cmd *cobra.Command) (*ipamShown, error) {
-	book, err := openBook(cmd)
-	if err != nil {
-		return nil, err
-	}
-	records, err := book.Records()
+	book, records, err := openRecords(cmd)
 	if err != nil {
 		return nil, err
 	}

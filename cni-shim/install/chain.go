@@ -57,7 +57,7 @@ type Chain struct {
 }
 
 // Examine looks at each link in order: kubelet, containerd, its directories, the list, the plugins, the lease, the daemon, and what weft's
-// plugin says in the end. The first that failed is the reason why pods do not start. It changes nothing.
+// plugin says in the end. It changes nothing.
 func (c *Chain) Examine(ctx context.Context) []Step {
 	runtime, socket := c.containerd()
 	steps := []Step{c.kubelet(ctx), runtime}
@@ -160,13 +160,15 @@ func (c *Chain) list(conf string) Step {
 		return Step{"list", Fail, "there is no " + path + ": the runtime knows no network of weft's", installRemedy}
 	case err != nil:
 		return Step{"list", Fail, err.Error(), ""}
-	case len(rivals) > 0:
+	case len(rivals) > 0 && !rivals[0].HandsOn:
 		return Step{"list", Fail, rivals[0].String(), ""}
 	}
 	own := readRival(path)
 	switch {
 	case own.Damage != "":
 		return Step{"list", Fail, fmt.Sprintf("%s is damaged: %s: the runtime takes no network", path, own.Damage), installRemedy}
+	case len(rivals) > 0:
+		return Step{"list", Warn, rivals[0].String(), ""}
 	case string(text) != string(list(c.RunDir)):
 		return Step{"list", Warn, path + " is not as weft writes it", installRemedy}
 	}
@@ -193,6 +195,18 @@ func (c *Chain) daemon(ctx context.Context, leased bool) Step {
 		return Step{"daemon", Fail, inOneLine(err), "systemctl status weft"}
 	}
 	return Step{"daemon", OK, says, ""}
+}
+
+// Reason is the step that keeps pods from starting; nil if they start. Nothing is installed before the node can start pods, so what the
+// daemon waits for comes before what is not there yet.
+func Reason(steps []Step) *Step {
+	var reason *Step
+	for i, s := range steps {
+		if s.Finding == Fail && (reason == nil || s.Name == "lease" || s.Name == "daemon") {
+			reason = &steps[i]
+		}
+	}
+	return reason
 }
 
 func inOneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

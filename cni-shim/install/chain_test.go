@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -99,6 +100,9 @@ func TestEachBrokenLinkIsNamed(t *testing.T) {
 		}},
 		{"a list of nothing", "list", "it names no plugin", Fail, func(n *node) { n.write(n.listFile(), `{"name":"weft","plugins":[]}`, 0o644) }},
 		{"half a list", "list", "is damaged", Fail, func(n *node) { n.write(n.listFile(), `{"name":"weft",`, 0o644) }},
+		{"multus", "list", "which must be the network weft", Warn, func(n *node) {
+			n.write(filepath.Join(n.o.Conf, "00-multus.conf"), `{"name":"multus-cni-network","type":"multus","clusterNetwork":"weft"}`, 0o644)
+		}},
 		{"a plugin is gone", "plugin portmap", "there is no", Fail, func(n *node) { n.must(os.Remove(n.bin("portmap"))) }},
 		{"a plugin does not run", "plugin weft-cni", "does not run", Fail, func(n *node) { n.must(os.Chmod(n.bin(Plugin), 0o600)) }},
 		{"an old plugin", "plugin bandwidth", "speaks the versions", Fail, func(n *node) {
@@ -136,6 +140,34 @@ func TestWithoutALeaseAndADaemonNoPodStarts(t *testing.T) {
 		if (s.Name == "lease" || s.Name == "daemon") != (s.Finding == Fail) {
 			t.Errorf("%+v", s)
 		}
+	}
+}
+
+func TestTheReasonIsWhatTheDaemonSaysBeforeWhatIsNotInstalledYet(t *testing.T) {
+	ok, list, lease, daemon := Step{Name: "kubelet", Finding: OK}, Step{Name: "list", Finding: Fail}, Step{Name: "lease", Finding: Fail}, Step{Name: "daemon", Finding: Fail}
+	for _, test := range []struct {
+		want  string
+		steps []Step
+	}{{"daemon", []Step{ok, list, lease, daemon}}, {"lease", []Step{ok, list, lease}}, {"list", []Step{ok, list, {Name: "status", Finding: Fail}}}} {
+		if s := Reason(test.steps); s == nil || s.Name != test.want {
+			t.Errorf("%+v, want %s", s, test.want)
+		}
+	}
+	if s := Reason([]Step{ok}); s != nil {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestAProgramThatMustNotBeRunHasItsOwnRemedy(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounts need root")
+	}
+	n := newNode(t)
+	n.must(syscall.Mount(n.o.Bin, n.o.Bin, "", syscall.MS_BIND, ""))
+	defer func() { n.must(syscall.Unmount(n.o.Bin, syscall.MNT_DETACH)) }()
+	n.must(syscall.Mount("", n.o.Bin, "", syscall.MS_REMOUNT|syscall.MS_BIND|syscall.MS_NOEXEC, ""))
+	if s := pluginStep(t.Context(), n.bin(Plugin)); s.Finding != Fail || !strings.Contains(s.Remedy, "noexec") {
+		t.Errorf("%+v", s)
 	}
 }
 

@@ -317,6 +317,12 @@ func TestAReadOnlyDirectoryIsOneLineAndUndone(t *testing.T) {
 	}
 }
 
+func TestAPlaceThatIsNotRootsSaysSo(t *testing.T) {
+	if err := unwritten("/opt/cni/bin/portmap", syscall.EACCES); !errors.Is(err, syscall.EACCES) || !strings.Contains(err.Error(), "root must own /opt/cni/bin") {
+		t.Error(err)
+	}
+}
+
 // A process that is killed leaves the record and some of the files: each prefix of them is what one may have left.
 func TestWhatAKilledProcessLeftIsCompletedOrTakenBack(t *testing.T) {
 	for killed := range len(Plugins) + 1 {

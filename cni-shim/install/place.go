@@ -36,10 +36,14 @@ func replaceBytes(path string, contents []byte, perm os.FileMode) error {
 	return replace(path, bytes.NewReader(contents), perm)
 }
 
-// unwritten is err without the name of the temporary file.
+// unwritten is err without the name of the temporary file. Where it is a lack of rights, two things help: to be root, and a directory that is
+// root's, for service and container have no capability to write into those of others.
 func unwritten(path string, err error) error {
 	if reason := syscall.Errno(0); errors.As(err, &reason) {
 		err = reason
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("%w (as root, and root must own %s: chown root)", err, filepath.Dir(path))
 	}
 	return fmt.Errorf("install: %w", &atomicfile.Error{Path: path, Err: err})
 }

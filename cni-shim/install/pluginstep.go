@@ -20,6 +20,9 @@ func pluginStep(ctx context.Context, path string) Step {
 		return Step{name, Fail, "there is no " + path, installRemedy}
 	}
 	versions, err := pluginVersions(ctx, path)
+	if errors.Is(err, fs.ErrPermission) && mayRun(path) {
+		return Step{name, Fail, path + " is a program, and must not be run", "mount its file system without noexec, or use another directory; or see what SELinux or AppArmor denied"}
+	}
 	if err != nil {
 		return Step{name, Fail, fmt.Sprintf("%s does not run: %v", path, err), installRemedy}
 	}
@@ -27,6 +30,12 @@ func pluginStep(ctx context.Context, path string) Step {
 		return Step{name, Fail, fmt.Sprintf("%s speaks the versions %v, and the list is of version 1.0.0", path, versions), installRemedy}
 	}
 	return Step{name, OK, path, ""}
+}
+
+// mayRun reports whether anybody may run a file, by its permissions.
+func mayRun(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().Perm()&0o111 != 0
 }
 
 // runPlugin runs a plugin as runtimes do, and returns what it writes, also where it fails.

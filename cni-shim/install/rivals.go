@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/weftnet/weft/atomicfile"
@@ -19,12 +20,16 @@ type Rival struct {
 	Network string // its name
 	Types   string // of its plugins
 	Damage  string // why it is none; "": it is one
+	HandsOn bool   // its first plugin hands pods on to another network: that may be weft's
 }
 
 // String says what becomes of pods.
 func (r Rival) String() string {
 	if r.Damage != "" {
 		return fmt.Sprintf("%s sorts before %s and is damaged (%s): containerd takes neither, and no pod starts: rm %s", r.Path, ListFile, r.Damage, r.Path)
+	}
+	if r.HandsOn {
+		return fmt.Sprintf("%s sorts before %s: pods get what %s hands them on to, which must be the network weft", r.Path, ListFile, r.Types)
 	}
 	return fmt.Sprintf("%s sorts before %s: pods get the network %q (%s), not weft's: take it away, or what writes it", r.Path, ListFile, r.Network, r.Types)
 }
@@ -56,6 +61,9 @@ func isConfiguration(name string) bool {
 	return false
 }
 
+// multiplexers are plugins that give a pod several networks: the first is clusterNetwork or the first of delegates in their configuration.
+var multiplexers = []string{"multus", "multus-shim"}
+
 func readRival(path string) Rival {
 	r := Rival{Path: path}
 	data, _, err := atomicfile.Read(path, maxConfig)
@@ -82,5 +90,6 @@ func readRival(path string) Rival {
 	if r.Network, r.Types = file.Name, strings.Join(types, ", "); r.Types == "" {
 		r.Damage = "it names no plugin"
 	}
+	r.HandsOn = len(types) > 0 && slices.Contains(multiplexers, types[0])
 	return r
 }
