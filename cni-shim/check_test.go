@@ -56,6 +56,7 @@ func TestCHECKFindsEverySingleThingThatIsBroken(t *testing.T) {
 		{"bridge's address", "does not have address 10.244.1.1", "ip addr del 10.244.1.1/24 dev weftbr0", ""},
 		{"bridge's MAC", "bridge weftbr0 has MAC", "ip link set weftbr0 address 02:00:00:00:00:06", ""},
 		{"bridge's sysctl", "net.ipv4.conf.weftbr0.send_redirects", "sysctl -qw net.ipv4.conf.weftbr0.send_redirects=1", ""},
+		{"bridge's questions", "net.ipv6.neigh.weftbr0.mcast_solicit is \"3\"", "sysctl -qw net.ipv6.neigh.weftbr0.mcast_solicit=3", ""},
 		{"guard table", "nftables table bridge weft is gone", "nft delete table bridge weft", ""},
 		{"guard rule", "nftables table bridge weft is not as", "nft flush chain bridge weft ipv6", ""},
 		{"guard element", "lacks elements of port " + port, "nft delete element bridge weft ports '{ " + port + " }'", ""},

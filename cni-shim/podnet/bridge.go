@@ -67,7 +67,7 @@ func (b *bridging) run() error {
 	if err != nil {
 		return err
 	}
-	changed, err := apply(bridgeSysctls(b.want.Name, slices.ContainsFunc(b.want.Gateways, is6)))
+	changed, err := apply(bridgeSysctls(b.want.Name, b.want.Gateways))
 	for _, s := range changed {
 		b.note(kernel.Changed, KindSysctl, s.String())
 	}
@@ -79,8 +79,6 @@ func (b *bridging) run() error {
 	}
 	return b.addresses(found)
 }
-
-func is6(p netip.Prefix) bool { return p.Addr().Is6() }
 
 func (b *bridging) note(op kernel.Op, kind kernel.Kind, what string) {
 	b.changes = append(b.changes, kernel.Change{Op: op, Kind: kind, What: what})

@@ -16,7 +16,8 @@ import (
 )
 
 // Check compares the bridge and a pod's interface with what is wanted, and changes nothing. A *BrokenError lists everything that is not
-// so. Of an MTU or gso_max_size of 0 both ends of the pod are to have the same; the MTU of the bridge is not compared. An error that wraps ErrNoNamespace says that the pod is gone; any other, that the kernel could not be asked.
+// so. Of an MTU or gso_max_size of 0 both ends of the pod are to have the same; the MTU of the bridge is not compared. An error that wraps
+// ErrNoNamespace says that the pod is gone; any other, that the kernel could not be asked.
 func (h *Host) Check(b Bridge, p Pod) error {
 	if err := p.validate(); err != nil {
 		return err
@@ -72,7 +73,7 @@ func (c *check) bridge(want Bridge) (err error) {
 			c.fault("bridge %s does not have address %s", want.Name, g.Addr())
 		}
 	}
-	c.switches(bridgeSysctls(want.Name, slices.ContainsFunc(want.Gateways, is6)), "")
+	c.switches(bridgeSysctls(want.Name, want.Gateways), "")
 	return nil
 }
 

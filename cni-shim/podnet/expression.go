@@ -26,18 +26,19 @@ type field struct {
 
 // The fields that rules look at (IEEE 802.3; RFC 826; RFC 791, section 3.1; RFC 8200, section 3; RFC 768; RFC 792; RFC 4861, section 4).
 var (
-	etherDestination = field{expr.PayloadBaseLLHeader, 0, 6}
-	etherGroup       = field{expr.PayloadBaseLLHeader, 0, 1} // whose lowest bit is set for a group of hosts
-	etherSource      = field{expr.PayloadBaseLLHeader, 6, 6}
-	etherType        = field{expr.PayloadBaseLLHeader, 12, 2}
-	arpKind          = field{expr.PayloadBaseNetworkHeader, 0, 6} // types and lengths of the addresses
-	arpSenderMAC     = field{expr.PayloadBaseNetworkHeader, 8, 6}
-	arpSenderIP      = field{expr.PayloadBaseNetworkHeader, 14, 4}
-	source4          = field{expr.PayloadBaseNetworkHeader, 12, 4}
-	source6          = field{expr.PayloadBaseNetworkHeader, 8, 16}
-	sourcePort       = field{expr.PayloadBaseTransportHeader, 0, 2}
-	icmpType         = field{expr.PayloadBaseTransportHeader, 0, 1}
-	ndTarget         = field{expr.PayloadBaseTransportHeader, 8, 16}
+	etherDestination    = field{expr.PayloadBaseLLHeader, 0, 6}
+	etherGroup          = field{expr.PayloadBaseLLHeader, 0, 1} // whose lowest bit is set for a group of hosts
+	etherSource         = field{expr.PayloadBaseLLHeader, 6, 6}
+	etherType           = field{expr.PayloadBaseLLHeader, 12, 2}
+	arpKind             = field{expr.PayloadBaseNetworkHeader, 0, 6} // types and lengths of the addresses
+	arpSenderMAC        = field{expr.PayloadBaseNetworkHeader, 8, 6}
+	arpSenderIP         = field{expr.PayloadBaseNetworkHeader, 14, 4}
+	source4             = field{expr.PayloadBaseNetworkHeader, 12, 4}
+	firstOfDestination4 = field{expr.PayloadBaseNetworkHeader, 16, 1}
+	source6             = field{expr.PayloadBaseNetworkHeader, 8, 16}
+	sourcePort          = field{expr.PayloadBaseTransportHeader, 0, 2}
+	icmpType            = field{expr.PayloadBaseTransportHeader, 0, 1}
+	ndTarget            = field{expr.PayloadBaseTransportHeader, 8, 16}
 )
 
 // all joins what a rule is made of: it applies if all of its parts match.
@@ -63,17 +64,6 @@ func toOneHost() []expr.Any {
 	return append(load(etherGroup, register),
 		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 1, Mask: []byte{1}, Xor: []byte{0}},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: []byte{0}})
-}
-
-// linkLocal matches packets whose field, an IPv6 address, is link-local: fe80::/10.
-func linkLocal(f field) []expr.Any {
-	mask := make([]byte, 16)
-	mask[0], mask[1] = 0xff, 0xc0
-	want := make([]byte, 16)
-	want[0], want[1] = 0xfe, 0x80
-	return append(load(f, register),
-		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 16, Mask: mask, Xor: make([]byte, 16)},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: want})
 }
 
 // protocol matches packets of a transport protocol: meta l4proto.
@@ -117,7 +107,7 @@ func outPort() []expr.Any {
 	return []expr.Any{&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: register}}
 }
 
-// in set matches what the registers hold, from the first on, if the set has it; lacks, if it does not.
+// has matches what the registers hold, from the first on, if the set has it; lacks, if it does not.
 func has(set string) []expr.Any {
 	return []expr.Any{&expr.Lookup{SourceRegister: register, SetName: set}}
 }

@@ -86,28 +86,38 @@ func (g *Guard) Remove(m Member) error {
 const removeTries = 3
 
 // Set makes the guard as a whole: the table with its chains, sets and rules, one member for each pod of members, and the ports of the
-// bridge: those of members are open, and other host ends isolated, as all of them are where ErrNoGuard is returned. It is idempotent; when
-// nobody has changed the ruleset since the last Set, it costs one question for its generation, and a list of ports. members is called once
-// or a few times, after ports and elements were listed: a pod that ADD has just written down is not taken for one that is gone.
+// bridge: those of members are open, and other host ends isolated, as all of them are where ErrNoGuard is returned. What bridge and host
+// are to know of members is added where it is missing. It is idempotent; when nobody has changed the ruleset since the last Set, it costs
+// one question for its generation, and lists of ports and neighbours. members is called once or a few times, after all this was listed: a
+// pod that ADD has just written down is not taken for one that is gone.
 func (g *Guard) Set(members func() ([]Member, error)) (kernel.Changes, error) {
 	ports, err := hostPorts(g.bridge)
 	if err != nil {
 		return nil, err
 	}
-	var guarded []Member
-	changes, err := g.setTable(func() (list []Member, err error) {
-		list, err = members()
-		guarded = list
-		return list, err
+	known, err := hear(g.bridge)
+	if err != nil {
+		return nil, err
+	}
+	var all []Member
+	changes, err := g.setTable(func() (_ []Member, err error) {
+		all, err = members()
+		return all, err
 	})
-	if err != nil && !errors.Is(err, ErrNoGuard) {
+	guarded := all
+	switch {
+	case errors.Is(err, ErrNoGuard):
+		guarded = nil
+		var membersErr error
+		if all, membersErr = members(); membersErr != nil {
+			return changes, membersErr
+		}
+	case err != nil:
 		return changes, err
 	}
-	if err != nil {
-		guarded = nil
-	}
-	more, portsErr := keepPorts(ports, guarded)
-	return append(changes, more...), errors.Join(err, portsErr)
+	opened, portsErr := keepPorts(ports, guarded)
+	added, knownErr := known.keep(g.bridge, ports, all)
+	return slices.Concat(changes, opened, added), errors.Join(err, portsErr, knownErr)
 }
 
 func (g *Guard) setTable(members func() ([]Member, error)) (changes kernel.Changes, err error) {

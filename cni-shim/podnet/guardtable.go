@@ -88,12 +88,12 @@ const (
 	DropRouter        = "router advertisement"
 	DropRedirect      = "redirect"
 	DropDHCP          = "answer of a DHCP server"
+	DropLoopback      = "to the host's loopback addresses"
 	DropUnreadable    = "headers that nobody can follow"
 	DropOwnRedirect   = "redirect of the host"
 	commentOther      = "not a port of a pod"
 	commentProbe      = "ARP probe (RFC 5227)"
 	commentPod        = "an address of the pod"
-	commentLinkLocal  = "link-local"
 	commentNoAddress  = "before there is an address (DAD, MLD)"
 	commentAdvertised = "neighbour advertisement"
 	commentFragment   = "fragment other than the first"
@@ -107,6 +107,7 @@ const (
 	redirect6     = 137
 	dhcpServer    = 67
 	dhcpv6Server  = 547
+	loopback4     = 127                        // the first byte of 127.0.0.0/8 (RFC 1122, section 3.2.1.3)
 	allocatedARP  = "\x00\x01\x08\x00\x06\x04" // Ethernet, IPv4, and the lengths of their addresses
 	etherTypeARP  = "\x08\x06"
 	etherTypeIPv4 = "\x08\x00"
@@ -152,9 +153,12 @@ func arpRules() []guardRule {
 	}
 }
 
+// ipv4Rules judge IPv4. Where route_localnet is set for the bridge (portmap does it for hostPorts), the host would take packets to 127.0.0.0/8
+// from a pod, and with them what listens there for the host alone; IPv6 takes those to ::1 from nobody.
 func ipv4Rules() []guardRule {
 	return []guardRule{
 		{chainIPv4, DropIPv4, all(port(), load(source4, behind), lacks(setIPv4), drop())},
+		{chainIPv4, DropLoopback, all(is(firstOfDestination4, loopback4), drop())},
 		{chainIPv4, DropDHCP, all(from(dhcpServer), drop())},
 		{chainIPv4, DropRedirect, all(protocol(unix.IPPROTO_ICMP), is(icmpType, redirect4), drop())},
 		{chainIPv4, commentPod, all(readable(), accept())},
@@ -162,10 +166,11 @@ func ipv4Rules() []guardRule {
 	}
 }
 
+// ipv6Rules judge the source of IPv6 packets. Of link-local addresses a pod has the one that follows from its MAC: each that it asks the host
+// from would take a place among the neighbours of the host, of which there are few for all interfaces.
 func ipv6Rules() []guardRule {
 	return []guardRule{
 		{chainIPv6, commentPod, all(port(), load(source6, behind), has(setIPv6), goTo(chainIPv6Payload))},
-		{chainIPv6, commentLinkLocal, all(linkLocal(source6), goTo(chainIPv6Payload))},
 		{chainIPv6, commentNoAddress, all(is(source6, unspecified(source6)...), protocol(unix.IPPROTO_ICMPV6), goTo(chainIPv6Payload))},
 		{chainIPv6, DropIPv6, drop()},
 	}
@@ -184,7 +189,6 @@ func ipv6PayloadRules() []guardRule {
 		{chainIPv6Payload, commentFragment, all(laterFragment(), accept())},
 		{chainIPv6Payload, DropUnreadable, drop()},
 		{chainAdvertisement, commentPod, all(port(), load(ndTarget, behind), has(setIPv6), accept())},
-		{chainAdvertisement, commentLinkLocal, all(linkLocal(ndTarget), accept())},
 		{chainAdvertisement, DropNeighbour, drop()},
 	}
 }
@@ -227,7 +231,7 @@ func (r guardRule) nft(t *nftables.Table) *nftables.Rule {
 	}
 }
 
-// Member is what a pod may use at its port.
+// Member is what a pod may use at its port, besides the link-local address of its MAC.
 type Member struct {
 	HostEnd string
 	MAC     net.HardwareAddr
@@ -250,6 +254,9 @@ func (m Member) keys() map[string][]string {
 			set = setIPv4
 		}
 		keys[set] = append(keys[set], port+string(a.AsSlice()))
+	}
+	if len(m.MAC) == macLen {
+		keys[setIPv6] = append(keys[setIPv6], port+string(linkLocal(m.MAC).AsSlice()))
 	}
 	return keys
 }

@@ -41,3 +41,15 @@ func MAC(addrs []netip.Addr) net.HardwareAddr {
 	sum := sha256.Sum256(addrs[0].AsSlice())
 	return append(podMACPrefix[:2:2], sum[:4]...)
 }
+
+// macLen is the length of a MAC address of Ethernet, in bytes.
+const macLen = 6
+
+// linkLocal is the IPv6 address that the kernel gives an interface for its MAC (RFC 4291, appendix A).
+func linkLocal(mac net.HardwareAddr) netip.Addr {
+	a := [16]byte{0: 0xfe, 1: 0x80, 11: 0xff, 12: 0xfe}
+	copy(a[8:11], mac[:3])
+	copy(a[13:], mac[3:])
+	a[8] ^= 2 // the bit of local administration is inverted
+	return netip.AddrFrom16(a)
+}

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -46,7 +48,12 @@ func apply(list []sysctl) (changed []sysctl, err error) {
 
 // bridgeSysctls are those of the bridge (Documentation/networking/ip-sysctl.rst). Redirects would tell pods of one node to talk to each
 // other past the host; the kernel sends them all the same where conf.all says so, and then the guard drops them.
-func bridgeSysctls(bridge string, ipv6 bool) []sysctl {
+//
+// The host does not ask the pods of a large subnet who has an address (mcast_solicit): it has a permanent entry for each pod. All interfaces
+// of all namespaces together can have gc_thresh3 neighbours, 1024 unless somebody sets more; those that wait for an answer leave the
+// others no room, and whoever sends to addresses that nobody has would take it all (RFC 6583). What is not asked for fails at once, and is
+// the first to make room (neigh_forced_gc in net/core/neighbour.c).
+func bridgeSysctls(bridge string, gateways []netip.Prefix) []sysctl {
 	list := []sysctl{
 		{path: "ipv4/conf/" + bridge + "/send_redirects", value: "0"},
 		{path: "ipv4/conf/" + bridge + "/accept_redirects", value: "0"},
@@ -54,11 +61,20 @@ func bridgeSysctls(bridge string, ipv6 bool) []sysctl {
 		{path: "ipv6/conf/" + bridge + "/accept_redirects", value: "0"},
 		{path: "ipv6/conf/" + bridge + "/accept_dad", value: "0"},
 	}
-	if ipv6 {
-		list = append(list, sysctl{path: "ipv6/conf/" + bridge + "/disable_ipv6", value: "0"})
+	if slices.ContainsFunc(gateways, is6) {
+		list = append(list, sysctl{path: "ipv6/conf/" + bridge + "/disable_ipv6", value: "0"},
+			sysctl{path: "ipv6/neigh/" + bridge + "/mcast_solicit", value: "0"})
+	}
+	if slices.ContainsFunc(gateways, large4) {
+		list = append(list, sysctl{path: "ipv4/neigh/" + bridge + "/mcast_solicit", value: "0"})
 	}
 	return list
 }
+
+func is6(p netip.Prefix) bool { return p.Addr().Is6() }
+
+// large4 reports whether a prefix has more IPv4 addresses than most nodes' subnets: 256.
+func large4(p netip.Prefix) bool { return p.Addr().Is4() && p.Bits() < 24 }
 
 // hostEndSysctls keep the host's network stack off a port: its addresses are the bridge's. Frames to the MACs that are reserved for bridges
 // (01:80:c2:00:00:0x) come there past bridge and guard (br_handle_frame in net/bridge/br_input.c). IPv4 cannot be switched off; but a port
