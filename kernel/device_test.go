@@ -99,7 +99,9 @@ func TestOtherGoroutinesMayAskWhileOneSets(t *testing.T) {
 				if _, err := n.host.Egress(netip.Addr{}); err != nil {
 					t.Error(err)
 				}
-				n.host.UnderlayAddresses(device, nil)
+				if _, err := n.host.Underlay(device, nil); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}

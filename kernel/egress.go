@@ -24,14 +24,11 @@ func (h *Host) Egress(to netip.Addr) (Egress, error) {
 	if to.IsValid() && !to.IsUnspecified() {
 		return h.egressTo(to)
 	}
-	u, err := h.underlay()
+	u, err := h.look()
 	if err != nil {
 		return Egress{}, err
 	}
-	if e, ok := u.byDefaultRoute(to); ok {
-		return e, nil
-	}
-	if e, ok := u.byAddress(to); ok {
+	if e := u.egress(to); e.Source.IsValid() {
 		return e, nil
 	}
 	return Egress{}, fmt.Errorf("kernel: egress: %w: neither a default route nor a global address on an interface that is up", ErrNoAddress)

@@ -134,6 +134,15 @@ func TestEgressIntoTheOverlayIsRefused(t *testing.T) {
 	}
 }
 
+func (n *namespace) underlayAddresses(network []netip.Prefix) []netip.Addr {
+	n.t.Helper()
+	u, err := n.host.Underlay(device, network)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return u.Addresses
+}
+
 func TestUnderlayAddressesLeaveOutWhatNoPeerCanReach(t *testing.T) {
 	n := withDevice(t)
 	n.set(dualStack())
@@ -150,9 +159,9 @@ func TestUnderlayAddressesLeaveOutWhatNoPeerCanReach(t *testing.T) {
 	}
 	n.uplink()
 	n.ip("route add default via 192.0.2.1")
-	got := n.host.UnderlayAddresses(device, dualStack().Network)
+	got := n.underlayAddresses(dualStack().Network)
 	if want := addrs("192.0.2.10", "198.51.100.7", "2001:db8::10", "fd12::7"); !slices.Equal(got, want) {
-		t.Errorf("UnderlayAddresses = %v\nwant                %v", got, want)
+		t.Errorf("Addresses = %v\nwant        %v", got, want)
 	}
 }
 
@@ -166,7 +175,7 @@ func TestABridgeWithTheUplinkInItCounts(t *testing.T) {
 		n.ip(args)
 	}
 	n.until("carrier of br0", func() bool { l, err := n.host.linkNamed("br0"); return err == nil && l.carrier })
-	if got := n.host.UnderlayAddresses(device, nil); !slices.Equal(got, addrs("192.0.2.10")) {
-		t.Errorf("UnderlayAddresses = %v", got)
+	if got := n.underlayAddresses(nil); !slices.Equal(got, addrs("192.0.2.10")) {
+		t.Errorf("Addresses = %v", got)
 	}
 }

@@ -16,8 +16,8 @@ type underlay struct {
 	routes    []route
 }
 
-// underlay looks at the host.
-func (h *Host) underlay() (u underlay, err error) {
+// look looks at the host.
+func (h *Host) look() (u underlay, err error) {
 	if u.links, err = h.links(); err != nil {
 		return u, err
 	}
@@ -160,16 +160,25 @@ func (u underlay) uplink(l link) bool {
 	return false
 }
 
-// UnderlayAddresses lists the addresses under which peers might reach this host, the most likely first: that of each
-// family's default route, then the others, IPv4 before IPv6. Left out are the device and all else that weft made, addresses
-// inside the network, link-local, deprecated and tentative ones, those of interfaces that are down, and those of bridges and
-// tunnels without a gateway behind them. A host that cannot be looked at has none; why is logged.
-func (h *Host) UnderlayAddresses(device string, network []netip.Prefix) []netip.Addr {
-	u, err := h.underlay()
+// Underlay is what a host has outside the overlay.
+type Underlay struct {
+	Default Egress // of packets to anywhere; the zero one: there is none
+	IPv4    Egress // of those of either family
+	IPv6    Egress
+
+	// Addresses are those under which peers might reach this host, the most likely first: that of each family's default route, then the
+	// others, IPv4 before IPv6. Left out are the device and all else that weft made, addresses inside the network, link-local,
+	// deprecated and tentative ones, those of interfaces that are down, and those of bridges and tunnels without a gateway behind them.
+	Addresses []netip.Addr
+}
+
+// Underlay looks at the host once for all of it. The error is that of the kernel.
+func (h *Host) Underlay(device string, network []netip.Prefix) (Underlay, error) {
+	u, err := h.look()
 	if err != nil {
-		h.log.Warn("kernel.underlay.unknown", "error", err)
-		return nil
+		return Underlay{}, err
 	}
+	found := Underlay{Default: u.egress(netip.Addr{}), IPv4: u.egress(netip.IPv4Unspecified()), IPv6: u.egress(netip.IPv6Unspecified())}
 	var list []netip.Addr
 	for _, to := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
 		if e, ok := u.byDefaultRoute(to); ok {
@@ -181,7 +190,17 @@ func (h *Host) UnderlayAddresses(device string, network []netip.Prefix) []netip.
 			list = append(list, a.prefix.Addr())
 		}
 	}
-	return distinct(list, network)
+	found.Addresses = distinct(list, network)
+	return found, nil
+}
+
+// egress is how packets leave by default; the zero one: they do not.
+func (u underlay) egress(to netip.Addr) Egress {
+	if e, ok := u.byDefaultRoute(to); ok {
+		return e
+	}
+	e, _ := u.byAddress(to)
+	return e
 }
 
 // distinct drops repeated addresses and those inside network.

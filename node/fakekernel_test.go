@@ -105,8 +105,14 @@ func (k *fakeKernel) Egress(to netip.Addr) (kernel.Egress, error) {
 	return kernel.Egress{}, kernel.ErrNoAddress
 }
 
-// UnderlayAddresses implements Kernel.
-func (k *fakeKernel) UnderlayAddresses(string, []netip.Prefix) []netip.Addr { return k.host.Addrs() }
+// Underlay implements Kernel.
+func (k *fakeKernel) Underlay(string, []netip.Prefix) (u kernel.Underlay, err error) {
+	u.Default, _ = k.Egress(netip.Addr{})
+	u.IPv4, _ = k.Egress(netip.IPv4Unspecified())
+	u.IPv6, _ = k.Egress(netip.IPv6Unspecified())
+	u.Addresses = k.host.Addrs()
+	return u, nil
+}
 
 // plug says whether the device exists.
 func (k *fakeKernel) plug(there bool) {

@@ -18,13 +18,13 @@ import (
 // defaultUnderlayMTU is taken where the kernel names no egress interface.
 const defaultUnderlayMTU = 1500
 
-// egressCache remembers by which interface packets to an address leave. It is emptied when the kernel's routes change.
+// egressCache remembers by which interface packets to an address leave, and what else the host has outside the overlay. It is emptied
+// when the kernel's routes change.
 type egressCache struct {
-	mu    sync.Mutex // guards the rest
-	known map[netip.Addr]kernel.Egress
-	own   []netip.Addr // underlay addresses of this host
-	asked bool         // own is known
-	since time.Time
+	mu       sync.Mutex // guards the rest
+	known    map[netip.Addr]kernel.Egress
+	underlay *kernel.Underlay // nil: nobody has asked yet
+	since    time.Time
 }
 
 // egressLife is how long an answer is believed although no route changed.
@@ -33,7 +33,7 @@ const egressLife = 30 * time.Second
 func (c *egressCache) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.known, c.own, c.asked, c.since = nil, nil, false, time.Now()
+	c.known, c.underlay, c.since = nil, nil, time.Now()
 }
 
 func (c *egressCache) expire() {
@@ -45,8 +45,17 @@ func (c *egressCache) expire() {
 	}
 }
 
-// egress says how packets to an underlay address leave this host; the zero address means the default route.
+// egress says how packets to an underlay address leave this host; the zero address means the default route, an unspecified one that of its
+// family.
 func (n *Node) egress(to netip.Addr) kernel.Egress {
+	switch to {
+	case netip.Addr{}:
+		return n.underlay().Default
+	case netip.IPv4Unspecified():
+		return n.underlay().IPv4
+	case netip.IPv6Unspecified():
+		return n.underlay().IPv6
+	}
 	c := &n.egresses
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,16 +73,26 @@ func (n *Node) egress(to netip.Addr) kernel.Egress {
 	return e
 }
 
-// underlayAddresses are the addresses of this host under which peers might reach it.
-func (n *Node) underlayAddresses() []netip.Addr {
+// underlay is what this host has outside the overlay.
+func (n *Node) underlay() *kernel.Underlay {
 	c := &n.egresses
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.asked {
-		c.own, c.asked = n.platform.Kernel.UnderlayAddresses(n.config().Device, n.config().Network), true
+	if c.underlay == nil {
+		u, err := n.platform.Kernel.Underlay(n.config().Device, n.config().Network)
+		if err != nil {
+			n.log.Warn("node.underlay.unknown", "error", err)
+		}
+		if !u.Default.Source.IsValid() {
+			u.Default = kernel.Egress{MTU: defaultUnderlayMTU, Why: "there is no default route and no usable address"}
+		}
+		c.underlay = &u
 	}
-	return c.own
+	return c.underlay
 }
+
+// underlayAddresses are the addresses of this host under which peers might reach it.
+func (n *Node) underlayAddresses() []netip.Addr { return n.underlay().Addresses }
 
 // kernelChanged hears that routes, addresses or links of the host changed.
 func (n *Node) kernelChanged() {

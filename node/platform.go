@@ -45,7 +45,7 @@ type Kernel interface {
 	CheckNetwork(network []netip.Prefix, device string, own, lans []netip.Prefix) error
 	Unreached(lans []netip.Prefix) []netip.Prefix
 	Egress(to netip.Addr) (kernel.Egress, error)
-	UnderlayAddresses(device string, network []netip.Prefix) []netip.Addr
+	Underlay(device string, network []netip.Prefix) (kernel.Underlay, error)
 	InUse(subnets []netip.Prefix, except ...string) bool
 }
 
