@@ -1,6 +1,6 @@
 # make build   bin/weft, and bin/cni with the CNI plugin and three that come with it
 # make cni     the plugins alone: those of containernetworking are fetched the first time
-# make image   bin/weft-VERSION-ARCH.tar, an OCI image, and bin/weft-VERSION.yaml, which runs it on Kubernetes
+# make image   bin/weft-VERSION-ARCH.tar, an OCI image (of this machine, or ARCH=arm64), and bin/weft-VERSION.yaml, which runs it on Kubernetes
 # make man     bin/man: a man page for each command
 # make demo    three virtual hosts of this machine become one network (needs root: asks sudo)
 # make bench   overlays side by side on this machine; BENCH=--quick or --full, OUT=where the report goes (needs root)
@@ -38,27 +38,33 @@ export SOURCE_DATE_EPOCH
 build: cni
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/weft ./cmd/weft
 
-# Exactly this version, and no dependency of weft's. For this machine: GOBIN takes no other.
+# What image and cni are made for; packages are of this machine.
+ARCH     = $(shell $(GO) env GOARCH)
+HOSTARCH = $(shell $(GO) env GOHOSTARCH)
+
+# Exactly this version, and no dependency of weft's. It is built where the module is: go install takes no GOBIN for another machine.
 CNI_VERSION := v1.9.1
 CNI_MODULE  := github.com/containernetworking/plugins
 CNI_PLUGINS := main/loopback meta/portmap meta/bandwidth
-CNI         ?= bin/cni
+CNI         ?= bin/cni$(if $(filter-out $(HOSTARCH),$(ARCH)),-$(ARCH))
 
 cni:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o '$(CNI)/weft-cni' ./cmd/weft-cni
-	GOBIN='$(abspath $(CNI))' CGO_ENABLED=0 $(GO) install -trimpath -ldflags '-s -w -X $(CNI_MODULE)/pkg/utils/buildversion.BuildVersion=$(CNI_VERSION)' \
-		$(patsubst %,$(CNI_MODULE)/plugins/%@$(CNI_VERSION),$(CNI_PLUGINS))
+	GOARCH='$(ARCH)' CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o '$(CNI)/weft-cni' ./cmd/weft-cni
+	module=$$($(GO) mod download -json $(CNI_MODULE)@$(CNI_VERSION)) || { echo "$$module" >&2; exit 1; }; \
+	module=$$(echo "$$module" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p') && \
+	GOARCH='$(ARCH)' CGO_ENABLED=0 $(GO) build -C "$$module" -trimpath -ldflags '-s -w -X $(CNI_MODULE)/pkg/utils/buildversion.BuildVersion=$(CNI_VERSION)' \
+		-o '$(abspath $(CNI))/' $(addprefix ./plugins/,$(CNI_PLUGINS))
 
-# Static programs and nothing else; the same bytes for the same commit and the same Go.
+# Static programs and nothing else; the same bytes for the same commit and the same Go. With ARCH=arm64 for a Raspberry Pi.
 IMAGE      ?= localhost/weft:$(or $(VERSION),unknown)
 IMAGE_FILE ?= bin/weft-$(or $(VERSION),unknown)-$(ARCH).tar
 MANIFEST   ?= bin/weft-$(or $(VERSION),unknown).yaml
 
-STATIC     ?= bin/static/weft
+STATIC     ?= bin/static/$(ARCH)/weft
 
 image: cni
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w $(LDFLAGS)' -o '$(STATIC)' ./cmd/weft
-	$(GO) run ./deploy/image --out '$(IMAGE_FILE)' --name '$(IMAGE)' --version '$(VERSION)' --revision '$(shell git rev-parse HEAD 2>/dev/null)' \
+	GOARCH='$(ARCH)' CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w $(LDFLAGS)' -o '$(STATIC)' ./cmd/weft
+	GOARCH= $(GO) run ./deploy/image --out '$(IMAGE_FILE)' --arch '$(ARCH)' --name '$(IMAGE)' --version '$(VERSION)' --revision '$(shell git rev-parse HEAD 2>/dev/null)' \
 		'/usr/bin/weft=$(STATIC)' $(foreach p,weft-cni $(notdir $(CNI_PLUGINS)),'/usr/lib/weft/cni/$(p)=$(CNI)/$(p)')
 	sed 's|localhost/weft:VERSION|$(IMAGE)|' deploy/k3s/weft.yaml >'$(MANIFEST)'
 
@@ -143,7 +149,6 @@ uninstall:
 
 # Exactly this version, and no dependency of weft's.
 NFPM := $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
-ARCH = $(shell $(GO) env GOARCH)
 # A package's version begins with a digit and grows: v1.2.3-4-gabc is 1.2.3+4.gabc, later than 1.2.3. Before the first tag it is
 # the time of the commit.
 BEFORE_TAGS = 0~$(shell git log -1 --date=format:%Y%m%d.%H%M%S --format=%cd 2>/dev/null)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -32,6 +33,23 @@ func makeImage(t *testing.T, dir string) (file string) {
 		t.Fatalf("make image: %v\n%s", err, out)
 	}
 	return file
+}
+
+func TestAnImageForAnotherMachineIsMadeBesideThisOnes(t *testing.T) {
+	other := map[string]string{"amd64": "arm64"}[runtime.GOARCH]
+	if other == "" {
+		other = "amd64"
+	}
+	out, err := exec.CommandContext(within(t, patience), "make", "--dry-run", "--directory", repository(t), "image", "ARCH="+other).CombinedOutput()
+	check(t, err)
+	for _, want := range []string{"GOARCH='" + other + "'", "bin/cni-" + other + "/weft-cni", "bin/static/" + other + "/weft", "--arch '" + other + "'", "-" + other + ".tar"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("make image ARCH=%s has no %s:\n%s", other, want, out)
+		}
+	}
+	if strings.Contains(string(out), "bin/cni/") {
+		t.Errorf("this machine's plugins are replaced:\n%s", out)
+	}
 }
 
 // kubelet is a machine with containerd that runs the containers of the manifest as a kubelet does.

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +18,7 @@ import (
 // image is what goes into the file.
 type image struct {
 	name, version, revision string
+	arch                    string    // as Go names it: OCI does likewise
 	time                    time.Time // of everything in it
 	programs                []program
 }
@@ -100,7 +100,7 @@ func (i *image) layout() (layout, error) {
 func (i *image) config(diff string) map[string]any {
 	created := i.time.Format(time.RFC3339)
 	return map[string]any{
-		"created": created, "architecture": runtime.GOARCH, "os": "linux",
+		"created": created, "architecture": i.arch, "os": "linux",
 		"rootfs":  map[string]any{"type": "layers", "diff_ids": []string{diff}},
 		"history": []map[string]string{{"created": created, "created_by": "make image"}},
 		"config": map[string]any{

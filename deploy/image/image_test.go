@@ -24,7 +24,7 @@ func must(t *testing.T, err error) {
 func sample(t *testing.T) *image {
 	t.Helper()
 	dir := t.TempDir()
-	i := &image{name: "localhost:5000/weft:v1", version: "v1", revision: "abc", time: time.Unix(1_700_000_000, 0).UTC()}
+	i := &image{name: "localhost:5000/weft:v1", version: "v1", revision: "abc", arch: "arm64", time: time.Unix(1_700_000_000, 0).UTC()}
 	for _, path := range []string{"/usr/bin/weft", "/usr/lib/weft/cni/weft-cni"} {
 		file := filepath.Join(dir, filepath.Base(path))
 		must(t, os.WriteFile(file, []byte("contents of "+path), 0o600))
@@ -107,10 +107,11 @@ func TestEveryDescriptorIsThatOfItsBlob(t *testing.T) {
 		RootFS struct {
 			DiffIDs []string `json:"diff_ids"`
 		}
-		Config struct{ Labels map[string]string }
+		Config       struct{ Labels map[string]string }
+		Architecture string
 	}
 	must(t, json.Unmarshal(blob(manifest.Config), &config))
-	if config.RootFS.DiffIDs[0] != "sha256:"+sha256Of(plain) || config.Config.Labels["org.opencontainers.image.revision"] != "abc" {
+	if config.RootFS.DiffIDs[0] != "sha256:"+sha256Of(plain) || config.Config.Labels["org.opencontainers.image.revision"] != "abc" || config.Architecture != "arm64" {
 		t.Errorf("configuration %+v", config)
 	}
 	if root := unpacked(t, plain); string(root["usr/bin/weft"]) != "contents of /usr/bin/weft" || len(root) != 7 {
@@ -123,7 +124,7 @@ func TestArgumentsThatCannotBeAreRefused(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "image.tar")
 	for _, args := range [][]string{
 		{}, {"--out", out, "--name", "weft", "/a=" + out}, {"--out", out, "--name", "weft:1"}, {"--out", out, "--name", "weft:1", "a=b"},
-		{"--out", out, "--name", "weft:1", "/a=/nonexistent"},
+		{"--out", out, "--name", "weft:1", "/a=/nonexistent"}, {"--out", out, "--name", "localhost:5000/weft", "/a=main.go"},
 	} {
 		if err := run(args); err == nil {
 			t.Errorf("%v was taken", args)
