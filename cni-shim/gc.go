@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
 	"slices"
 
 	"github.com/containernetworking/cni/pkg/skel"
@@ -62,7 +63,8 @@ type collection struct {
 	faults []error
 }
 
-// run looks at the kernel first and at the book afterwards: what an ADD makes meanwhile has a record by then.
+// run looks at the kernel first and at the book afterwards: what an ADD makes meanwhile has a record by then. Where there is no book, nothing is
+// without a record: it may be in another folder, which a lease that is not there would have named.
 func (g *collection) run() (err error) {
 	if g.host, err = podnet.Open(); err != nil {
 		return err
@@ -81,7 +83,9 @@ func (g *collection) run() (err error) {
 		return booked(err)
 	}
 	g.ended(records)
-	g.orphans(append(ends, guarded...), records)
+	if _, err := os.Stat(g.book.Path()); err == nil {
+		g.orphans(append(ends, guarded...), records)
+	}
 	return errors.Join(g.faults...)
 }
 
@@ -105,9 +109,12 @@ func (g *collection) ended(records []ipam.Record) {
 	}
 }
 
-// orphans removes ports of the bridge, and elements of the guard, that no record speaks of.
+// orphans removes ports of the bridge, and elements of the guard, that neither a record nor the runtime speaks of.
 func (g *collection) orphans(ports []string, records []ipam.Record) {
 	recorded := map[string]bool{}
+	for _, k := range g.valid {
+		recorded[podnet.HostEnd(k.Container, k.IfName)] = true
+	}
 	for _, r := range records {
 		if r.State == ipam.Held {
 			recorded[r.HostEnd] = true

@@ -4,11 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/containernetworking/cni/libcni"
 	"github.com/containernetworking/cni/pkg/types"
+
+	"github.com/weftnet/weft/cni-shim/ipam"
 )
 
 // withRuntime calls fn with libcni, as runtimes use it, in the node's namespace, and a list of plugins with weft-cni alone.
@@ -123,6 +127,25 @@ func TestGCRemovesWhatTheRuntimeDoesNotNameAndNothingElse(t *testing.T) {
 	if left := s.left(); left != "" {
 		t.Errorf("left:\n%s", left)
 	}
+}
+
+// Without a lease nobody knows that the book is not where it usually is.
+func TestGCThatFindsNoBookOrAnEmptyOneRemovesNoPodThatLives(t *testing.T) {
+	s := newSite(t)
+	_, one := s.add("one", newSpace(t))
+	_, other := s.addCall(s.pod("other", newSpace(t)).with("name", "another"))
+	gc := one.as("GC").with("cni.dev/valid-attachments", []map[string]string{{"containerID": "one", "ifname": "eth0"}})
+	empty := t.TempDir()
+	s.must(gc.with("stateDir", empty))
+	s.must(other.as("CHECK"))
+	s.must(one.as("CHECK"))
+	_, third := s.addCall(s.pod("third", newSpace(t)).with("stateDir", empty).with("runtimeConfig", map[string]any{"ips": []string{"10.244.1.77", "fd10:244:0:1::77"}}))
+	s.must(third.as("DEL"))
+	if _, err := os.Stat(filepath.Join(empty, ipam.Folder, ipam.File)); err != nil {
+		t.Fatal(err)
+	}
+	s.must(gc.with("stateDir", empty))
+	s.must(one.as("CHECK"))
 }
 
 // Whoever removes what a list does not name must not take half a list for a whole one.
