@@ -8,6 +8,7 @@ import (
 	"github.com/containernetworking/cni/pkg/types"
 
 	"github.com/weftnet/weft/cni-shim/ipam"
+	"github.com/weftnet/weft/cni-shim/lease"
 	"github.com/weftnet/weft/cni-shim/podnet"
 )
 
@@ -45,14 +46,11 @@ func add(args *skel.CmdArgs) error {
 	return nil
 }
 
-// minMTU6 is what IPv6 asks for at least (RFC 8200, section 5); the kernel switches IPv6 off below it.
-const minMTU6 = 1280
-
 // fits reports whether the configuration fits the lease.
 func (a *attachment) fits() error {
 	for _, s := range a.lease.Subnets {
-		if s.Addr().Is6() && a.config.MTU != 0 && a.config.MTU < minMTU6 {
-			return fail(codeConfig, "key \"mtu\" is %d: IPv6 wants %d at least, and this node's pods get addresses of %s", a.config.MTU, minMTU6, s)
+		if s.Addr().Is6() && a.config.MTU != 0 && a.config.MTU < lease.MinMTU6 {
+			return fail(codeConfig, "key \"mtu\" is %d: IPv6 wants %d at least, and this node's pods get addresses of %s", a.config.MTU, lease.MinMTU6, s)
 		}
 	}
 	return nil

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/containernetworking/cni/pkg/types"
+
+	"github.com/weftnet/weft/cni-shim/lease"
 )
 
 // What the configuration says where it is silent.
@@ -153,16 +155,8 @@ func (c *config) complete() {
 	}
 }
 
-// Bounds of MTU: IPv4 asks for 68 (RFC 791), veth takes 65535; and of gso_max_size: the kernel wants more than its longest header of TCP
-// (MAX_TCP_HEADER of net/tcp.h, at most 512 with any length of cache lines) and no more than GSO_MAX_SIZE of linux/netdevice.h. nameLimit
-// is IFNAMSIZ with the zero at its end.
-const (
-	minMTU    = 68
-	maxMTU    = 65535
-	minGSO    = 512 + 1
-	maxGSO    = 8 * 65535
-	nameLimit = 16
-)
+// nameLimit is IFNAMSIZ with the zero at its end.
+const nameLimit = 16
 
 // isName reports whether an interface can be made that has this very name afterwards: in place of %d the kernel puts a number, and "all" and
 // "default" are sysctls of all interfaces (dev_prep_valid_name in net/core/dev.c, sysctl_dev_name_is_allowed in include/linux/inetdevice.h).
@@ -179,10 +173,10 @@ func (c *config) validate() error {
 		return fail(codeConfig, "key \"stateDir\" is %q, and an absolute path is wanted", c.StateDir)
 	case !isName(c.Bridge):
 		return fail(codeConfig, "key \"bridge\" is %q, which is not the name of an interface (at most 15 characters, no slash, colon, percent sign or blank)", c.Bridge)
-	case c.MTU != 0 && (c.MTU < minMTU || c.MTU > maxMTU):
-		return fail(codeConfig, "key \"mtu\" is %d: want %d to %d, or 0 for that of the overlay", c.MTU, minMTU, maxMTU)
-	case c.GSOMaxSize != 0 && (c.GSOMaxSize < minGSO || c.GSOMaxSize > maxGSO):
-		return fail(codeConfig, "key \"gsoMaxSize\" is %d: want %d to %d, or 0 for what the node says", c.GSOMaxSize, minGSO, maxGSO)
+	case c.MTU != 0 && (c.MTU < lease.MinMTU || c.MTU > lease.MaxMTU):
+		return fail(codeConfig, "key \"mtu\" is %d: want %d to %d, or 0 for that of the overlay", c.MTU, lease.MinMTU, lease.MaxMTU)
+	case c.GSOMaxSize != 0 && (c.GSOMaxSize < lease.MinGSO || c.GSOMaxSize > lease.MaxGSO):
+		return fail(codeConfig, "key \"gsoMaxSize\" is %d: want %d to %d, or 0 for what the node says", c.GSOMaxSize, lease.MinGSO, lease.MaxGSO)
 	}
 	return c.Runtime.validate()
 }

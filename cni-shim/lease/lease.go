@@ -29,15 +29,19 @@ func Gateway(subnet netip.Prefix) netip.Addr { return subnet.Masked().Addr().Nex
 
 // The MTUs that an interface can have: what IPv4 asks for at least (RFC 791), and the most that veth takes.
 const (
-	minMTU = 68
-	maxMTU = 65535
+	MinMTU = 68
+	MaxMTU = 65535
 )
 
-// minMTU6 is what IPv6 asks for at least (RFC 8200, section 5); the kernel switches IPv6 off below it.
-const minMTU6 = 1280
+// MinMTU6 is what IPv6 asks for at least (RFC 8200, section 5); the kernel switches IPv6 off below it.
+const MinMTU6 = 1280
 
-// maxGSO is the kernel's bound for gso_max_size (GSO_MAX_SIZE, linux/netdevice.h): 8 * 65535.
-const maxGSO = 8 * 65535
+// The kernel's bounds for gso_max_size: more than its longest header of TCP (MAX_TCP_HEADER of net/tcp.h, at most 512 with any length of
+// cache lines), and no more than GSO_MAX_SIZE of linux/netdevice.h.
+const (
+	MinGSO = 512 + 1
+	MaxGSO = 8 * 65535
+)
 
 // validate checks what the plugin relies on.
 func (l Lease) validate() error {
@@ -50,10 +54,10 @@ func (l Lease) validate() error {
 		return errors.New("no subnets")
 	case l.Device == "":
 		return errors.New("no device")
-	case l.MTU < minMTU || l.MTU > maxMTU:
-		return fmt.Errorf("mtu %d: want %d to %d", l.MTU, minMTU, maxMTU)
-	case l.GSOMaxSize < 0 || l.GSOMaxSize > maxGSO:
-		return fmt.Errorf("gso_max_size %d: want 0 to %d", l.GSOMaxSize, maxGSO)
+	case l.MTU < MinMTU || l.MTU > MaxMTU:
+		return fmt.Errorf("mtu %d: want %d to %d", l.MTU, MinMTU, MaxMTU)
+	case l.GSOMaxSize < 0 || l.GSOMaxSize > MaxGSO:
+		return fmt.Errorf("gso_max_size %d: want 0 to %d", l.GSOMaxSize, MaxGSO)
 	case !filepath.IsAbs(l.StateDir):
 		return fmt.Errorf("state_dir %q is no absolute path", l.StateDir)
 	}
@@ -70,8 +74,8 @@ func (l Lease) validatePrefixes() error {
 		if p.Bits() > p.Addr().BitLen()-2 {
 			return fmt.Errorf("subnet %v has no room for pods", p)
 		}
-		if p.Addr().Is6() && l.MTU < minMTU6 {
-			return fmt.Errorf("mtu %d: IPv6 wants %d at least", l.MTU, minMTU6)
+		if p.Addr().Is6() && l.MTU < MinMTU6 {
+			return fmt.Errorf("mtu %d: IPv6 wants %d at least", l.MTU, MinMTU6)
 		}
 	}
 	return nil
