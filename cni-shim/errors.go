@@ -44,7 +44,8 @@ func code(err error) uint {
 	switch {
 	case errors.As(err, new(*ipam.ExhaustedError)), errors.As(err, new(*ipam.BusyError)), errors.As(err, &taken):
 		return codeLater
-	case errors.As(err, new(*ipam.OutsideError)), errors.As(err, new(*podnet.KindError)), errors.As(err, new(*podnet.ForeignError)):
+	case errors.As(err, new(*ipam.OutsideError)), errors.As(err, new(*podnet.KindError)), errors.As(err, new(*podnet.ForeignError)),
+		errors.As(err, new(*podnet.GatewayError)):
 		return codeConfig
 	case errors.As(err, new(*ipam.HeldError)):
 		return codeHeld

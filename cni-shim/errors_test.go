@@ -115,6 +115,20 @@ func TestADDUndoesEverythingWhenItFailsInTheMiddle(t *testing.T) {
 	}
 }
 
+// The host reaches the pods of its subnets by one bridge: another one's would be lost.
+func TestAPodOnAnotherBridgeThanThoseOfItsSubnetIsRefused(t *testing.T) {
+	s := newSite(t)
+	s.add("one", newSpace(t))
+	before := s.left()
+	_, err := s.try(s.pod("two", newSpace(t)).with("bridge", "other0").with("name", "second"))
+	if err == nil || err.Code != codeConfig || !strings.Contains(err.Msg, "bridge other0 cannot have 10.244.1.1/24: weftbr0 has it") {
+		t.Errorf("err = %v", err)
+	}
+	if now := s.left(); now != before {
+		t.Errorf("there was\n%s\nand there is\n%s", before, now)
+	}
+}
+
 // A second ADD must not take from the pod what the first gave.
 func TestASecondADDFailsAndLeavesThePodWhole(t *testing.T) {
 	s := newSite(t)

@@ -201,10 +201,8 @@ func (a *attachment) configure(end netlink.Link) error {
 	if err := a.pod.LinkSetUp(end); err != nil {
 		return explain("set the pod's interface up", err)
 	}
-	for _, r := range a.routes(index) {
-		if err := a.pod.RouteReplace(&r); err != nil {
-			return explain(fmt.Sprintf("add route %s to the pod", r.Dst), err)
-		}
+	if err := a.addRoutes(index); err != nil {
+		return err
 	}
 	return a.addNeighbours(a.pod, a.neighbours(index))
 }

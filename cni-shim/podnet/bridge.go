@@ -32,8 +32,8 @@ const (
 const bridgeAlias = "weft pods"
 
 // SetBridge makes the bridge as want says, or puts right what is not so: kind, MAC, MTU, addresses, switches, and that it is up. Addresses
-// that others gave it stay. It is idempotent, and may run in many processes at once. A *KindError or a *ForeignError: the name is taken,
-// and nothing was changed.
+// that others gave it stay. It is idempotent, and may run in many processes at once. A *KindError or a *ForeignError: the name is taken; a
+// *GatewayError: another interface has one of the subnets; then nothing was changed.
 func (h *Host) SetBridge(want Bridge) (kernel.Changes, error) {
 	run := &bridging{host: h, want: want}
 	err := run.run()
@@ -63,6 +63,9 @@ type bridging struct {
 }
 
 func (b *bridging) run() error {
+	if err := b.vacant(); err != nil {
+		return err
+	}
 	found, err := b.bridge()
 	if err != nil {
 		return err
@@ -82,6 +85,25 @@ func (b *bridging) run() error {
 
 func (b *bridging) note(op kernel.Op, kind kernel.Kind, what string) {
 	b.changes = append(b.changes, kernel.Change{Op: op, Kind: kind, What: what})
+}
+
+// vacant reports whether no other interface has an address of the bridge with its subnet: the host reaches the pods of a subnet by one
+// interface.
+func (b *bridging) vacant() error {
+	list, err := dump(func() ([]netlink.Addr, error) { return b.host.nl.AddrList(nil, netlink.FAMILY_ALL) })
+	if err != nil {
+		return explain("list addresses", err)
+	}
+	for _, a := range list {
+		if !slices.Contains(b.want.Gateways, prefixOf(a.IPNet)) {
+			continue
+		}
+		other, err := b.host.nl.LinkByIndex(a.LinkIndex)
+		if err == nil && other.Attrs().Name != b.want.Name {
+			return &GatewayError{b.want.Name, other.Attrs().Name, prefixOf(a.IPNet)}
+		}
+	}
+	return nil
 }
 
 // bridge finds the bridge, or makes it. If another process makes it meanwhile, it is that one's.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -178,14 +177,7 @@ func (c *check) inPod() error {
 		return err
 	}
 	defer pod.Close()
-	return in(pod, func(netns.NsHandle) error {
-		nl, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-		if err != nil {
-			return explain("open netlink in the pod", err)
-		}
-		defer nl.Close()
-		return c.podEnd(nl)
-	})
+	return inPod(pod, c.podEnd)
 }
 
 func (c *check) podEnd(nl *netlink.Handle) error {
@@ -255,7 +247,7 @@ func (c *check) podRoutes(nl *netlink.Handle, end netlink.Link) error {
 			c.fault("the pod has no route %s", routeText(want, c.IfName))
 		}
 	}
-	return nil
+	return c.podRules(nl, end.Attrs().Index, have)
 }
 
 func routeText(r netlink.Route, device string) string {

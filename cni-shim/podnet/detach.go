@@ -7,7 +7,6 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -60,12 +59,7 @@ func (g Gone) removePodEnd() error {
 		return nil // it is gone, and the interface with it
 	}
 	defer pod.Close()
-	return in(pod, func(netns.NsHandle) error {
-		nl, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-		if err != nil {
-			return explain("open netlink in the pod", err)
-		}
-		defer nl.Close()
+	return inPod(pod, func(nl *netlink.Handle) error {
 		end, err := link(nl, g.IfName)
 		if end == nil || end.Type() != "veth" || !bytes.Equal(end.Attrs().HardwareAddr, MAC(g.Addrs)) {
 			return err

@@ -3,6 +3,7 @@ package podnet
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -39,6 +40,18 @@ type ForeignError struct {
 // Error is one line, with the remedy.
 func (e *ForeignError) Error() string {
 	return fmt.Sprintf("podnet: bridge %s is not weft's: another program made it (Docker or podman?): remove it there, or set another bridge", e.Name)
+}
+
+// GatewayError says that a bridge cannot have an address because another interface has it, with its subnet.
+type GatewayError struct {
+	Name, Other string
+	Address     netip.Prefix
+}
+
+// Error is one line, with the remedy.
+func (e *GatewayError) Error() string {
+	return fmt.Sprintf("podnet: bridge %s cannot have %s: %s has it, and the host reaches the pods of a subnet by one interface: "+
+		"set bridge %s, or remove that once no pod is on it (ip link delete %s)", e.Name, e.Address, e.Other, e.Other, e.Other)
 }
 
 // BrokenError lists what Check found.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
@@ -58,4 +59,16 @@ func in(pod netns.NsHandle, fn func(host netns.NsHandle) error) (err error) {
 		runtime.UnlockOSThread()
 	}()
 	return fn(host)
+}
+
+// inPod calls fn in a namespace, as in does, with a socket of it.
+func inPod(pod netns.NsHandle, fn func(nl *netlink.Handle) error) error {
+	return in(pod, func(netns.NsHandle) error {
+		nl, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+		if err != nil {
+			return explain("open netlink in the pod", err)
+		}
+		defer nl.Close()
+		return fn(nl)
+	})
 }
