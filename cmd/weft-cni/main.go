@@ -17,7 +17,7 @@ import (
 var version string
 
 func main() {
-	runtime.GOMAXPROCS(1) // nothing here runs in parallel: more would only wake threads, while the runtime makes other pods on the same CPUs
+	runtime.GOMAXPROCS(1)          // nothing here runs in parallel: more would only wake threads, while the runtime makes other pods on the same CPUs
 	signal.Ignore(syscall.SIGPIPE) // a runtime that is gone is an error of writing the result, after which ADD undoes what it did
 	skel.PluginMainFuncs(cnishim.Funcs(), cniversion.PluginSupports("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"),
 		"weft-cni "+build()+": the CNI plugin of weft; container runtimes start it to give pods their network")
