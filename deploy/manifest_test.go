@@ -67,7 +67,8 @@ type (
 		NodeSelector       map[string]string `yaml:"nodeSelector"`
 		Tolerations        []struct{ Operator, Key, Effect string }
 		SecurityContext    struct {
-			SeccompProfile struct{ Type string } `yaml:"seccompProfile"`
+			SeccompProfile struct{ Type string }        `yaml:"seccompProfile"`
+			SELinux        struct{ Level, Type string } `yaml:"seLinuxOptions"`
 		} `yaml:"securityContext"`
 		Containers []container
 		Volumes    []volume
@@ -163,7 +164,7 @@ func TestTheManifestIsWhatWeftNeedsAndNoMore(t *testing.T) {
 	}
 	set := objects["DaemonSet"].Spec
 	p := set.Template.Spec
-	if !p.HostNetwork || p.SecurityContext.SeccompProfile.Type != "RuntimeDefault" || p.PriorityClassName != "system-node-critical" ||
+	if !p.HostNetwork || p.SecurityContext.SeccompProfile.Type != "RuntimeDefault" || p.SecurityContext.SELinux.Type != "spc_t" || p.PriorityClassName != "system-node-critical" ||
 		set.UpdateStrategy.Type != "RollingUpdate" || set.UpdateStrategy.RollingUpdate.MaxUnavailable != 1 ||
 		len(p.Tolerations) != 1 || p.Tolerations[0].Operator != "Exists" || p.Tolerations[0].Key != "" || p.Tolerations[0].Effect != "" {
 		t.Errorf("%+v", set)
