@@ -177,6 +177,9 @@ func TestTheManifestIsWhatWeftNeedsAndNoMore(t *testing.T) {
 			t.Errorf("container %s: %+v", c.Name, s)
 		}
 		for _, m := range c.VolumeMounts {
+			if c.Name == "cni" && m.MountPath == "/var/lib/weft" {
+				t.Error("the container that talks to the runtime sees the node's keys")
+			}
 			i := slices.IndexFunc(p.Volumes, func(v volume) bool { return v.Name == m.Name })
 			if i < 0 {
 				t.Errorf("container %s mounts %s, which is no volume", c.Name, m.Name)
