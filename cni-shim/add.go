@@ -3,6 +3,8 @@ package cnishim
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 
 	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
@@ -14,36 +16,48 @@ import (
 
 // add gives a pod its interface and prints the result.
 func add(args *skel.CmdArgs) error {
-	c, err := parse(args.StdinData)
+	a, err := requested(args)
 	if err != nil {
 		return err
 	}
-	if c.PrevResult != nil {
-		return fail(codeConfig, "key \"prevResult\": weft-cni makes the pod's interface and comes first in the list of plugins")
-	}
-	if !isName(args.IfName) {
-		return fail(codeEnvironment, "CNI_IFNAME: %q is not the name of an interface", args.IfName)
-	}
-	a := newAttachment(c, args)
-	if a.lease, err = leased(c.RunDir, codeLater, addPatience); err != nil {
+	book, err := openBook(a.config, a.lease)
+	if err != nil {
 		return err
 	}
-	if err := a.fits(); err != nil {
-		return err
-	}
+	_ = os.MkdirAll(filepath.Dir(book.Path()), 0o700) // for turn; Reserve says why it cannot be
+	defer a.turn(book)()
 	if err := podnet.Vacant(a.netns, a.key.IfName); err != nil {
 		return placed(err, a.netns, a.key.IfName)
 	}
-	run := &addition{attachment: a}
+	run := &addition{attachment: a, book: book}
 	result, err := run.run()
 	if err == nil {
-		err = types.PrintResult(result, c.CNIVersion)
+		err = types.PrintResult(result, a.config.CNIVersion)
 	}
 	if err != nil {
 		run.undo()
 		return placed(err, a.netns, a.key.IfName)
 	}
 	return nil
+}
+
+// requested is the attachment that ADD is asked for, with the node's lease, once nothing about them is wrong.
+func requested(args *skel.CmdArgs) (*attachment, error) {
+	c, err := parse(args.StdinData)
+	if err != nil {
+		return nil, err
+	}
+	if c.PrevResult != nil {
+		return nil, fail(codeConfig, "key \"prevResult\": weft-cni makes the pod's interface and comes first in the list of plugins")
+	}
+	if !isName(args.IfName) {
+		return nil, fail(codeEnvironment, "CNI_IFNAME: %q is not the name of an interface", args.IfName)
+	}
+	a := newAttachment(c, args)
+	if a.lease, err = leased(c.RunDir, codeLater, addPatience); err != nil {
+		return nil, err
+	}
+	return a, a.fits()
 }
 
 // fits reports whether the configuration fits the lease.
@@ -84,9 +98,6 @@ func (a *addition) run() (types.Result, error) {
 		return nil, err
 	}
 	ends, err := host.Attach(a.wanted)
-	if errors.Is(err, podnet.ErrInterfaceExists) {
-		a.reserved, a.guarded = false, false // another ADD of the same attachment made it meanwhile: both belong to that one's interface
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -96,10 +107,6 @@ func (a *addition) run() (types.Result, error) {
 
 // reserve gets the addresses.
 func (a *addition) reserve() error {
-	var err error
-	if a.book, err = openBook(a.config, a.lease); err != nil {
-		return err
-	}
 	wanted, err := a.config.Runtime.wanted()
 	if err != nil {
 		return err

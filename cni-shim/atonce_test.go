@@ -3,6 +3,7 @@ package cnishim
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -31,6 +32,32 @@ func TestOfADDsOfOneAttachmentAtOnceOneGivesAWholePod(t *testing.T) {
 			t.Fatalf("%d of 4 ADDs succeeded", len(added))
 		}
 		s.must(added[0].as("CHECK"))
+		s.must(c.as("DEL"))
+	}
+	if left := s.left(); left != "" {
+		t.Errorf("left:\n%s", left)
+	}
+}
+
+func TestOperationsOfOneAttachmentAtOnceTakeTurns(t *testing.T) {
+	s := newSite(t)
+	for i := range 10 {
+		n := newSpace(t)
+		c := s.pod(fmt.Sprint("pod-", i), n)
+		var all sync.WaitGroup
+		for _, operation := range []string{"ADD", "DEL", "ADD", "DEL"} {
+			all.Go(func() {
+				cmd, _ := c.as(operation).command(t.Context())
+				_ = s.vm.Do(cmd.Run) // a second ADD may come before a DEL, and fails
+			})
+		}
+		all.Wait()
+		left, lives := s.left(), strings.Contains(n.run(t, "ip -br link"), "eth0")
+		for _, part := range []string{"record pod-", "host end wv", "guard of wv", "PERMANENT"} {
+			if strings.Contains(left, part) != lives {
+				t.Errorf("the pod has its interface: %t; left:\n%s", lives, left)
+			}
+		}
 		s.must(c.as("DEL"))
 	}
 	if left := s.left(); left != "" {

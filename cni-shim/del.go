@@ -18,7 +18,8 @@ func del(args *skel.CmdArgs) error {
 	c := parseLoosely(args.StdinData)
 	a := newAttachment(c, args)
 	a.lease = anyLease(c)
-	book, record := a.record()
+	book, record, end := a.record()
+	defer end()
 	if err := a.detach(record.Addresses); err != nil {
 		return coded(err)
 	}
@@ -29,19 +30,20 @@ func del(args *skel.CmdArgs) error {
 	return nil
 }
 
-// record is what the book says of the attachment: an empty one, if it says nothing or cannot be read.
-func (a *attachment) record() (*ipam.Book, ipam.Record) {
+// record is what the book says of the attachment, in its turn, which end ends: an empty one, if it says nothing. Where the book cannot be read
+// there is none.
+func (a *attachment) record() (book *ipam.Book, record ipam.Record, end func()) {
 	book, err := openBook(a.config, a.lease)
 	if err != nil {
 		warn(err)
-		return nil, ipam.Record{}
+		return nil, ipam.Record{}, func() {}
 	}
-	record, _, err := book.Lookup(a.key)
-	if err != nil {
+	end = a.turn(book)
+	if record, _, err = book.Lookup(a.key); err != nil {
 		warn(err)
-		return nil, ipam.Record{}
+		book = nil
 	}
-	return book, record
+	return book, record, end
 }
 
 // detach removes what the kernel has of the attachment.
