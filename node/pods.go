@@ -28,15 +28,15 @@ func (n *Node) newPods() (err error) {
 	return err
 }
 
-// subnetsOfPods splits the subnets that the node holds: those that it is meant to have, and those that it claims on for the pods that live
-// there.
+// subnetsOfPods splits the subnets that the node holds: those that it is meant to have, and those that it claims on, or did a moment ago, for
+// the pods that live there.
 func (n *Node) subnetsOfPods(held []netip.Prefix) (meant, former []netip.Prefix) {
-	kept := n.formerSubnets()
+	cfg := n.config()
 	for _, p := range held {
-		if slices.Contains(kept, p) {
-			former = append(former, p)
-		} else {
+		if cfg.Subnet.Auto || slices.Contains(cfg.Subnet.Prefixes, p) {
 			meant = append(meant, p)
+		} else {
+			former = append(former, p)
 		}
 	}
 	return meant, former
