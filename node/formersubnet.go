@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/weftnet/weft/cni-shim/ipam"
+	"github.com/weftnet/weft/kernel"
 	"github.com/weftnet/weft/mesh"
 	"github.com/weftnet/weft/node/config"
 	"github.com/weftnet/weft/node/pods"
@@ -135,6 +136,50 @@ func (n *Node) reviewFormer(view mesh.View) {
 func (n *Node) ofOtherSubnets(r *pods.Report) bool {
 	meant := n.config().Subnet.Prefixes
 	return slices.ContainsFunc(r.Usage, func(u ipam.Usage) bool { return !slices.Contains(meant, u.Subnet) })
+}
+
+// pastBridge are routes to what other nodes have by now of former subnets. The bridge has a route to each of these, which comes before that
+// of a peer to the same or more; routes to both halves come before the bridge's, and those of the pods themselves before all.
+func (n *Node) pastBridge(p *plan) (list []kernel.Route) {
+	if n.pods == nil {
+		return nil
+	}
+	report := n.pods.Report()
+	for _, f := range report.Routed {
+		r, led := p.leading(f)
+		if !led || f.Bits() >= f.Addr().BitLen()-1 || slices.ContainsFunc(p.kernel.Own, f.Overlaps) {
+			continue
+		}
+		for _, half := range halves(f) {
+			if _, led := p.routes[half]; !led {
+				r.Prefix = half
+				list = append(list, r)
+			}
+		}
+	}
+	return list
+}
+
+// leading is the route of the overlay to a subnet: the longest prefix that holds all of it.
+func (p *plan) leading(subnet netip.Prefix) (longest kernel.Route, ok bool) {
+	for _, r := range p.routes {
+		holds := r.Prefix.Bits() <= subnet.Bits() && r.Prefix.Contains(subnet.Addr())
+		if inside := slices.ContainsFunc(p.kernel.Network, func(w netip.Prefix) bool { return w.Overlaps(r.Prefix) && w.Bits() <= r.Prefix.Bits() }); !holds || !inside {
+			continue
+		}
+		if !ok || r.Prefix.Bits() > longest.Prefix.Bits() {
+			longest, ok = r, true
+		}
+	}
+	return longest, ok
+}
+
+// halves are the two prefixes, one bit longer, that a prefix is made of.
+func halves(p netip.Prefix) [2]netip.Prefix {
+	raw, bits := p.Addr().AsSlice(), p.Bits()
+	raw[bits/8] |= 0x80 >> (bits % 8)
+	upper, _ := netip.AddrFromSlice(raw)
+	return [2]netip.Prefix{netip.PrefixFrom(p.Addr(), bits+1), netip.PrefixFrom(upper, bits+1)}
 }
 
 // noteFormer says, as long as it lasts, that pods live in subnets that are not the node's any more, and logs it once.

@@ -60,6 +60,7 @@ func (n *Node) plan(view mesh.View, up map[trust.Fingerprint]router.PeerStatus) 
 		n.planPeer(p, m, view.Members, up)
 	}
 	p.kernel.Routes = slices.SortedFunc(maps.Values(p.routes), func(a, b kernel.Route) int { return a.Prefix.Compare(b.Prefix) })
+	p.kernel.Routes = append(p.kernel.Routes, n.pastBridge(p)...)
 	return p
 }
 

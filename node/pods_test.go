@@ -58,6 +58,9 @@ func (f *fakePods) DropGateway(a netip.Prefix) error {
 	return nil
 }
 
+// SetHostRoutes implements pods.Host.
+func (*fakePods) SetHostRoutes([]netip.Addr) (kernel.Changes, error) { return nil, nil }
+
 // RemoveBridge implements pods.Host.
 func (f *fakePods) RemoveBridge() error { return errors.New("the daemon removes no bridge") }
 
@@ -261,7 +264,9 @@ func TestAFormerSubnetIsClaimedWhilePodsLiveThereUnlessAnotherNodeHasIt(t *testi
 		m.addPod(f, "old")
 		m.stop()
 		m.cfg.Subnet.Prefixes = []netip.Prefix{subnetOf(7)}
-		m.start()
+		must(t, m.boot())
+		log := m.logged()
+		m.run()
 		routed := func(p netip.Prefix) bool {
 			return slices.ContainsFunc(peer.kernel.state().Routes, func(r kernel.Route) bool { return r.Prefix == p })
 		}
@@ -287,12 +292,19 @@ func TestAFormerSubnetIsClaimedWhilePodsLiveThereUnlessAnotherNodeHasIt(t *testi
 			return slices.Contains(other.kernel.state().Own, subnetOf(1)) && !slices.Contains(m.kernel.state().Own, subnetOf(1))
 		})
 		within(t, tidyPeriod+time.Second, "status says so", func() bool { return strings.Contains(m.problem("former_subnet"), "may not be claimed") })
+		halves := []netip.Prefix{netip.MustParsePrefix("10.244.1.0/25"), netip.MustParsePrefix("10.244.1.128/25")}
+		if !m.routesTo(subnetOf(1)) || !m.routesTo(halves[0]) || !m.routesTo(halves[1]) || peer.routesTo(halves[0]) {
+			t.Errorf("what the other one has there is not led past the bridge: %v, the peer's %v", m.kernel.state().Routes, peer.kernel.state().Routes)
+		}
+		if got := log.count("node.lease.written"); got != 1 {
+			t.Errorf("the lease was written %d times:\n%s", got, log.text())
+		}
 		other.stop()
 
 		m.deletePod(f, "old")
 		within(t, 3*tidyPeriod, "all is well", func() bool {
 			b, _ := f.Bridge()
-			return m.problem("former_subnet") == "" && len(b.Addresses) == 1
+			return m.problem("former_subnet") == "" && len(b.Addresses) == 1 && !m.routesTo(halves[0])
 		})
 	})
 }

@@ -16,7 +16,7 @@ var podFamilies = []*Family{
 			e(float64(s.Node.Pods.Quarantined), "quarantined")
 		}, "state"),
 	gauge("weft_pods_capacity", "Addresses for pods in the node's subnets; no series for a family without a subnet.", collectCapacity, "family"),
-	gauge("weft_pods_former_subnet", "Pods that live in subnets that are not the node's own any more, by whether the node claims these subnets on, so that peers reach them.",
+	gauge("weft_pods_former_subnet", "Pods that live in subnets that are not the node's own any more, for each such subnet (a pod of both families counts for two), by whether the node claims these subnets on, so that peers reach them.",
 		collectFormer, "claimed"),
 	counter("weft_pods_vanished_total", "Pods whose addresses the daemon freed, because nobody else did.",
 		one(func(s *api.Status) uint64 { return s.Node.Pods.Vanished })),

@@ -86,6 +86,37 @@ func (k *Keeper) keepFormer(l local, done *Kept) {
 	}
 }
 
+// keepRoutes gives each pod of a former subnet a route of its own, so that the rest of that subnet can be led to another node that has it by
+// now, past the bridge.
+func (k *Keeper) keepRoutes(l local, done *Kept) {
+	routed := done.BridgeErr == nil
+	if routed && l.needed() && (len(k.former) > 0 || !k.unrouted) {
+		routed = k.setRoutes(l, done)
+	}
+	var list []netip.Prefix
+	for _, f := range k.former {
+		if routed {
+			list = append(list, f.subnet())
+		}
+	}
+	k.note(func(r *Report) { r.Routed = list })
+}
+
+func (k *Keeper) setRoutes(l local, done *Kept) bool {
+	var to []netip.Addr
+	for _, r := range slices.Concat(l.pods, l.coming) {
+		for _, a := range r.Addresses {
+			if slices.ContainsFunc(k.former, func(f former) bool { return f.subnet().Contains(a) }) {
+				to = append(to, a)
+			}
+		}
+	}
+	changes, err := k.host.SetHostRoutes(to)
+	done.Bridge, done.BridgeErr = append(done.Bridge, changes...), err
+	k.unrouted = err == nil && len(to) == 0
+	return err == nil
+}
+
 // formers are those in which pods live.
 func (k *Keeper) formers() (list []Former) {
 	for _, f := range k.former {

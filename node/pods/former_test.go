@@ -1,6 +1,7 @@
 package pods
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -58,5 +59,37 @@ func TestFormerSubnetsMayBeAskedForWhileTheLeaseChanges(t *testing.T) {
 	}
 	if err := <-asked; err != nil {
 		t.Error(err)
+	}
+}
+
+func TestPodsOfAFormerSubnetHaveRoutesOfTheirOwnUntilTheyEnd(t *testing.T) {
+	b := newBench(t)
+	b.set(own("10.244.1.0/24"), LeaseWritten)
+	b.add("old")
+	b.keep()
+	if len(b.host.routes) != 0 || len(b.Report().Routed) != 0 {
+		t.Errorf("in the node's own subnet: routes %v", b.host.routes)
+	}
+	b.set(own("10.244.7.0/24"), LeaseWritten)
+	b.add("new")
+	b.host.unroutable = errors.New("podnet: set route: not today")
+	if done := b.Keep(t.Context()); done.BridgeErr == nil || len(b.Report().Routed) != 0 {
+		t.Errorf("without a route: %v, report %+v", done.BridgeErr, b.Report())
+	}
+	b.host.unroutable = nil
+	b.restart()
+	b.set(own("10.244.7.0/24"), LeaseAsItWas)
+	b.keep()
+	if want := []netip.Addr{netip.MustParseAddr("10.244.1.2")}; !slices.Equal(b.host.routes, want) {
+		t.Errorf("routes %v, want %v", b.host.routes, want)
+	}
+	if got := b.Report().Routed; !slices.Equal(got, []netip.Prefix{prefix("10.244.1.0/24")}) {
+		t.Errorf("routed: %v", got)
+	}
+	b.del("old")
+	b.keep()
+	b.keep()
+	if len(b.host.routes) != 0 || len(b.Report().Routed) != 0 {
+		t.Errorf("afterwards: routes %v, report %+v", b.host.routes, b.Report())
 	}
 }

@@ -16,6 +16,7 @@ type Host interface {
 	Bridge() (podnet.BridgeState, error)
 	SetBridge(podnet.Bridge) (kernel.Changes, error)
 	DropGateway(address netip.Prefix) error
+	SetHostRoutes(to []netip.Addr) (kernel.Changes, error)
 	RemoveBridge() error
 	HostEnds() (map[string]podnet.HostEndState, error)
 	Interfaces() (map[string]bool, error)
@@ -60,6 +61,11 @@ func (*realHost) SetBridge(want podnet.Bridge) (kernel.Changes, error) {
 // DropGateway implements Host.
 func (*realHost) DropGateway(a netip.Prefix) error {
 	return tried(func(h *podnet.Host) error { return h.DropGateway(Bridge, a) })
+}
+
+// SetHostRoutes implements Host.
+func (*realHost) SetHostRoutes(to []netip.Addr) (kernel.Changes, error) {
+	return opened(func(h *podnet.Host) (kernel.Changes, error) { return h.SetHostRoutes(Bridge, to) })
 }
 
 // RemoveBridge implements Host.

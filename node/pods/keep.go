@@ -162,6 +162,7 @@ func members(records []ipam.Record, before, now map[string]podnet.HostEndState) 
 // settle looks after former subnets, and notes everything for Report.
 func (k *Keeper) settle(l local, done *Kept) {
 	k.keepFormer(l, done)
+	k.keepRoutes(l, done)
 	k.note(func(r *Report) {
 		r.Usage, r.Held, r.Rests = ipam.UsageOf(k.last.Subnets, l.records), 0, 0
 		for _, x := range l.records {

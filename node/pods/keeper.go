@@ -25,6 +25,8 @@ type Keeper struct {
 	bridge podnet.Bridge // as it is wanted for the last lease of this boot; without a name: there was none
 	former []former
 
+	unrouted bool // no pod has a route of its own
+
 	mu       sync.Mutex            // guards what follows
 	gateways map[netip.Prefix]bool // of all leases since the start, and of the one before
 	report   Report
@@ -96,8 +98,9 @@ type Report struct {
 	Rests     int          // records whose addresses rest
 	Freed     uint64       // records that were freed because their pods had vanished
 	Former    []Former
-	Elsewhere []Elsewhere // by name
-	Looked    bool        // Former is known: subnets and bridge were looked at in this run
+	Elsewhere []Elsewhere    // by name
+	Routed    []netip.Prefix // former subnets, also without pods, whose pods have routes of their own: the rest may be routed elsewhere
+	Looked    bool           // Former is known: subnets and bridge were looked at in this run
 }
 
 // States of the guard.
@@ -134,6 +137,7 @@ func (k *Keeper) Report() Report {
 	defer k.mu.Unlock()
 	r := k.report
 	r.Usage, r.Former, r.Elsewhere = slices.Clone(r.Usage), slices.Clone(r.Former), slices.Clone(r.Elsewhere)
+	r.Routed = slices.Clone(r.Routed)
 	return r
 }
 

@@ -30,6 +30,8 @@ type fakeHost struct {
 	gso             int
 	sets            int // of the bridge
 	plugged         []string
+	routes          []netip.Addr
+	unroutable      error
 }
 
 func newFakeHost() *fakeHost { return &fakeHost{ends: map[string]podnet.HostEndState{}, gso: 65536} }
@@ -74,6 +76,15 @@ func (h *fakeHost) SetBridge(want podnet.Bridge) (kernel.Changes, error) {
 func (h *fakeHost) DropGateway(a netip.Prefix) error {
 	h.bridge.Gateways = slices.DeleteFunc(h.bridge.Gateways, func(g netip.Prefix) bool { return g == a })
 	return nil
+}
+
+// SetHostRoutes implements Host.
+func (h *fakeHost) SetHostRoutes(to []netip.Addr) (kernel.Changes, error) {
+	if h.unroutable != nil || slices.Equal(h.routes, to) {
+		return nil, h.unroutable
+	}
+	h.routes = to
+	return kernel.Changes{{Op: kernel.Changed, Kind: podnet.KindBridge, What: fmt.Sprint(to)}}, nil
 }
 
 // RemoveBridge implements Host.
