@@ -2,7 +2,11 @@ package install
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"syscall"
 	"time"
 )
 
@@ -40,7 +44,7 @@ func NewKeeper(i *Installer, where func() (Directories, error), log *slog.Logger
 }
 
 // Run looks at once and then every KeepPeriod until ctx ends. What fails is told of once, and tried again. The error is that the state
-// directory cannot be used.
+// directory cannot be used, or that a directory is one that nobody else sees any more: to start anew helps.
 func (k *Keeper) Run(ctx context.Context) error {
 	release, err := lockKeeper(k.installer.o.StateDir)
 	if err != nil {
@@ -51,12 +55,27 @@ func (k *Keeper) Run(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		k.Look(time.Now())
+		if err := errors.Join(removedBelow(k.installer.o.Bin), removedBelow(k.installer.o.Conf)); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
 	}
+}
+
+// removedBelow is an error where a directory was removed while a mount still shows it, as in a container: what is put there, nobody sees.
+func removedBelow(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil // Install has told of it
+	}
+	if raw, ok := info.Sys().(*syscall.Stat_t); ok && raw.Nlink == 0 {
+		return fmt.Errorf("install: somebody has removed %s on the host, and this container still has the old one: it starts anew", dir)
+	}
+	return nil
 }
 
 // Look puts right what is wrong, once, and tells of it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -135,6 +136,21 @@ func TestAKeeperFollowsTheRuntimeOnceItsConfigurationHasSettled(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 	b.holds(filepath.Join(moved.Bin, "portmap"), "weft's portmap", 0o755)
+}
+
+// A container has its directories by mounts, which go on showing what was removed.
+func TestAKeeperEndsWhereItsDirectoryWasRemovedBelowIt(t *testing.T) {
+	b := newBench(t)
+	b.must(os.MkdirAll(b.o.Conf, 0o755))
+	held, err := os.Open(b.o.Conf)
+	b.must(err)
+	defer held.Close()
+	b.must(os.Remove(b.o.Conf))
+	b.o.Conf = fmt.Sprintf("/proc/self/fd/%d", held.Fd())
+	k, said := keeperOf(b)
+	if err := k.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "starts anew") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("err = %v; %s", err, said())
+	}
 }
 
 func TestTwoKeepersOfDifferentVersionsAreToldOfAFewTimes(t *testing.T) {
