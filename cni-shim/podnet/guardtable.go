@@ -58,6 +58,7 @@ const (
 	chainIPv6          = "ipv6"          // likewise
 	chainIPv6Payload   = "ipv6_payload"  // with a source that the pod may use
 	chainAdvertisement = "advertisement" // neighbour advertisements
+	chainProbe         = "probe"         // neighbour solicitations without a source: duplicate detection
 	chainOutput        = "output"        // frames of the host itself
 )
 
@@ -69,7 +70,7 @@ func guardChains(t *nftables.Table) []*nftables.Chain {
 	first := nftables.ChainPriority(-400)
 	in, out := nftables.ChainHookPrerouting, nftables.ChainHookOutput
 	return []*nftables.Chain{
-		{Name: chainAdvertisement, Table: t}, {Name: chainIPv6Payload, Table: t}, {Name: chainIPv6, Table: t},
+		{Name: chainAdvertisement, Table: t}, {Name: chainProbe, Table: t}, {Name: chainIPv6Payload, Table: t}, {Name: chainIPv6, Table: t},
 		{Name: chainIPv4, Table: t}, {Name: chainARP, Table: t},
 		{Name: chainPrerouting, Table: t, Type: nftables.ChainTypeFilter, Hooknum: in, Priority: &first, Policy: &accept},
 		{Name: chainOutput, Table: t, Type: nftables.ChainTypeFilter, Hooknum: out, Priority: &first, Policy: &accept},
@@ -85,6 +86,7 @@ const (
 	DropIPv4          = "IPv4 source is not the pod's"
 	DropIPv6          = "IPv6 source is not the pod's"
 	DropNeighbour     = "neighbour advertisement for an address that is not the pod's"
+	DropProbe         = "duplicate detection of an address that is not the pod's"
 	DropRouter        = "router advertisement"
 	DropRedirect      = "redirect"
 	DropDHCP          = "answer of a DHCP server"
@@ -94,7 +96,8 @@ const (
 	commentOther      = "not a port of a pod"
 	commentProbe      = "ARP probe (RFC 5227)"
 	commentPod        = "an address of the pod"
-	commentNoAddress  = "before there is an address (DAD, MLD)"
+	commentNoAddress  = "before there is an address (MLD)"
+	commentProbe6     = "duplicate detection (DAD)"
 	commentAdvertised = "neighbour advertisement"
 	commentFragment   = "fragment other than the first"
 )
@@ -103,6 +106,7 @@ const (
 const (
 	redirect4     = 5
 	router6       = 134
+	solicitation6 = 135
 	neighbour6    = 136
 	redirect6     = 137
 	dhcpServer    = 67
@@ -167,10 +171,12 @@ func ipv4Rules() []guardRule {
 }
 
 // ipv6Rules judge the source of IPv6 packets. Of link-local addresses a pod has the one that follows from its MAC: each that it asks the host
-// from would take a place among the neighbours of the host, of which there are few for all interfaces.
+// from would take a place among the neighbours of the host, of which there are few for all interfaces. Who asks without one for an address of
+// the host is answered to all (RFC 4861, section 7.2.4), which every pod would get.
 func ipv6Rules() []guardRule {
 	return []guardRule{
 		{chainIPv6, commentPod, all(port(), load(source6, behind), has(setIPv6), goTo(chainIPv6Payload))},
+		{chainIPv6, commentProbe6, all(is(source6, unspecified(source6)...), protocol(unix.IPPROTO_ICMPV6), is(icmpType, solicitation6), goTo(chainProbe))},
 		{chainIPv6, commentNoAddress, all(is(source6, unspecified(source6)...), protocol(unix.IPPROTO_ICMPV6), goTo(chainIPv6Payload))},
 		{chainIPv6, DropIPv6, drop()},
 	}
@@ -190,6 +196,8 @@ func ipv6PayloadRules() []guardRule {
 		{chainIPv6Payload, DropUnreadable, drop()},
 		{chainAdvertisement, commentPod, all(port(), load(ndTarget, behind), has(setIPv6), accept())},
 		{chainAdvertisement, DropNeighbour, drop()},
+		{chainProbe, commentPod, all(port(), load(ndTarget, behind), has(setIPv6), accept())},
+		{chainProbe, DropProbe, drop()},
 	}
 }
 

@@ -74,7 +74,7 @@ var groupOf1 = net.HardwareAddr{0x33, 0x33, 0xff, 0, 0, 1}
 
 // question is a neighbour solicitation with the MAC of who asks, from an address to the group of the target (RFC 4861, section 4.3).
 func question(target, from string, mac net.HardwareAddr) []byte {
-	p := append(icmp(135, target), append([]byte{1, 1}, mac...)...)
+	p := append(icmp(solicitation6, target), append([]byte{1, 1}, mac...)...)
 	group := netip.MustParseAddr("ff02::1:ff00:1").As16()
 	source := netip.MustParseAddr(from).As16()
 	sum := uint32(len(p)) + unix.IPPROTO_ICMPV6
