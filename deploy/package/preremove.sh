@@ -12,9 +12,11 @@ if [ -d /run/systemd/system ]; then
 elif command -v systemctl >/dev/null; then
 	systemctl disable weft-cni.service weft.service || true
 fi
-# What the container runtime was given, and what was there before. Without a record nothing was.
-if [ -e /var/lib/weft/cni/installed.json ]; then
-	weft cni uninstall || echo "weft: the CNI plugin stays where the container runtime has it: the pods that are there need it to end" >&2
+# What the container runtime was given, and what was there before. The record of it is in the state directory, which the configuration names.
+if said=$(weft cni uninstall); then
+	[ "$said" = 'nothing is installed' ] || echo "$said"
+else
+	echo "weft: the CNI plugin stays where the container runtime has it: the pods that are there need it to end" >&2
 fi
 # Where it has run since the host started, its device, addresses, routes and rules are there: they go with it.
 if [ -d /run/weft ]; then
