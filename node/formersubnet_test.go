@@ -81,6 +81,28 @@ func TestAReloadIsTakenWhilePodsLiveInTheSubnetOfAnEarlierRun(t *testing.T) {
 	})
 }
 
+func TestAReloadAsksKubernetesWhilePodsLive(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		m := s.machine(1)
+		f := m.withPods()
+		m.start()
+		within(t, 2*time.Second, "the lease is there", m.leased)
+		m.addPod(f, "old")
+		m.kernel.occupy(pods.Bridge)
+		time.Sleep(2 * tidyPeriod)
+		server := m.k8s()
+		must(t, m.remtu(1300))
+		time.Sleep(3 * tidyPeriod)
+		if got := m.subnets(); !slices.Equal(got, []netip.Prefix{subnetOf(1)}) || !m.leased() {
+			t.Errorf("while nothing is known of podCIDRs it has %v", got)
+		}
+		server.say("node-1", subnetOf(7))
+		within(t, 10*time.Second, "it has both", m.settledOn(subnetOf(7), subnetOf(1)))
+		server.say("node-1", subnetOf(1))
+		within(t, settled, "it has what the pod lives in, and no other", m.settledOn(subnetOf(1)))
+	})
+}
+
 func TestAReloadThatCutsPodsOffIsRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		edit func(*config.Config)

@@ -109,10 +109,10 @@ func (n *Node) refusePodCIDRs(cfg *config.Config, list []netip.Prefix) error {
 func (n *Node) takePodCIDRs(q kubernetes.Query, a kubernetes.Answer) error {
 	n.reloads.mu.Lock()
 	defer n.reloads.mu.Unlock()
-	now := n.config()
-	if node, _ := kubernetesNode(now); !now.Subnet.K8s || node != q.Node {
+	if wanted, _, any := n.wantPodCIDRs(); !any || wanted != q {
 		return nil // a reload came between
 	}
+	now := n.config()
 	if !slices.Equal(now.Subnet.Prefixes, a.PodCIDRs) {
 		if err := n.bringPodCIDRs(now, a.PodCIDRs); err != nil {
 			return &kubernetes.Error{Kind: kubernetes.NotUsable, Text: err.Error()}

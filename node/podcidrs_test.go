@@ -359,6 +359,23 @@ func TestAReloadChangesWhereAndAboutWhichNodeIsAsked(t *testing.T) {
 	})
 }
 
+func TestAnAnswerToAQuestionOfBeforeAReloadIsNotTaken(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		m := s.machine(1)
+		m.k8s().say("node-1", subnetOf(1))
+		m.start()
+		own := []netip.Prefix{subnetOf(1)}
+		within(t, 2*time.Second, "it has its own", func() bool { return slices.Equal(m.subnets(), own) })
+		late := kubernetes.Answer{Server: "https://192.0.2.1:6443", PodCIDRs: []netip.Prefix{subnetOf(9)}}
+		must(t, m.node.takePodCIDRs(kubernetes.Query{Kubeconfig: "/before", Node: "node-1", From: "name"}, late))
+		time.Sleep(time.Second)
+		list, err := kubernetes.Recall(m.cfg.StateDir, "node-1")
+		if err != nil || !slices.Equal(list, own) || !slices.Equal(m.subnets(), own) {
+			t.Errorf("it has %v, and stored %v, %v", m.subnets(), list, err)
+		}
+	})
+}
+
 func TestANameThatNoNodeOfKubernetesHasIsRefusedAtTheStart(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
 		m := s.machine(1)

@@ -104,12 +104,16 @@ func statusError(r *http.Response, body []byte, c *Credentials, q Query) *Error 
 		said = ": " + text
 	}
 	switch r.StatusCode {
+	case http.StatusNotFound:
+		if said == "" {
+			return errorf(BadAnswer, "what listens there knows no %s (404), and does not answer as an API server does: %s names another server, or a wrong path",
+				r.Request.URL.Path, c.Origin)
+		}
+		return errorf(NoNode, "there is no such node (404%s); the name is from %s: 'kubectl get nodes' lists the names, the key k8s_node takes one", said, q.From)
 	case http.StatusUnauthorized:
 		return errorf(Unauthorized, "the server does not take the credentials of %s (401%s): they may have expired, or be of another cluster", c.Origin, said)
 	case http.StatusForbidden:
 		return errorf(Forbidden, "the credentials of %s may not read the node (403%s): they need the verb get on nodes", c.Origin, said)
-	case http.StatusNotFound:
-		return errorf(NoNode, "there is no such node (404%s); the name is from %s: 'kubectl get nodes' lists the names, the key k8s_node takes one", said, q.From)
 	}
 	if r.StatusCode/100 == 3 {
 		return errorf(BadAnswer, "the server redirects (%d) to %q, which is not followed: name the API server itself", r.StatusCode, plain(r.Header.Get("Location")))

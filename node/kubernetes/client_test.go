@@ -2,7 +2,9 @@ package kubernetes
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -113,6 +115,7 @@ func TestAnAnswerThatIsNotPodCIDRsIsOneLineThatSaysWhatToDo(t *testing.T) {
 		"401":       {answering(401, status("Unauthorized")), Unauthorized, []string{"401: Unauthorized", "kubeconfig", "expired"}},
 		"403":       {answering(403, status(`nodes "vm-1" is forbidden`)), Forbidden, []string{`403: nodes "vm-1" is forbidden`, "verb get on nodes"}},
 		"404":       {answering(404, status(`nodes "vm-1" not found`)), NoNode, []string{"no such node", "name is from NODE_NAME", "k8s_node"}},
+		"404 html":  {answering(404, "<html>nginx</html>"), BadAnswer, []string{"no /api/v1/nodes/vm-1 (404)", "not answer as an API server", "kubeconfig names another"}},
 		"500":       {answering(500, "oops"), BadAnswer, []string{"status 500"}},
 		"redirect":  {redirecting, BadAnswer, []string{"redirects (307)", "https://elsewhere", "not followed"}},
 		"none yet":  {answering(200, nodeText("vm-1")), NoPodCIDRs, []string{"none yet", "--allocate-node-cidrs"}},
@@ -125,7 +128,7 @@ func TestAnAnswerThatIsNotPodCIDRsIsOneLineThatSaysWhatToDo(t *testing.T) {
 		"types":     {answering(200, `{"kind":"Node","apiVersion":"v1","spec":{"podCIDRs":"10.42.1.0/24"}}`), BadAnswer, []string{"not a Node", "podCIDRs"}},
 		"html":      {answering(200, "<html>\x1b[31m</html>"), BadAnswer, []string{"not a Node"}},
 		"empty":     {answering(200, ""), BadAnswer, []string{"not a Node"}},
-		"cut":       {cutting, Unreachable, []string{"EOF"}},
+		"cut":       {cutting, Unreachable, []string{"before its answer was whole"}},
 		"huge":      {answering(200, nodeText("vm-1", "10.42.1.0/24")+strings.Repeat(" ", maxAnswer)), BadAnswer, []string{"more than 4 MiB"}},
 		"huge 500":  {answering(500, status(strings.Repeat("x\n", 1<<16))), BadAnswer, []string{"status 500: x x"}},
 		"headers":   {shouting, Unreachable, []string{"header"}},
@@ -222,4 +225,80 @@ func TestNobodyListeningReadsTheSameEachTime(t *testing.T) {
 		t.Fatalf("%v, then %v", first, second)
 	}
 	check(t, first, []string{"connection refused"})
+}
+
+func TestAServerThatEndsTheHandshakeIsNamedAsRefusing(t *testing.T) {
+	err := callError(&net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}, &Credentials{Origin: "/etc/kubeconfig"}, time.Second)
+	if KindOf(err) != Unauthorized {
+		t.Errorf("kind %s", KindOf(err))
+	}
+	check(t, err, []string{"refuses the connection (tls: certificate required)", "another client certificate than /etc/kubeconfig has"})
+}
+
+func TestCAAndTokenThatAreReplacedInPlaceAreReadAnew(t *testing.T) {
+	var seen []string
+	s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		seen = append(seen, r.Header.Get("Authorization"))
+		answering(http.StatusOK, nodeText("vm-1", "10.42.1.0/24"))(w, r)
+	})
+	dir := write(t, map[string][]byte{"ca.crt": newAuthority(t).pem(), "token": []byte("first"),
+		"config": []byte(kubeconfigText(s.URL, []string{"certificate-authority: ./ca.crt"}, []string{"tokenFile: token", "token: never"}))})
+	c, q := Client{Machine: machine(nil)}, Query{Kubeconfig: filepath.Join(dir, "config"), Node: "vm-1"}
+	if _, err := c.Ask(t.Context(), q); KindOf(err) != Untrusted {
+		t.Errorf("with the CA of before: %v", err)
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "ca.crt"), s.ca.pem(), 0o600))
+	for _, token := range []string{"first", "second"} {
+		must(t, os.WriteFile(filepath.Join(dir, "token"), []byte(token), 0o600))
+		_, err := c.Ask(t.Context(), q)
+		must(t, err)
+	}
+	if want := []string{"Bearer first", "Bearer second"}; !slices.Equal(seen, want) {
+		t.Errorf("the server saw %q, want %q", seen, want)
+	}
+}
+
+func TestAServerIsCalledAtAnIPv6AddressAndBelowAPath(t *testing.T) {
+	l, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		t.Skipf("no IPv6 on this host's loopback: %v", err)
+	}
+	asked := ""
+	s := newServerAt(t, l, time.Now().Add(time.Hour), func(w http.ResponseWriter, r *http.Request) {
+		asked = r.URL.Path
+		answering(http.StatusOK, nodeText("vm-1", "10.42.1.0/24"))(w, r)
+	})
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	must(t, os.WriteFile(file, []byte(kubeconfigText(s.URL+"/k8s/clusters/c-1/", []string{s.caData(), "tls-server-name: kubernetes"}, []string{"token: t"})), 0o600))
+	c := Client{Machine: machine(nil)}
+	answer, err := c.Ask(t.Context(), Query{Kubeconfig: file, Node: "vm-1"})
+	if err != nil || !strings.HasPrefix(answer.Server, "https://[::1]:") || asked != "/k8s/clusters/c-1/api/v1/nodes/vm-1" {
+		t.Errorf("%+v, %v: asked for %s", answer, err, asked)
+	}
+}
+
+func TestAnswersInPlainHTTPAndNoiseAreNamed(t *testing.T) {
+	for said, want := range map[string]string{"HTTP/1.0 400 Bad Request\r\n\r\n": "HTTP response to HTTPS client", "SSH-2.0-OpenSSH_9.2\r\n": "does not look like a TLS handshake"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			if conn, err := l.Accept(); err == nil {
+				_, _ = conn.Write([]byte(said))
+				_, _ = io.Copy(io.Discard, conn) // until the client has gone
+				conn.Close()
+			}
+		}()
+		file := filepath.Join(t.TempDir(), "kubeconfig")
+		must(t, os.WriteFile(file, []byte(kubeconfigText("https://"+l.Addr().String(), nil, []string{"token: t"})), 0o600))
+		c := Client{Machine: machine(nil)}
+		_, err = c.Ask(t.Context(), Query{Kubeconfig: file, Node: "vm-1"})
+		if KindOf(err) != Unreachable {
+			t.Fatalf("%q: %v", said, err)
+		}
+		check(t, err, []string{want})
+		l.Close()
+		<-ended
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"time"
@@ -58,10 +59,24 @@ func callError(err error, c *Credentials, patience time.Duration) *Error {
 	if text := certificateError(err); text != "" {
 		return errorf(Untrusted, "%s; %s says which CA to trust", text, c.Origin)
 	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errorf(Unreachable, "the server ended the connection before its answer was whole")
+	}
 	if op := new(net.OpError); errors.As(err, &op) {
-		return errorf(Unreachable, "%s: %v", op.Op, op.Err)
+		return opError(op, c)
 	}
 	return errorf(Unreachable, "%s", plain(err.Error()))
+}
+
+// tlsAlert is the operation that crypto/tls gives an alert of the other end.
+const tlsAlert = "remote error"
+
+func opError(op *net.OpError, c *Credentials) *Error {
+	said := plain(op.Err.Error())
+	if op.Op == tlsAlert {
+		return errorf(Unauthorized, "the server refuses the connection (%s): it may want another client certificate than %s has", said, c.Origin)
+	}
+	return errorf(Unreachable, "%s: %s", op.Op, said)
 }
 
 // certificateError is what is wrong with the server's certificate, or "".

@@ -14,6 +14,7 @@ import (
 	"io"
 	"log"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -91,13 +92,20 @@ func newServer(t *testing.T, handler http.HandlerFunc) *apiServer {
 
 func newServerUntil(t *testing.T, end time.Time, handler http.HandlerFunc) *apiServer {
 	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	return newServerAt(t, l, end, handler)
+}
+
+func newServerAt(t *testing.T, l net.Listener, end time.Time, handler http.HandlerFunc) *apiServer {
+	t.Helper()
 	ca := newAuthority(t)
 	certificate, key := ca.sign(t, "kube-apiserver", end)
 	pair, err := tls.X509KeyPair(certificate, key)
 	must(t, err)
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.certificate)
-	s := &apiServer{Server: httptest.NewUnstartedServer(handler), t: t, ca: ca}
+	s := &apiServer{Server: &httptest.Server{Listener: l, Config: &http.Server{Handler: handler}}, t: t, ca: ca}
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that refuse the server
 	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: tls.VerifyClientCertIfGiven}
 	s.StartTLS()
