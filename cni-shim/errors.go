@@ -40,9 +40,8 @@ func coded(err error) error {
 }
 
 func code(err error) uint {
-	var taken *ipam.TakenError
 	switch {
-	case errors.As(err, new(*ipam.ExhaustedError)), errors.As(err, new(*ipam.BusyError)), errors.As(err, &taken):
+	case errors.As(err, new(*ipam.ExhaustedError)), errors.As(err, new(*ipam.BusyError)), errors.As(err, new(*ipam.TakenError)):
 		return codeLater
 	case errors.As(err, new(*ipam.OutsideError)), errors.As(err, new(*podnet.KindError)), errors.As(err, new(*podnet.ForeignError)),
 		errors.As(err, new(*podnet.GatewayError)):

@@ -39,6 +39,19 @@ func TestAPodIsAddedCheckedAndRemoved(t *testing.T) {
 	}
 }
 
+// Of two addresses the second is the gateway, and the pod has the first (RFC 3021, RFC 6164).
+func TestASubnetOfTwoAddressesHasOnePod(t *testing.T) {
+	s := newSite(t)
+	s.lease(func(l *lease.Lease) { l.Subnets = prefixes("10.244.1.4/31", "fd10:244:0:1::/127") })
+	result, one := s.add("one", newSpace(t))
+	if len(result.IPs) != 2 || result.IPs[0].Address.String() != "10.244.1.4/32" || result.IPs[1].Address.String() != "fd10:244:0:1::/128" {
+		t.Errorf("ips %v", result.IPs)
+	}
+	s.must(one.as("CHECK"))
+	s.run("ping -c1 -W2 10.244.1.4; ping -c1 -W2 fd10:244:0:1::")
+	s.must(one.as("DEL"))
+}
+
 // connect opens a TCP connection from a pod to the node's own address, and says how long that took.
 func (n *space) connect(to netip.AddrPort) (took time.Duration, err error) {
 	start := time.Now()

@@ -71,7 +71,7 @@ func (l Lease) validatePrefixes() error {
 		}
 	}
 	for _, p := range l.Subnets {
-		if p.Bits() > p.Addr().BitLen()-2 {
+		if p.IsSingleIP() {
 			return fmt.Errorf("subnet %v has no room for pods", p)
 		}
 		if p.Addr().Is6() && l.MTU < MinMTU6 {

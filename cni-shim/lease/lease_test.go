@@ -78,7 +78,7 @@ func TestALeaseThatNoPluginWouldTakeIsNotWritten(t *testing.T) {
 		"gso_max_size":      func(l *Lease) { l.GSOMaxSize = -1 },
 		"state_dir":         func(l *Lease) { l.StateDir = "weft" },
 		"is not a prefix":   func(l *Lease) { l.Subnets[0] = netip.MustParsePrefix("10.244.1.7/24") },
-		"no room":           func(l *Lease) { l.Subnets[0] = netip.MustParsePrefix("10.244.1.0/31") },
+		"no room":           func(l *Lease) { l.Subnets[0] = netip.MustParsePrefix("10.244.1.0/32") },
 		"prefix (address b": func(l *Lease) { l.Network[0] = netip.Prefix{} },
 	} {
 		dir, l := t.TempDir(), sample()
