@@ -44,11 +44,10 @@ func (k *Keeper) GuardLost() bool {
 // few seconds.
 func (k *Keeper) Keep(ctx context.Context) (done Kept) {
 	k.gso = 0
-	if done.Freed, done.BookErr = k.watch.Free(ctx, k.host.Interfaces); done.BookErr != nil {
-		return done
-	}
-	records, err := k.book.Records()
-	if done.BookErr = err; err != nil {
+	done.Freed, done.BookErr = k.watch.Free(ctx, k.host.Interfaces)
+	records, err := k.book.Records() // a book that can be read is enough for bridge and guard: the disk may be full, or the lock held
+	if err != nil {
+		done.BookErr = err
 		return done
 	}
 	l, err := k.look(records)

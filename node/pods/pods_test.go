@@ -32,6 +32,7 @@ type fakeHost struct {
 	plugged         []string
 	routes          []netip.Addr
 	unroutable      error
+	unlistable      error // of Interfaces
 }
 
 func newFakeHost() *fakeHost { return &fakeHost{ends: map[string]podnet.HostEndState{}, gso: 65536} }
@@ -105,7 +106,7 @@ func (h *fakeHost) Interfaces() (map[string]bool, error) {
 	for name := range h.ends {
 		names[name] = true
 	}
-	return names, nil
+	return names, h.unlistable
 }
 
 // Replug implements Host.
@@ -427,6 +428,18 @@ func TestWhatAnEarlierBootHeldIsFreedAtOnce(t *testing.T) {
 	if r := b.Report(); len(done.Freed) != 1 || done.Freed[0].Container != "old" || r.Held != 0 || r.Freed != 1 || b.host.sets != 0 {
 		t.Errorf("%+v, %+v", done, r)
 	}
+}
+
+func TestAddressesThatCannotBeFreedKeepNoGuardFromComingBack(t *testing.T) {
+	b := newBench(t)
+	b.set(own("10.244.1.0/24"), LeaseWritten)
+	b.add("a")
+	b.host.unlistable = errors.New("not today")
+	if done := b.Keep(t.Context()); done.BookErr == nil || len(b.host.guard) != 1 || b.Report().Guard != GuardOn {
+		t.Errorf("%+v, guard %v", done, b.host.guard)
+	}
+	b.host.unlistable = nil
+	b.keep()
 }
 
 func TestDownRemovesAllButWhatPodsThatLiveNeed(t *testing.T) {
