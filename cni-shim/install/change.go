@@ -35,8 +35,9 @@ type step struct {
 	cause Cause
 }
 
+// any reports whether there is something to do, be it the record alone: that is behind where the sources were replaced while they were placed.
 func (c *change) any() bool {
-	return len(c.todo)+len(c.stale) > 0 || len(c.next.Files) > len(c.old.Files)
+	return len(c.todo)+len(c.stale) > 0 || !slices.Equal(c.next.Files, c.old.Files)
 }
 
 // plan finds out what there is to do, and changes nothing.

@@ -233,6 +233,24 @@ func TestWithoutTheRecordNothingOfOthersIsLostAndTheListGoesInTheEnd(t *testing.
 	}
 }
 
+// An upgrade of the package replaced a source between its sum and its copy.
+func TestARecordThatIsBehindIsBroughtUpToDate(t *testing.T) {
+	b := newBench(t)
+	b.install()
+	r, err := readRecord(b.o.StateDir)
+	b.must(err)
+	r.Files[1].Sum = sumOfBytes([]byte("an older one"))
+	b.must(r.write())
+	if done := b.install(); done.Any() {
+		t.Errorf("%+v", done)
+	}
+	for _, u := range b.uninstall() {
+		if u.Fate != Removed {
+			t.Errorf("%+v", u)
+		}
+	}
+}
+
 func TestPermissionsAreMended(t *testing.T) {
 	b := newBench(t)
 	b.install()
