@@ -7,7 +7,7 @@
 #   scripts/setup.sh --all    also what only a machine of its own should get, such as CI's: other programs that manage networks or
 #                             run containers, to be tested beside. 130 MB to download, 770 MB on the disk, 40 s at most. Their
 #                             services are not started. And crictl, built from its modules: some minutes more, the first time.
-#   scripts/setup.sh --k8s    also what 'make test-k8s' runs beside Kubernetes' own programs: 45 MB to download. Not started either.
+#   scripts/setup.sh --k8s    also what 'make test-k8s' runs beside Kubernetes' own programs: 46 MB to download. Not started either.
 set -euo pipefail
 
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # where a user's PATH ends too early
@@ -34,6 +34,7 @@ crun crun podman starts containers by it
 /usr/lib/cni/bridge containernetworking-plugins podman makes networks by it'
 
 k8s='etcd etcd-server a Kubernetes keeps its objects in it
+ipset ipset its network policies keep addresses in sets
 containerd containerd its nodes run containers by it
 runc runc containerd starts containers by it
 busybox busybox-static it is all that the containers hold

@@ -17,11 +17,11 @@ var ErrUnavailable = errors.New("no Kubernetes can be run here")
 // take minutes.
 const Variable = "WEFT_K8S"
 
-// programs are those of Kubernetes.
-var programs = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"}
+// programs are those of Kubernetes, and k3s's controller of network policies (directory policy).
+var programs = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl", "policy"}
 
 // tools are what a cluster runs beside what package cri does, and the package of Debian that has it.
-var tools = [][2]string{{"etcd", "etcd-server"}, {"iptables", "iptables"}, {"nft", "nftables"}}
+var tools = [][2]string{{"etcd", "etcd-server"}, {"iptables", "iptables"}, {"ipset", "ipset"}, {"nft", "nftables"}}
 
 // Binaries is the directory of Kubernetes' programs.
 type Binaries string

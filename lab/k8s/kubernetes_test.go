@@ -43,8 +43,15 @@ func TestKubernetesItselfWithTheBridgePlugin(t *testing.T) {
 	testKubernetes(t, bridge{}, "iptables")
 }
 
-// testKubernetes runs everything that a cluster asks of its network. The order is that of a cluster's life.
-func testKubernetes(t *testing.T, p plugin, proxyMode string) {
+// part is a part of a cluster's life.
+type part struct {
+	name string
+	test func(*bed, *testing.T)
+}
+
+// testKubernetes runs everything that a cluster asks of its network, and more before its pods are deleted. The order is that of a cluster's
+// life.
+func testKubernetes(t *testing.T, p plugin, proxyMode string, more ...part) {
 	b := &bed{Cluster: newCluster(t, proxyMode), plugin: p}
 	if !t.Run("nodes become ready", b.testReady) || !t.Run("pods of a daemon set become ready", b.testRollout) {
 		return
@@ -57,6 +64,9 @@ func testKubernetes(t *testing.T, p plugin, proxyMode string) {
 	t.Run("server of the API", b.testServer)
 	t.Run("no connection is lost when daemons restart one after the other", b.testRestart)
 	t.Run("a pod starts while the daemon does not run", b.testAbsent)
+	for _, part := range more {
+		t.Run(part.name, func(t *testing.T) { part.test(b, t) })
+	}
 	t.Run("what is deleted frees its addresses", b.testDelete)
 }
 

@@ -18,11 +18,12 @@ import (
 //go:embed config
 var configs embed.FS
 
-// Node is a machine with containerd, kubelet and kube-proxy.
+// Node is a machine with containerd, kubelet, kube-proxy, and the controller of network policies that k3s has.
 type Node struct {
 	*cri.Machine
 	cluster  *Cluster
 	services []*lab.Process
+	policies *lab.Process
 }
 
 // settings fill in the files of directory config.
@@ -70,7 +71,15 @@ func (n *Node) start(ctx context.Context) error {
 	if err := n.service(n.cluster.options.Binaries.path("kube-proxy"), "--config=/etc/kubernetes/proxy.yaml"); err != nil {
 		return err
 	}
-	_, err = n.PodNetworks(ctx)
+	if _, err := n.PodNetworks(ctx); err != nil {
+		return err
+	}
+	return n.startPolicies()
+}
+
+// startPolicies starts the controller of network policies. The node must have registered.
+func (n *Node) startPolicies() (err error) {
+	n.policies, err = n.Start(n.cluster.options.Binaries.path("policy"), n.cluster.admin, n.Name(), serviceNetworks)
 	return err
 }
 
@@ -127,8 +136,12 @@ func (n *Node) service(args ...string) error {
 
 // failed says which of the node's programs has ended, as something hopeless; nil: none.
 func (n *Node) failed() error {
-	if i := slices.IndexFunc(n.services, cri.Ended); i >= 0 {
-		return cri.Hopeless(fmt.Errorf("a program of the node has ended: %s", cri.LastLines(n.services[i], 3)))
+	running := n.services
+	if n.policies != nil {
+		running = append(slices.Clone(running), n.policies)
+	}
+	if i := slices.IndexFunc(running, cri.Ended); i >= 0 {
+		return cri.Hopeless(fmt.Errorf("a program of the node has ended: %s", cri.LastLines(running[i], 3)))
 	}
 	return nil
 }

@@ -94,7 +94,9 @@ func (w *weft) start(t *testing.T, n *Node) {
 
 func TestKubernetesOverWeft(t *testing.T) {
 	for _, mode := range []string{"iptables", "nftables"} {
-		t.Run("kube-proxy by "+mode, func(t *testing.T) { testKubernetes(t, newWeft(new(shim)), mode) })
+		t.Run("kube-proxy by "+mode, func(t *testing.T) {
+			testKubernetes(t, newWeft(new(shim)), mode, part{"network policies", (*bed).testPolicies})
+		})
 	}
 }
 
