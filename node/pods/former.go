@@ -87,8 +87,11 @@ func (k *Keeper) keepFormer(l local, done *Kept) {
 }
 
 // keepRoutes gives each pod of a former subnet a route of its own, so that the rest of that subnet can be led to another node that has it by
-// now, past the bridge.
+// now, past the bridge. While subnets are not known, those of an earlier run stay.
 func (k *Keeper) keepRoutes(l local, done *Kept) {
+	if len(k.last.Subnets) == 0 {
+		return
+	}
 	routed := done.BridgeErr == nil
 	if routed && l.needed() && (len(k.former) > 0 || !k.unrouted) {
 		routed = k.setRoutes(l, done)

@@ -86,6 +86,11 @@ func TestPodsOfAFormerSubnetHaveRoutesOfTheirOwnUntilTheyEnd(t *testing.T) {
 	if got := b.Report().Routed; !slices.Equal(got, []netip.Prefix{prefix("10.244.1.0/24")}) {
 		t.Errorf("routed: %v", got)
 	}
+	b.restart()
+	if b.keep(); len(b.host.routes) != 1 {
+		t.Errorf("after a restart, before the subnets are known: routes %v", b.host.routes)
+	}
+	b.set(own("10.244.7.0/24"), LeaseAsItWas)
 	b.del("old")
 	b.keep()
 	b.keep()
