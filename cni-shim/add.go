@@ -3,8 +3,6 @@ package cnishim
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 
 	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
@@ -24,7 +22,6 @@ func add(args *skel.CmdArgs) error {
 	if err != nil {
 		return err
 	}
-	_ = os.MkdirAll(filepath.Dir(book.Path()), 0o700) // for turn; Reserve says why it cannot be
 	defer a.turn(book)()
 	if err := podnet.Vacant(a.netns, a.key.IfName); err != nil {
 		return placed(err, a.netns, a.key.IfName)

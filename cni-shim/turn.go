@@ -19,7 +19,11 @@ const turnFile = "attachments.lock"
 // runtime is to call two operations of one attachment at once (SPEC.md, Lifecycle & Ordering); of one that does, what the one makes the
 // other would take away in part. Where the file cannot be made nobody waits: ADD fails there, and DEL is not to.
 func (a *attachment) turn(book *ipam.Book) (end func()) {
-	f, err := os.OpenFile(filepath.Join(filepath.Dir(book.Path()), turnFile), os.O_RDWR|os.O_CREATE, 0o600)
+	folder := filepath.Dir(book.Path())
+	if a.lease.Subnets != nil { // DEL makes nothing where weft is gone
+		_ = os.MkdirAll(folder, 0o700)
+	}
+	f, err := os.OpenFile(filepath.Join(folder, turnFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return func() {}
 	}
