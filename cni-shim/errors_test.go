@@ -233,6 +233,21 @@ func TestAPodOfTwoAddressesOfAFamilyHasEachRouteOnce(t *testing.T) {
 	s.must(again.as("CHECK"))
 }
 
+func TestAPodOfTwoSubnetsHasBothGatewaysAndOneDefaultRoute(t *testing.T) {
+	s := newSite(t)
+	s.lease(func(l *lease.Lease) { l.Subnets = prefixes("10.244.1.0/24", "10.244.7.0/24") })
+	n := newSpace(t)
+	result, again := s.addCall(s.pod("one", n).with("runtimeConfig", map[string]any{"ips": []string{"10.244.1.77", "10.244.7.78"}}))
+	if len(result.IPs) != 2 || len(result.Routes) != 3 {
+		t.Errorf("addresses %v, routes %v", result.IPs, result.Routes)
+	}
+	if routes := n.run(t, "ip route"); !strings.HasPrefix(routes, "default via 10.244.1.1 dev eth0") {
+		t.Errorf("in the pod:\n%s", routes)
+	}
+	s.must(again.as("CHECK"))
+	s.run("ping -c1 -W2 10.244.1.77; ping -c1 -W2 10.244.7.78")
+}
+
 func TestAWantedAddressIsGiven(t *testing.T) {
 	s := newSite(t)
 	c := s.pod("one", newSpace(t)).with("runtimeConfig", map[string]any{"ips": []string{"10.244.1.77/24"}, "portMappings": []any{}})

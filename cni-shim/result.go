@@ -3,7 +3,6 @@ package cnishim
 import (
 	"net"
 	"net/netip"
-	"slices"
 
 	"github.com/containernetworking/cni/pkg/types"
 	types100 "github.com/containernetworking/cni/pkg/types/100"
@@ -31,13 +30,12 @@ func (a *addition) result(ends podnet.Ends) types.Result {
 		DNS: a.config.DNS,
 	}
 	for i, addr := range a.wanted.Addrs {
-		gateway := a.wanted.Gateways[i]
 		r.IPs = append(r.IPs, &types100.IPConfig{
-			Interface: types100.Int(podIndex), Address: ipNet(netip.PrefixFrom(addr, addr.BitLen())), Gateway: gateway.AsSlice(),
+			Interface: types100.Int(podIndex), Address: ipNet(netip.PrefixFrom(addr, addr.BitLen())), Gateway: a.wanted.Gateways[i].AsSlice(),
 		})
-		if !slices.Contains(a.wanted.Gateways[:i], gateway) {
-			r.Routes = append(r.Routes, routesBy(gateway)...)
-		}
+	}
+	for _, route := range a.wanted.Routes() {
+		r.Routes = append(r.Routes, routeOf(route))
 	}
 	if !a.config.atLeast(mtuVersion) {
 		for _, i := range r.Interfaces {
@@ -50,13 +48,13 @@ func (a *addition) result(ends podnet.Ends) types.Result {
 	return r
 }
 
-// routesBy are the two routes of a family: the gateway itself, and everything behind it.
-func routesBy(gateway netip.Addr) []*types.Route {
-	onLink := unix.RT_SCOPE_LINK
-	return []*types.Route{
-		{Dst: ipNet(netip.PrefixFrom(gateway, gateway.BitLen())), Scope: &onLink},
-		{Dst: ipNet(netip.PrefixFrom(gateway, 0).Masked()), GW: gateway.AsSlice()},
+func routeOf(r podnet.Route) *types.Route {
+	route := &types.Route{Dst: ipNet(r.To), GW: r.Via.AsSlice()}
+	if route.GW == nil {
+		onLink := unix.RT_SCOPE_LINK
+		route.Scope = &onLink
 	}
+	return route
 }
 
 func ipNet(p netip.Prefix) net.IPNet {

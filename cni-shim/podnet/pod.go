@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -16,8 +17,8 @@ type Pod struct {
 	IfName     string       // name of the pod end
 	HostEnd    string       // name of the host end, from HostEnd
 	Bridge     string       // the bridge that the host end is a port of
-	Addrs      []netip.Addr // one of each family at most
-	Gateways   []netip.Addr // for each family of Addrs, one
+	Addrs      []netip.Addr // the first of IPv4, else of IPv6, gives the MAC
+	Gateways   []netip.Addr // for each of Addrs its own, in the same order
 	MTU        int          // bytes
 	GSOMaxSize int          // the longest superpacket of either end, in bytes; 0: as the kernel has it
 	Guarded    bool         // the guard knows the host end; else the port is isolated from others
@@ -36,15 +37,33 @@ func (p Pod) ipv6() bool {
 	return false
 }
 
-// routes are those inside the pod: the gateway lies behind the interface, and everything else behind the gateway.
-func (p Pod) routes(index int) []netlink.Route {
-	var list []netlink.Route
-	for _, g := range p.Gateways {
-		everything := netip.PrefixFrom(g, 0).Masked()
-		list = append(list,
-			netlink.Route{LinkIndex: index, Family: family(g), Dst: ipNet(single(g)), Scope: netlink.SCOPE_LINK, Protocol: unix.RTPROT_STATIC},
-			netlink.Route{LinkIndex: index, Family: family(g), Dst: ipNet(everything), Gw: g.AsSlice(), Protocol: unix.RTPROT_STATIC},
-		)
+// Route is one of a pod: without Via it is on the link.
+type Route struct {
+	To  netip.Prefix
+	Via netip.Addr
+}
+
+// Routes are those inside the pod: each gateway lies behind the interface, and everything else behind the first gateway of its family.
+func (p Pod) Routes() (list []Route) {
+	for i, g := range p.Gateways {
+		if !slices.Contains(p.Gateways[:i], g) {
+			list = append(list, Route{To: single(g)})
+		}
+		if !hasFamily(p.Gateways[:i], g.Is4()) {
+			list = append(list, Route{To: netip.PrefixFrom(g, 0).Masked(), Via: g})
+		}
+	}
+	return list
+}
+
+// routes are Routes by the interface with this index, as the kernel takes them.
+func (p Pod) routes(index int) (list []netlink.Route) {
+	for _, r := range p.Routes() {
+		k := netlink.Route{LinkIndex: index, Family: family(r.To.Addr()), Dst: ipNet(r.To), Protocol: unix.RTPROT_STATIC}
+		if k.Gw = r.Via.AsSlice(); k.Gw == nil {
+			k.Scope = netlink.SCOPE_LINK
+		}
+		list = append(list, k)
 	}
 	return list
 }
