@@ -22,7 +22,7 @@ type containerd struct {
 // containerd's cmd/containerd/server/config).
 const deepVersion = 3
 
-// containerdFile is the part of containerd's configuration that is read here, of the versions 1 to 3.
+// containerdFile is the part of containerd's configuration that is read here, of the versions 1 to 4: the last moves what is not of pods.
 type containerdFile struct {
 	Version  int                       `toml:"version"`
 	Imports  []string                  `toml:"imports"`
@@ -40,7 +40,7 @@ type cniSection struct {
 	} `toml:"cni"`
 }
 
-// criPlugins are the names of the plugin that starts pods: in version 3 of the configuration, in 2 and in 1.
+// criPlugins are the names of the plugin that starts pods: in versions 3 and 4 of the configuration, in 2 and in 1.
 var criPlugins = []string{"io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri", "cri"}
 
 // maxConfig bounds a configuration file, maxImports how many files one reads in all.

@@ -46,6 +46,7 @@ func TestTheDirectoriesAreThoseOfTheRuntime(t *testing.T) {
 [plugins.'io.containerd.cri.v1.runtime'.cni]
   bin_dir = "/a/bin/"
   conf_dir = "/a/net.d"`, "/a/bin", "/a/net.d", false},
+		{"version 4", "version = 4\n[plugins.'io.containerd.server.v1.grpc']\naddress = '/x'\n[plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = ['/four']", "/four", DefaultConf, false},
 		{"version 3 with several directories", `version = 3
 [plugins.'io.containerd.cri.v1.runtime'.cni]
   bin_dirs = ["/first", "/second"]`, "/first", DefaultConf, false},

@@ -1,8 +1,8 @@
 package install
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -55,7 +55,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		k.Look(time.Now())
-		if err := errors.Join(removedBelow(k.installer.o.Bin), removedBelow(k.installer.o.Conf)); err != nil {
+		if err := cmp.Or(removedBelow(k.installer.o.Bin), removedBelow(k.installer.o.Conf)); err != nil {
 			return err
 		}
 		select {
