@@ -43,6 +43,7 @@ func TestCHECKFindsEverySingleThingThatIsBroken(t *testing.T) {
 		{"host end's filter of sources", "net.ipv4.conf." + port + ".rp_filter is \"0\"", "sysctl -qw net.ipv4.conf." + port + ".rp_filter=0", ""},
 		{"host end's IPv6", "net.ipv6.conf." + port + ".disable_ipv6 is \"0\"", "sysctl -qw net.ipv6.conf." + port + ".disable_ipv6=0", ""},
 		{"bridge port", "no port of bridge weftbr0", "ip link set " + port + " nomaster", ""},
+		{"port's state", "port " + port + " of bridge weftbr0 carries no frames", "bridge link set dev " + port + " state 0", ""},
 		{"isolation", "isolated is true", "bridge link set dev " + port + " isolated on", ""},
 		{"hairpin", "hairpin is false", "bridge link set dev " + port + " hairpin off", ""},
 		{"learning", "learning is true", "bridge link set dev " + port + " learning on", ""},

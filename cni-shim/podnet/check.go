@@ -127,6 +127,9 @@ func (c *check) asPort() error {
 		if p.name != c.HostEnd {
 			continue
 		}
+		if !p.forwards {
+			c.fault("port %s of bridge %s carries no frames", c.HostEnd, c.Bridge)
+		}
 		for _, f := range p.flags.differ(want) {
 			c.fault("port %s of bridge %s: %s is %t, not %t", c.HostEnd, c.Bridge, flagNames[f], p.flags[f], want[f])
 		}

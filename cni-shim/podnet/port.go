@@ -70,8 +70,12 @@ func flag(on bool) []byte {
 type bridgedPort struct {
 	index, master int
 	name          string
+	forwards      bool      // it carries frames (IFLA_BRPORT_STATE)
 	flags         portFlags // those of flagNames
 }
+
+// forwarding is BR_STATE_FORWARDING (linux/if_bridge.h).
+const forwarding = 3
 
 // bridgedPorts lists the ports of all bridges in the namespace of the calling thread.
 func bridgedPorts() ([]bridgedPort, error) {
@@ -103,6 +107,7 @@ func parsePort(message []byte) (bridgedPort, error) {
 		p.master = int(binary.NativeEndian.Uint32(master))
 	}
 	info, err := nl.ParseRouteAttrAsMap(attrs[unix.IFLA_PROTINFO|unix.NLA_F_NESTED].Value)
+	p.forwards = bytes.Equal(info[nl.IFLA_BRPORT_STATE].Value, []byte{forwarding})
 	for attribute := range flagNames {
 		p.flags[attribute] = bytes.Equal(info[attribute].Value, flag(true))
 	}
