@@ -1,20 +1,12 @@
 package cri
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"testing"
-	"time"
 
-	"github.com/weftnet/weft/lab"
 	"github.com/weftnet/weft/lab/labtest"
 )
-
-// interrupted ends when somebody stops the tests: the labs that stand then are closed in order.
-var interrupted context.Context
 
 // TestMain also plays the owner of a machine that a test kills; see owner_test.go.
 func TestMain(m *testing.M) {
@@ -25,31 +17,11 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	interrupted = ctx
-	code := m.Run()
-	stop()
-	labtest.Remove()
-	os.Exit(code)
+	labtest.Main(m)
 }
 
-// within is a context for one step, which ends too when somebody stops the tests.
-func within(t testing.TB, limit time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(interrupted, limit)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// testLab makes a lab, closed after what the test makes on it.
-func testLab(t testing.TB) *lab.Lab {
-	t.Helper()
-	return labtest.Lab(interrupted, t, lab.Options{})
-}
+var (
+	within  = labtest.Within
+	check   = labtest.Check
+	testLab = labtest.Own
+)

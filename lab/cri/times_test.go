@@ -131,15 +131,15 @@ func (n *node) timeStraight(t *testing.T, atOnce int) {
 		pods[i] = &libcni.RuntimeConf{ContainerID: fmt.Sprintf("straight-%d-%d", atOnce, i), NetNS: newSpace(t), IfName: "eth0"}
 	}
 	for _, operation := range []string{"ADD", "DEL"} {
-		took := limited(t, atOnce, func(i int) error { return n.Do(func() error { return call(cni, list, operation, pods[i]) }) })
+		took := limited(t, atOnce, func(i int) error {
+			return n.Do(func() error { return call(within(t, measureWithin), cni, list, operation, pods[i]) })
+		})
 		t.Logf("%s: %s", operation, quantiles(took))
 	}
 	n.agrees(t)
 }
 
-func call(cni *libcni.CNIConfig, list *libcni.NetworkConfigList, operation string, pod *libcni.RuntimeConf) (err error) {
-	ctx, cancel := context.WithTimeout(interrupted, measureWithin)
-	defer cancel()
+func call(ctx context.Context, cni *libcni.CNIConfig, list *libcni.NetworkConfigList, operation string, pod *libcni.RuntimeConf) (err error) {
 	if operation == "DEL" {
 		return cni.DelNetworkList(ctx, list, pod)
 	}
