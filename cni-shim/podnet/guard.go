@@ -1,6 +1,7 @@
 package podnet
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -62,21 +63,45 @@ func (g *Guard) mend(m Member) error {
 	return g.batch(func(b *guardBatch) { b.replace(keys) })
 }
 
-// Remove forgets a port. The addresses of m may be missing: then the elements of the port are looked for. It belongs behind
-// Disable, or Detach, because a port that the guard does not know may do everything. What is not there is no error.
+// Remove forgets a port. The addresses of m may be missing: then the elements of the port are looked for, if the guard knows it. It belongs
+// behind Disable, or Detach, because a port that the guard does not know may do everything. What is not there is no error.
 func (g *Guard) Remove(m Member) error {
+	if len(m.Addrs) == 0 {
+		return g.removePort(m.HostEnd)
+	}
 	err := g.leave(func(b *guardBatch) { b.remove(m.keys()) })
-	if !errors.Is(err, unix.ENOENT) && len(m.Addrs) > 0 {
+	if !errors.Is(err, unix.ENOENT) {
 		return g.explain("remove "+m.HostEnd, err)
 	}
+	return g.removeFound(m.HostEnd)
+}
+
+// removePort is Remove where the addresses are not known. Runtimes repeat DEL, and mostly there is nothing left: to look at the ports alone is
+// quick, while the kernel waits for all CPUs after a removal that it refuses (__nf_tables_abort in net/netfilter/nf_tables_api.c).
+func (g *Guard) removePort(name string) error {
+	nft, err := nftables.New()
+	if err != nil {
+		return g.explain("remove "+name, err)
+	}
+	ports, err := nft.GetSetElements(guardSets(g.table)[setPorts])
+	key := padded([]byte(name), interfaceName)
+	isPort := func(e nftables.SetElement) bool { return bytes.Equal(e.Key, key) }
+	if err == nil && !slices.ContainsFunc(ports, isPort) || errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return g.removeFound(name)
+}
+
+// removeFound removes the elements that a port has.
+func (g *Guard) removeFound(port string) error {
 	for range removeTries {
 		view, err := g.look()
 		if err != nil || !view.exists {
-			return g.explain("remove "+m.HostEnd, err)
+			return g.explain("remove "+port, err)
 		}
-		keys := view.of(m.HostEnd)
+		keys := view.of(port)
 		if err = g.leave(func(b *guardBatch) { b.remove(keys) }); !errors.Is(err, unix.ENOENT) {
-			return g.explain("remove "+m.HostEnd, err)
+			return g.explain("remove "+port, err)
 		}
 	}
 	return nil // somebody else removes the same
