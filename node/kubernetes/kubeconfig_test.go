@@ -93,6 +93,15 @@ func TestCredentialsAreLookedForInOrder(t *testing.T) {
 	check(t, err, []string{"names 2 files"})
 }
 
+// The kubelet's own come before an administrator's, which may do everything.
+func TestThisMachinesKubeconfigsAreThoseOfItsKubeletFirst(t *testing.T) {
+	want := []string{"/etc/kubernetes/kubelet.conf", "/var/lib/rancher/k3s/agent/kubelet.kubeconfig",
+		"/var/lib/rancher/rke2/agent/kubelet.kubeconfig", "/etc/rancher/k3s/k3s.yaml"}
+	if got := ThisMachine().Kubeconfigs; !slices.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestTheServiceAccountOfAPodIsCalledAtTheServicesAddress(t *testing.T) {
 	ca := newAuthority(t)
 	for host, want := range map[string]string{"10.43.0.1": "https://10.43.0.1:443", "fd00::1": "https://[fd00::1]:443"} {

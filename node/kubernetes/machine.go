@@ -20,7 +20,7 @@ type Machine struct {
 	Kubeconfigs    []string // that are tried without being named, in this order
 }
 
-// ThisMachine is the machine as Kubernetes and k3s leave it. Of the kubeconfigs, those of the node's own kubelet come first: they may
+// ThisMachine is the machine as Kubernetes, k3s and RKE2 leave it. Of the kubeconfigs, those of the node's own kubelet come first: they may
 // do least.
 func ThisMachine() Machine {
 	return Machine{
@@ -29,6 +29,7 @@ func ThisMachine() Machine {
 		Kubeconfigs: []string{
 			"/etc/kubernetes/kubelet.conf",
 			"/var/lib/rancher/k3s/agent/kubelet.kubeconfig",
+			"/var/lib/rancher/rke2/agent/kubelet.kubeconfig",
 			"/etc/rancher/k3s/k3s.yaml",
 		},
 	}
