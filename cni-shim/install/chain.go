@@ -135,8 +135,13 @@ func directoriesStep(d Directories, socket string) Step {
 	return Step{"directories", OK, text, ""}
 }
 
-// born is when a file was made; zero where the file system does not know.
+// born is when a file was made; zero where the file system does not know. overlayfs makes a directory of a lower layer anew when something
+// in it changes, which who watches it does not notice.
 func born(path string) time.Time {
+	var on unix.Statfs_t
+	if err := unix.Statfs(path, &on); err != nil || on.Type == unix.OVERLAYFS_SUPER_MAGIC {
+		return time.Time{}
+	}
 	var s unix.Statx_t
 	if err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_BTIME, &s); err != nil || s.Mask&unix.STATX_BTIME == 0 {
 		return time.Time{}

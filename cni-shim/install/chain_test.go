@@ -3,19 +3,55 @@ package install
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/weftnet/weft/cni-shim/lease"
 )
+
+// The upper layer has a copy of a directory since the first change in it, and the copy's time: nobody made that directory anew.
+func TestWhenADirectoryWasMadeIsNotBelievedOfAnOverlay(t *testing.T) {
+	dir := t.TempDir()
+	if born(dir).IsZero() {
+		t.Skip("this file system does not know when a directory was made")
+	}
+	for _, name := range []string{"lower", "upper", "work", "merged"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	merged, options := filepath.Join(dir, "merged"), fmt.Sprintf("lowerdir=%s/lower,upperdir=%[1]s/upper,workdir=%[1]s/work", dir)
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the mount goes with the thread and its namespace
+		err := unix.Unshare(unix.CLONE_NEWNS)
+		if err == nil {
+			err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+		}
+		if err == nil {
+			err = unix.Mount("overlay", merged, "overlay", 0, options)
+		}
+		if err == nil && !born(merged).IsZero() {
+			t.Errorf("made at %v", born(merged))
+		}
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		t.Skipf("no overlay here: %v", err)
+	}
+}
 
 // node is a bench on which a pod could start.
 type node struct {

@@ -37,12 +37,11 @@ type step struct {
 
 // any reports whether there is something to do, be it the record alone: that is behind where the sources were replaced while they were placed.
 func (c *change) any() bool {
-	return len(c.todo)+len(c.stale) > 0 || !slices.Equal(c.next.Files, c.old.Files)
+	return len(c.todo)+len(c.stale) > 0 || !slices.Equal(c.next.Files, c.old.Files) || !slices.Equal(c.next.Made, c.old.Made)
 }
 
 // plan finds out what there is to do, and changes nothing.
 func (c *change) plan(files []wanted) error {
-	c.next.Made = slices.Clone(c.old.Made)
 	for _, f := range files {
 		cause, err := c.look(f)
 		if err != nil {
@@ -57,6 +56,7 @@ func (c *change) plan(files []wanted) error {
 		c.networks = filepath.Dir(f.path) // the list is the last
 		c.needs(c.networks)
 	}
+	c.next.Made = slices.DeleteFunc(slices.Clone(c.old.Made), func(dir string) bool { return dir == c.networks }) // earlier builds had it there
 	for _, p := range c.old.Files {
 		if !slices.ContainsFunc(files, func(f wanted) bool { return f.path == p.Path }) {
 			c.stale = append(c.stale, p)

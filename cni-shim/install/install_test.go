@@ -251,6 +251,23 @@ func TestARecordThatIsBehindIsBroughtUpToDate(t *testing.T) {
 	}
 }
 
+// Earlier builds removed the directory of the list, which containerd watches.
+func TestTheDirectoryOfTheListStaysAlsoWhereAnEarlierBuildHadMadeIt(t *testing.T) {
+	b := newBench(t)
+	b.install()
+	r, err := readRecord(b.o.StateDir)
+	b.must(err)
+	r.Made = append(r.Made, b.o.Conf)
+	b.must(r.write())
+	if done := b.install(); done.Any() {
+		t.Errorf("%+v", done)
+	}
+	b.uninstall()
+	if _, err := os.Stat(b.o.Conf); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPermissionsAreMended(t *testing.T) {
 	b := newBench(t)
 	b.install()
