@@ -123,6 +123,8 @@ func (n *Node) reviewFormer(view mesh.View) {
 			others = append(others, m.Claim.Subnets...)
 		}
 	}
+	n.claiming.Lock()
+	defer n.claiming.Unlock()
 	if !n.claimFormer(n.claimable(n.config(), living, others)) {
 		return
 	}

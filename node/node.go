@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -75,6 +76,7 @@ type Node struct {
 	newRules     atomic.Bool                    // the packet filter has changed since the guard was last looked at
 	podsKept     time.Time                      // when bridge and guard were looked after last; used by the keeper alone
 	former       atomic.Pointer[[]netip.Prefix] // claimed on for the pods that live there; nil: none
+	claiming     sync.Mutex                     // held from looking up what is to be claimed until the mesh has it
 	kubernetes   *kubernetes.Follower
 	podCIDRsSaid kubernetes.Kind // what the log has of why podCIDRs are not known; used by the follower's goroutine alone
 

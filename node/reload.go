@@ -120,6 +120,8 @@ func (n *Node) merge(want *config.Config) (next *config.Config, done *api.Reload
 // apply brings a checked configuration into force; nothing else changes that of a running node. Parts that can refuse it come
 // first: after an error all is as before. What the keeper looks up in config() each time needs nothing here.
 func (n *Node) apply(next *config.Config) error {
+	n.claiming.Lock()
+	defer n.claiming.Unlock()
 	former := n.formerSubnets()
 	if now := n.config(); now.Subnet.Auto != next.Subnet.Auto || !slices.Equal(now.Subnet.Prefixes, next.Subnet.Prefixes) {
 		former = n.formerWith(next)
