@@ -54,7 +54,7 @@ func (n *Node) applyPods(p *plan, view mesh.View, set bool) {
 	own.Waiting = n.podsWait(own.Subnets, view, set)
 	change, err := n.pods.SetLease(own)
 	n.noteLease(change, own, err)
-	if own.Waiting == "" && (n.podsKept.IsZero() || n.pods.Due()) || n.newRules.Swap(false) && n.pods.GuardLost() {
+	if own.Waiting == "" && (n.podsKept.IsZero() || n.pods.Due()) || n.newRules.Swap(false) && n.pods.GuardDamaged() {
 		n.tidyPods()
 	}
 }

@@ -102,8 +102,8 @@ func (f *fakePods) SetGuard(func() ([]podnet.Member, error)) (kernel.Changes, er
 	return nil, f.unguarded
 }
 
-// GuardLost implements pods.Host.
-func (f *fakePods) GuardLost() (bool, error) {
+// GuardDamaged implements pods.Host.
+func (f *fakePods) GuardDamaged() (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return !f.guarded, f.unguarded

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/google/nftables/userdata"
 	"golang.org/x/sys/unix"
 
 	"github.com/weftnet/weft/lab"
@@ -139,12 +142,35 @@ func arrives(t *testing.T, fd int, want []byte) bool {
 	}
 }
 
-// drops is what the guard has dropped so far.
-func (s *site) drops() (drops map[string]uint64) {
+// drops is how many packets the guard has dropped so far, by the constants that begin with Drop.
+func (s *site) drops() map[string]uint64 {
 	s.t.Helper()
-	s.do(func(*Host) (err error) {
-		drops, err = NewGuard("weftbr0").Drops()
-		return err
+	drops := map[string]uint64{}
+	s.do(func(*Host) error {
+		nft, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		table := NewGuard("weftbr0").table
+		for _, c := range guardChains(table) {
+			rules, err := nft.GetRules(table, c)
+			if err != nil {
+				return err
+			}
+			for _, r := range rules {
+				count(r, drops)
+			}
+		}
+		return nil
 	})
 	return drops
+}
+
+func count(r *nftables.Rule, drops map[string]uint64) {
+	comment, _ := userdata.GetString(r.UserData, userdata.TypeComment)
+	for _, e := range r.Exprs {
+		if c, ok := e.(*expr.Counter); ok {
+			drops[comment] += c.Packets
+		}
+	}
 }

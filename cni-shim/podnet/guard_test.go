@@ -190,7 +190,13 @@ func TestTheGuardIsPutRightWhateverIsMissing(t *testing.T) {
 		"nft 'add table bridge weft { flags dormant; }'",
 		"nft 'flush chain bridge weft output; delete chain bridge weft output; add chain bridge weft output { type filter hook output priority 7; }'",
 	} {
+		if s.damaged(g) {
+			t.Errorf("before %q it is damaged", damage)
+		}
 		s.run(s.vm, damage)
+		if added := strings.HasPrefix(damage, "nft 'add element"); s.damaged(g) == added {
+			t.Errorf("after %q it is damaged: %t", damage, !added)
+		}
 		if !s.setGuard(g, 2).Any() {
 			t.Errorf("after %q nothing was changed", damage)
 		}
@@ -206,6 +212,20 @@ func TestTheGuardIsPutRightWhateverIsMissing(t *testing.T) {
 	}
 	if changed := s.setGuard(g, 3); !changed.Any() || !strings.Contains(s.guardText(), s.pod(2).HostEnd) {
 		t.Errorf("a pod that is new is not there: %v", changed)
+	}
+}
+
+func TestWhatADDAndDELDoIsNoDamage(t *testing.T) {
+	s := newSite(t, 3)
+	s.attach(2)
+	g := NewGuard("weftbr0")
+	s.setGuard(g, 2)
+	s.do(func(*Host) error { return NewGuard("weftbr0").Add(s.pod(2).Member()) })
+	for i := range 3 {
+		s.do(func(*Host) error { return NewGuard("weftbr0").Remove(s.pod(i).Member()) })
+		if s.damaged(g) {
+			t.Errorf("after %d of 3 pods were removed it is damaged", i+1)
+		}
 	}
 }
 

@@ -77,7 +77,7 @@ func guardChains(t *nftables.Table) []*nftables.Chain {
 	}
 }
 
-// What the guard drops, as the comments of its rules and Drops name it.
+// What the guard drops, as the comments of its rules name it.
 const (
 	DropMAC           = "MAC is not the pod's"
 	DropPastGateway   = "addressed to another MAC than the gateway's"

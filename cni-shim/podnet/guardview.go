@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/expr"
 	"github.com/google/nftables/userdata"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -176,36 +175,19 @@ func sameChain(a, b *nftables.Chain) bool {
 
 func same[T comparable](a, b *T) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// Drops is how many packets the guard has dropped since its table was made, by the names of the constants that begin with Drop. Where
-// there is no table, it is empty.
-func (g *Guard) Drops() (map[string]uint64, error) {
-	nft, err := nftables.New()
+// Damaged reports whether somebody has changed the guard since the last Set: the table, a chain, a rule or a set is not as Set makes it, or
+// a port lacks a part of its elements. A port without any is one that DEL has removed.
+func (g *Guard) Damaged() (bool, error) {
+	view, err := g.read()
 	if err != nil {
-		return nil, g.explain("read counters", err)
+		return false, g.explain("look at the guard", err)
 	}
-	drops := map[string]uint64{}
-	for _, c := range guardChains(g.table) {
-		rules, err := nft.GetRules(g.table, c)
-		if gone(err) {
-			return drops, nil
-		}
-		if err != nil {
-			return nil, g.explain("read counters", err)
-		}
-		for _, r := range rules {
-			count(r, drops)
-		}
+	if !view.whole || g.seen == nil {
+		return !view.whole, nil
 	}
-	return drops, nil
-}
-
-func count(r *nftables.Rule, drops map[string]uint64) {
-	comment, _ := userdata.GetString(r.UserData, userdata.TypeComment)
-	for _, e := range r.Exprs {
-		if c, ok := e.(*expr.Counter); ok {
-			drops[comment] += c.Packets
-		}
-	}
+	left := view.ports()
+	lacking := guardView{keys: difference(g.seen.keys, view.keys)}
+	return slices.ContainsFunc(lacking.ports(), func(port string) bool { return slices.Contains(left, port) }), nil
 }
 
 // Ports names the ports that the guard has elements of.

@@ -154,6 +154,15 @@ func (s *site) setGuard(g *Guard, n int) (changes kernel.Changes) {
 	return changes
 }
 
+func (s *site) damaged(g *Guard) (damaged bool) {
+	s.t.Helper()
+	s.do(func(*Host) (err error) {
+		damaged, err = g.Damaged()
+		return err
+	})
+	return damaged
+}
+
 // run runs a shell's lines in a namespace and returns what they wrote.
 func (s *site) run(in *lab.Host, lines string) string {
 	s.t.Helper()

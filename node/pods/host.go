@@ -24,7 +24,7 @@ type Host interface {
 	GSOMaxSize(device string) (int, error)
 
 	SetGuard(members func() ([]podnet.Member, error)) (kernel.Changes, error)
-	GuardLost() (bool, error) // whether its table, or all that the table says, is gone
+	GuardDamaged() (bool, error) // since the last SetGuard
 	ClearGuard() error
 }
 
@@ -96,11 +96,8 @@ func (r *realHost) SetGuard(members func() ([]podnet.Member, error)) (kernel.Cha
 	return r.guard.Set(members)
 }
 
-// GuardLost implements Host. Each rule that drops has a counter.
-func (r *realHost) GuardLost() (bool, error) {
-	drops, err := r.guard.Drops()
-	return err == nil && len(drops) == 0, err
-}
+// GuardDamaged implements Host.
+func (r *realHost) GuardDamaged() (bool, error) { return r.guard.Damaged() }
 
 // ClearGuard implements Host.
 func (r *realHost) ClearGuard() error { return r.guard.Clear() }

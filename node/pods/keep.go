@@ -30,14 +30,14 @@ func (k *Keeper) Due() bool {
 	return err == nil && (k.knows(state) || kept && state.Ours) != kept
 }
 
-// GuardLost reports whether somebody has removed the guard that pods have since the last Keep, as a firewall does that begins with 'flush
-// ruleset', so that the next Keep is not to wait. It costs a question for each chain, and is to be called when the packet filter has changed.
-func (k *Keeper) GuardLost() bool {
+// GuardDamaged reports whether somebody has removed or changed the guard that pods have since the last Keep, as a firewall does that begins
+// with 'flush ruleset', so that the next Keep is not to wait. It reads the guard's table, and is to be called when the packet filter has changed.
+func (k *Keeper) GuardDamaged() bool {
 	if k.Report().Guard != GuardOn {
 		return false
 	}
-	lost, err := k.host.GuardLost()
-	return err == nil && lost
+	damaged, err := k.host.GuardDamaged()
+	return err == nil && damaged
 }
 
 // Keep frees the addresses of pods that have vanished, and puts bridge, ports and guard right where a pod needs them. It is to run every

@@ -133,8 +133,8 @@ func (h *fakeHost) SetGuard(members func() ([]podnet.Member, error)) (kernel.Cha
 	return kernel.Changes{{Op: kernel.Changed, Kind: podnet.KindGuard, What: "weft"}}, nil
 }
 
-// GuardLost implements Host.
-func (h *fakeHost) GuardLost() (bool, error) { return !h.guarded, h.unguarded }
+// GuardDamaged implements Host.
+func (h *fakeHost) GuardDamaged() (bool, error) { return !h.guarded, h.unguarded }
 
 // ClearGuard implements Host.
 func (h *fakeHost) ClearGuard() error {
@@ -502,30 +502,30 @@ func TestKeepIsDueWhenTheBridgeHasComeOrGone(t *testing.T) {
 	}
 }
 
-func TestTheGuardIsLostWhenItsTableIsGoneAndPodsHadIt(t *testing.T) {
+func TestTheGuardIsDamagedWhenItsTableIsGoneAndPodsHadIt(t *testing.T) {
 	b := newBench(t)
 	b.set(own("10.244.1.0/24"), LeaseWritten)
 	b.keep()
-	if b.GuardLost() {
-		t.Error("lost, where no pod needs one")
+	if b.GuardDamaged() {
+		t.Error("damaged, where no pod needs one")
 	}
 	b.add("a")
 	b.keep()
-	if b.GuardLost() {
-		t.Error("lost, though it is there")
+	if b.GuardDamaged() {
+		t.Error("damaged, though it is there")
 	}
 	if err := b.host.ClearGuard(); err != nil {
 		t.Fatal(err)
 	}
-	if !b.GuardLost() {
-		t.Error("not lost, though it is gone")
+	if !b.GuardDamaged() {
+		t.Error("not damaged, though it is gone")
 	}
 	b.keep()
-	if b.GuardLost() {
-		t.Error("lost, though it is back")
+	if b.GuardDamaged() {
+		t.Error("damaged, though it is back")
 	}
 	b.host.unguarded = podnet.ErrNoGuard
-	if b.GuardLost() {
-		t.Error("lost, where nobody can tell")
+	if b.GuardDamaged() {
+		t.Error("damaged, where nobody can tell")
 	}
 }
