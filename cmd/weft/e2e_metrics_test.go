@@ -115,9 +115,15 @@ func TestMetricsOfRunningDaemons(t *testing.T) {
 
 // assertAgreement scrapes between two looks at the status: counters must lie between theirs, and what does not move be equal.
 func assertAgreement(t *testing.T, n *cluster.Node) {
-	before := statusJSON(t, n)
-	f := scraped(t, n)
-	after := statusJSON(t, n)
+	var before, after *api.Status
+	var f map[string]*dto.MetricFamily
+	await(t, func() (bool, string) {
+		before, f, after = statusJSON(t, n), scraped(t, n), statusJSON(t, n)
+		same := func(p, q api.Peer) bool {
+			return p.State == q.State && p.Path == q.Path && p.Via == q.Via && p.MTU == q.MTU
+		}
+		return slices.EqualFunc(before.Peers, after.Peers, same) && len(before.Node.Degraded) == len(after.Node.Degraded), "paths change all the time"
+	})
 	between := func(of func(*api.Status) uint64, name string, labels ...string) {
 		t.Helper()
 		got := sampleOf(t, f, name, labels...)

@@ -41,10 +41,10 @@ func TestTraceAndMapShowARelayAndTheLinkThatIsMissing(t *testing.T) {
 	a, b, relay := c.Nodes[0], c.Nodes[1], c.Nodes[2]
 	startAll(t, c)
 	to := status(t, b).Node.Addresses[0].String()
-	x := asked[api.Trace](t, a, "trace", to)
-	if !x.Reached || len(x.Hops) != 1 || x.Hops[0].Name != b.Name() || len(x.Hops[0].Times) == 0 || !x.Kernel.Overlay || x.Kernel.MTU == 0 {
-		t.Errorf("straight: %+v", x)
-	}
+	await(t, func() (bool, string) {
+		x := asked[api.Trace](t, a, "trace", to)
+		return x.Reached && len(x.Hops) == 1 && x.Hops[0].Name == b.Name() && len(x.Hops[0].Times) > 0 && x.Kernel.Overlay && x.Kernel.MTU > 0, fmt.Sprintf("straight: %+v", x)
+	})
 	if err := c.Cut(a.Host, b.Host); err != nil {
 		t.Fatal(err)
 	}

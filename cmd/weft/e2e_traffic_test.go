@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/weftnet/weft/lab"
 	"github.com/weftnet/weft/lab/cluster"
+	"github.com/weftnet/weft/node/api"
 )
 
 // Every combination of driver and encryption carries every size from 1 byte to the MTU, and TCP, over both families.
@@ -37,13 +39,13 @@ func TestPodsReachEachOtherAtEverySizeUpToTheMTU(t *testing.T) {
 				all := pods(t, c)
 				pingAll(t, all)
 				mtu := status(t, c.Nodes[0]).Node.Device.MTU
-				sweep(t, all[0], all[1], all[1].Addr4(), mtu)
-				sweep(t, all[2], all[0], all[0].Addr6(), mtu)
+				there := sweep(t, c, all[0], all[1], all[1].Addr4(), mtu)
+				back := sweep(t, c, all[2], all[0], all[0].Addr6(), mtu)
 				checkStream(t, all[0], all[2], all[2].Addr4(), 8<<20)
 				checkStream(t, all[1], all[0], all[0].Addr6(), 8<<20)
 				for _, n := range c.Nodes {
 					for _, reason := range []string{"auth-failed", "spoofed-source", "too-big", "malformed", "device-refused"} {
-						if count := status(t, n).Node.Drops[reason]; count != 0 {
+						if count := status(t, n).Node.Drops[reason]; count != 0 && (reason != "too-big" || there && back) {
 							t.Errorf("%s dropped %d packets as %s, want 0", n.Name(), count, reason)
 						}
 					}
@@ -53,8 +55,10 @@ func TestPodsReachEachOtherAtEverySizeUpToTheMTU(t *testing.T) {
 	}
 }
 
-// sweep sends a UDP datagram of every size with DF and expects it back unchanged; one byte above the MTU is refused.
-func sweep(t *testing.T, from, to *lab.Pod, addr netip.Addr, mtu int) {
+// sweep sends a UDP datagram of every size with DF and expects it back unchanged; one byte above the MTU is refused. A machine that has no
+// time for the daemons may have them relay for a moment, which leaves less room: then the size is tried again by the straight path, and
+// smooth is false.
+func sweep(t *testing.T, c *cluster.Cluster, from, to *lab.Pod, addr netip.Addr, mtu int) (smooth bool) {
 	t.Helper()
 	echo := listenUDP(t, to, addr)
 	go echoUDP(echo)
@@ -63,15 +67,37 @@ func sweep(t *testing.T, from, to *lab.Pod, addr netip.Addr, mtu int) {
 	if addr.Is6() {
 		headers = 48
 	}
-	buf := make([]byte, mtu)
+	buf, again := make([]byte, mtu), 0
 	for size := 1; size <= mtu-headers; size++ {
-		want := pattern(size)
-		if err := exchange(conn, want, buf); err != nil {
+		err := exchange(conn, pattern(size), buf)
+		for ; err != nil && again < attempts; again++ {
+			t.Logf("%s to %s, UDP payload of %d bytes: %v; once more by the straight path", from.Name(), addr, size, err)
+			awaitStraight(t, c, from, to)
+			err = exchange(conn, pattern(size), buf)
+		}
+		if err != nil {
 			t.Fatalf("%s to %s, UDP payload of %d bytes: %v", from.Name(), addr, size, err)
 		}
 	}
 	if _, err := conn.Write(pattern(mtu - headers + 1)); !errors.Is(err, unix.EMSGSIZE) {
 		t.Errorf("%s to %s, one byte above the MTU: %v, want EMSGSIZE", from.Name(), addr, err)
+	}
+	return again == 0
+}
+
+// awaitStraight waits until no node is reached by a relay, and lets the pods forget what a relayed path had room for.
+func awaitStraight(t *testing.T, c *cluster.Cluster, list ...*lab.Pod) {
+	t.Helper()
+	for _, n := range c.Nodes {
+		await(t, func() (bool, string) {
+			list := status(t, n).Peers
+			return !slices.ContainsFunc(list, func(p api.Peer) bool { return p.State != api.StateUp || p.Path != api.PathUDP }), fmt.Sprintf("%s: %+v", n.Name(), list)
+		})
+	}
+	for _, p := range list {
+		if out, err := p.Run(within(t, patience), "sh", "-ec", "ip route flush cache; ip -6 route flush cache"); err != nil {
+			t.Fatalf("%s: %v", out, err)
+		}
 	}
 }
 
@@ -238,7 +264,7 @@ func TestUnderlayOverIPv6Works(t *testing.T) {
 	}
 	all := pods(t, c)
 	pingAll(t, all)
-	sweep(t, all[0], all[1], all[1].Addr4(), status(t, c.Nodes[0]).Peers[0].MTU)
+	sweep(t, c, all[0], all[1], all[1].Addr4(), status(t, c.Nodes[0]).Peers[0].MTU)
 }
 
 // far is the address number n of a part of the network that the lab does not use by itself.
