@@ -158,6 +158,7 @@ DIST    ?= dist
 FORMATS ?= deb rpm
 
 packages: build
+	$(if $(filter-out $(HOSTARCH),$(ARCH)),$(error packages are of this machine ($(HOSTARCH)), not $(ARCH): make them on such a machine))
 	for format in $(FORMATS); do \
 		rm -rf '$(DIST)/root' && \
 		$(MAKE) --no-print-directory install FORMAT=$$format PREFIX=/usr DESTDIR='$(DIST)/root' && \

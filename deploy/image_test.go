@@ -50,6 +50,10 @@ func TestAnImageForAnotherMachineIsMadeBesideThisOnes(t *testing.T) {
 	if strings.Contains(string(out), "bin/cni/") {
 		t.Errorf("this machine's plugins are replaced:\n%s", out)
 	}
+	out, err = exec.CommandContext(within(t, patience), "make", "--dry-run", "--directory", repository(t), "packages", "ARCH="+other).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "packages are of this machine ("+runtime.GOARCH+"), not "+other) {
+		t.Errorf("make packages ARCH=%s: %v\n%s", other, err, out)
+	}
 }
 
 // kubelet is a machine with containerd that runs the containers of the manifest as a kubelet does.
