@@ -116,14 +116,15 @@ func (c chain) leadsTo(name string) bool {
 }
 
 // open makes rules the only ones of ours in a foreign chain, at its front but behind network policies, in one transaction. Ours that
-// are there already stay where they are, so that two programs that both want to be first do not take turns for ever.
+// are there already stay where they are, unless that is before network policies, so that two programs that both want to be first do not
+// take turns for ever.
 func (r *reconcile) open(c chain, rules []rule) error {
 	wanted, err := tags(rules, r.want.Device)
 	if err != nil {
 		return err
 	}
 	have := c.ours(r.want.Device)
-	if slices.EqualFunc(have, wanted, func(f found, tag string) bool { return f.tag == tag }) {
+	if slices.EqualFunc(have, wanted, func(f found, tag string) bool { return f.tag == tag }) && !c.beforePolicies(have) {
 		return nil
 	}
 	nft := r.session.nft
@@ -160,6 +161,15 @@ func (c chain) policies() (handle uint64) {
 		}
 	}
 	return handle
+}
+
+// beforePolicies reports whether a packet comes to one of these rules of the chain before it has passed all network policies.
+func (c chain) beforePolicies(list []found) bool {
+	behind := c.policies()
+	at := func(handle uint64) int {
+		return slices.IndexFunc(c.rules, func(f found) bool { return f.handle == handle })
+	}
+	return behind != 0 && len(list) > 0 && at(list[0].handle) < at(behind)
 }
 
 // ours are the rules with the device's tag, and those that were saved and loaded again without it.

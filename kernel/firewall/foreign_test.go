@@ -382,3 +382,30 @@ func TestOurRulesAreBehindNetworkPoliciesAlsoWhenTheTableWasSavedAndLoadedAgain(
 		}
 	}
 }
+
+// So did a build that knew nothing of network policies leave them.
+func TestOurRulesInFrontOfNetworkPoliciesAreMovedBehindThem(t *testing.T) {
+	s := newSite(t, "iptables-nft", "ip6tables-nft")
+	s.run(s.vm, "iptables-nft -P FORWARD DROP; ip6tables-nft -P FORWARD DROP")
+	s.set(wanted())
+	s.run(s.vm, `for i in iptables-nft ip6tables-nft; do
+		$i -N KUBE-ROUTER-FORWARD
+		$i -A KUBE-ROUTER-FORWARD -o weft0 -j REJECT
+		$i -A FORWARD -j KUBE-ROUTER-FORWARD
+	done`)
+	if !s.set(wanted()).Any() {
+		t.Error("nothing was moved")
+	}
+	s.settled(wanted())
+	families(t, func(t *testing.T, i int) {
+		if s.reaches(s.peer, s.pod, peerAddrs[i]) {
+			t.Error("passes what a network policy refuses")
+		}
+	})
+	for _, program := range []string{"iptables-nft", "ip6tables-nft"} {
+		front, behind, _ := strings.Cut(s.run(s.vm, program+" -S FORWARD"), "-j KUBE-ROUTER-FORWARD\n")
+		if strings.Contains(front, "weft0") || strings.Count(behind, "-A FORWARD") != 2 {
+			t.Errorf("by %s:\n%s----\n%s", program, front, behind)
+		}
+	}
+}
