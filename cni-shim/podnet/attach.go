@@ -224,9 +224,10 @@ func (a *attachment) enable(port, end netlink.Link) error {
 	})
 }
 
-// undo removes the pair and what the host knows of the pod.
+// undo removes the pair, what it leaves in the pod, and what the host knows of the pod.
 func (a *attachment) undo() error {
 	err := remove(a.pod, a.IfName)
+	forgetRules(a.pod, a.Addrs)
 	if bridge, _ := link(a.host, a.Bridge); bridge != nil {
 		forget(a.host, a.hostNeighbours(bridge.Attrs().Index))
 	}

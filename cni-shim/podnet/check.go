@@ -239,18 +239,33 @@ func (c *check) podSizes(a *netlink.LinkAttrs) {
 
 // podRoutes looks for the routes that Attach made.
 func (c *check) podRoutes(nl *netlink.Handle, end netlink.Link) error {
-	have, err := dump(func() ([]netlink.Route, error) { return nl.RouteList(end, netlink.FAMILY_ALL) })
+	index := end.Attrs().Index
+	have, err := routesOf(nl, index, unix.RT_TABLE_MAIN)
 	if err != nil {
-		return explain("list the pod's routes", err)
+		return err
 	}
-	for _, want := range c.routes(end.Attrs().Index) {
-		if !slices.ContainsFunc(have, func(r netlink.Route) bool {
-			return prefixOf(r.Dst) == prefixOf(want.Dst) && r.Gw.Equal(want.Gw)
-		}) {
+	for _, want := range c.routes(index) {
+		if !hasRoute(have, want) {
 			c.fault("the pod has no route %s", routeText(want, c.IfName))
 		}
 	}
-	return c.podRules(nl, end.Attrs().Index, have)
+	return c.podLater(nl, index, have)
+}
+
+// routesOf are the routes by an interface in one table.
+func routesOf(nl *netlink.Handle, index, table int) ([]netlink.Route, error) {
+	only := &netlink.Route{LinkIndex: index, Table: table}
+	list, err := dump(func() ([]netlink.Route, error) {
+		return nl.RouteListFiltered(netlink.FAMILY_ALL, only, netlink.RT_FILTER_OIF|netlink.RT_FILTER_TABLE)
+	})
+	return list, explain("list the pod's routes", err)
+}
+
+// hasRoute compares where routes lead to and by which gateway.
+func hasRoute(list []netlink.Route, want netlink.Route) bool {
+	return slices.ContainsFunc(list, func(r netlink.Route) bool {
+		return prefixOf(r.Dst) == prefixOf(want.Dst) && r.Gw.Equal(want.Gw)
+	})
 }
 
 func routeText(r netlink.Route, device string) string {

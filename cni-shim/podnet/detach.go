@@ -37,10 +37,8 @@ func (h *Host) Detach(g Gone) error {
 	if err != nil {
 		return err
 	}
-	if !removed {
-		if err := g.removePodEnd(); err != nil {
-			return err
-		}
+	if err := g.cleanPod(!removed); err != nil && !removed {
+		return err
 	}
 	if bridge, _ := link(h.nl, g.Bridge); bridge != nil {
 		pod := Pod{Addrs: g.Addrs}
@@ -49,8 +47,9 @@ func (h *Host) Detach(g Gone) error {
 	return nil
 }
 
-// removePodEnd removes the pod end of a pair whose host end somebody renamed or moved. It is known by its MAC.
-func (g Gone) removePodEnd() error {
+// cleanPod removes what the end of the pair leaves in the pod: the rules of a later interface. If the host end was not found, somebody may
+// have renamed or moved it: then the pod end goes as well, if it has the pod's MAC.
+func (g Gone) cleanPod(withEnd bool) error {
 	if g.NetNS == "" || len(g.Addrs) == 0 {
 		return nil
 	}
@@ -60,6 +59,10 @@ func (g Gone) removePodEnd() error {
 	}
 	defer pod.Close()
 	return inPod(pod, func(nl *netlink.Handle) error {
+		forgetRules(nl, g.Addrs)
+		if !withEnd {
+			return nil
+		}
 		end, err := link(nl, g.IfName)
 		if end == nil || end.Type() != "veth" || !bytes.Equal(end.Attrs().HardwareAddr, MAC(g.Addrs)) {
 			return err

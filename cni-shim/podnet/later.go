@@ -73,17 +73,47 @@ func laterRule(addr netip.Addr, index int) *netlink.Rule {
 	return rule
 }
 
-// podRules looks for the rules of a later interface, of which have are the routes.
-func (c *check) podRules(nl *netlink.Handle, index int, have []netlink.Route) error {
+// forgetRules removes the rules that lead packets from addresses to tables of later interfaces. Routes end with their interface, rules do not.
+func forgetRules(pod *netlink.Handle, addrs []netip.Addr) {
+	for _, addr := range addrs {
+		rules, _ := rulesFrom(pod, addr)
+		for _, r := range rules {
+			if r.Table > laterTable {
+				_ = pod.RuleDel(&r)
+			}
+		}
+	}
+}
+
+func rulesFrom(pod *netlink.Handle, addr netip.Addr) ([]netlink.Rule, error) {
+	only := &netlink.Rule{Src: ipNet(single(addr))}
+	return dump(func() ([]netlink.Rule, error) { return pod.RuleListFiltered(family(addr), only, netlink.RT_FILTER_SRC) })
+}
+
+// podLater looks for the table and the rules of a later interface. have are its routes in the main table, by which it is known.
+func (c *check) podLater(nl *netlink.Handle, index int, have []netlink.Route) error {
+	later := map[int]bool{}
+	for _, r := range have {
+		later[r.Family] = later[r.Family] || r.Priority == laterMetric+index
+	}
+	own, err := routesOf(nl, index, laterTable+index)
+	if err != nil {
+		return err
+	}
+	for _, want := range c.routes(index) {
+		if later[want.Family] && !hasRoute(own, want) {
+			c.fault("the pod has no route %s in table %d", routeText(want, c.IfName), laterTable+index)
+		}
+	}
 	for _, addr := range c.Addrs {
-		if !slices.ContainsFunc(have, func(r netlink.Route) bool { return r.Family == family(addr) && r.Priority == laterMetric+index }) {
+		if !later[family(addr)] {
 			continue
 		}
-		rules, err := dump(func() ([]netlink.Rule, error) { return nl.RuleList(family(addr)) })
+		rules, err := rulesFrom(nl, addr)
 		if err != nil {
 			return explain("list the pod's rules", err)
 		}
-		if !slices.ContainsFunc(rules, func(r netlink.Rule) bool { return prefixOf(r.Src) == single(addr) && r.Table == laterTable+index }) {
+		if !slices.ContainsFunc(rules, func(r netlink.Rule) bool { return r.Table == laterTable+index }) {
 			c.fault("the pod has no rule that leads packets from %s to %s", addr, c.IfName)
 		}
 	}

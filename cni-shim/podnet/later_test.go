@@ -38,7 +38,8 @@ func TestALaterInterfaceOfAPodTakesNothingFromTheFirst(t *testing.T) {
 	s := newSite(t, 2, "ping")
 	s.attach(2)
 	first, later := s.pod(0), s.later()
-	before := s.run(s.pods[0], "ip route; ip -6 route")
+	const look = "ip route; ip -6 route; ip rule; ip -6 rule"
+	before := s.run(s.pods[0], look)
 	s.add(later)
 	s.reaches(1, "10.244.1.10", "fd10:244:0:1::10", "10.244.1.20", "fd10:244:0:1::20")
 	s.reaches(0, "10.244.1.11", "fd10:244:0:1::11")
@@ -46,10 +47,10 @@ func TestALaterInterfaceOfAPodTakesNothingFromTheFirst(t *testing.T) {
 		return errors.Join(h.Check(wantedBridge(), first), h.Check(wantedBridge(), later))
 	})
 	s.do(func(h *Host) error {
-		return h.Detach(Gone{HostEnd: later.HostEnd, Bridge: later.Bridge, Addrs: later.Addrs})
+		return h.Detach(Gone{HostEnd: later.HostEnd, Bridge: later.Bridge, Addrs: later.Addrs, NetNS: later.NetNS, IfName: later.IfName})
 	})
-	if now := s.run(s.pods[0], "ip route; ip -6 route"); now != before {
-		t.Errorf("after its removal the routes are\n%s\nnot\n%s", now, before)
+	if now := s.run(s.pods[0], look); now != before {
+		t.Errorf("after its removal routes and rules are\n%s\nnot\n%s", now, before)
 	}
 	s.add(later)
 	s.do(func(h *Host) error {
@@ -59,14 +60,37 @@ func TestALaterInterfaceOfAPodTakesNothingFromTheFirst(t *testing.T) {
 	s.reaches(0, "10.244.1.11", "fd10:244:0:1::11")
 }
 
-func TestCheckFindsARuleOfALaterInterfaceThatIsMissing(t *testing.T) {
+func TestCheckFindsWhatIsMissingOfALaterInterface(t *testing.T) {
 	s := newSite(t, 1)
 	s.attach(1)
 	s.add(s.later())
-	s.run(s.pods[0], "ip -6 rule del from fd10:244:0:1::20")
-	err := s.try(func(h *Host) error { return h.Check(wantedBridge(), s.later()) })
-	if broken := (*BrokenError)(nil); !errors.As(err, &broken) || err.Error() != "the pod has no rule that leads packets from fd10:244:0:1::20 to net1" {
-		t.Errorf("err = %v", err)
+	_, table, _ := strings.Cut(s.run(s.pods[0], "ip rule | grep 10.244.1.20"), "lookup ")
+	table = strings.TrimSpace(table)
+	for _, c := range []struct{ damage, says string }{
+		{"ip -6 rule del from fd10:244:0:1::20", "the pod has no rule that leads packets from fd10:244:0:1::20 to net1"},
+		{"ip route del default table " + table, "the pod has no route default via 10.244.1.1 dev net1 in table " + table},
+	} {
+		s.run(s.pods[0], c.damage)
+		err := s.try(func(h *Host) error { return h.Check(wantedBridge(), s.later()) })
+		if broken := (*BrokenError)(nil); !errors.As(err, &broken) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("after %q: %v", c.damage, err)
+		}
+	}
+}
+
+// A rule of somebody else's for an address of the pod stays.
+func TestOnlyRulesOfALaterInterfaceAreForgotten(t *testing.T) {
+	s := newSite(t, 1)
+	s.attach(1)
+	later := s.later()
+	s.run(s.pods[0], "ip rule add from 10.244.1.20 lookup 100 priority 77")
+	s.add(later)
+	s.run(s.vm, "ip link delete "+later.HostEnd) // as if DEL had been killed behind that
+	s.do(func(h *Host) error {
+		return h.Detach(Gone{HostEnd: later.HostEnd, Bridge: later.Bridge, Addrs: later.Addrs, NetNS: later.NetNS, IfName: later.IfName})
+	})
+	if rules := s.run(s.pods[0], "ip rule | grep 10.244.1.20; ! ip -6 rule | grep fd10:"); strings.TrimSpace(rules) != "77:\tfrom 10.244.1.20 lookup 100" {
+		t.Errorf("there are the rules\n%s", rules)
 	}
 }
 
