@@ -54,6 +54,8 @@ func TestCHECKFindsEverySingleThingThatIsBroken(t *testing.T) {
 		{"the host's neighbour entry", "the host has no permanent neighbour entry", "ip neigh flush dev weftbr0 nud permanent", ""},
 		{"bridge gone", "bridge weftbr0 is gone", "ip link delete weftbr0", ""},
 		{"bridge down", "bridge weftbr0 is down", "ip link set weftbr0 down", ""},
+		{"bridge's spanning tree", "bridge weftbr0 has stp_state on", "ip link set weftbr0 type bridge stp_state 1", ""},
+		{"bridge's snooping", "bridge weftbr0 has mcast_snooping on", "ip link set weftbr0 type bridge mcast_snooping 1", ""},
 		{"bridge's address", "does not have address 10.244.1.1", "ip addr del 10.244.1.1/24 dev weftbr0", ""},
 		{"bridge's MAC", "bridge weftbr0 has MAC", "ip link set weftbr0 address 02:00:00:00:00:06", ""},
 		{"bridge's sysctl", "net.ipv4.conf.weftbr0.send_redirects", "sysctl -qw net.ipv4.conf.weftbr0.send_redirects=1", ""},

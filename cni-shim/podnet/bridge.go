@@ -159,17 +159,24 @@ func (b *bridging) settings(found netlink.Link) error {
 	if err != nil {
 		return err
 	}
-	steps := []struct {
+	on, err := switchedOn(a.Index)
+	if err != nil {
+		return explain("look at bridge "+b.want.Name, err)
+	}
+	type step struct {
 		wrong bool
 		what  string
 		set   func() error
-	}{
-		{!bytes.Equal(a.HardwareAddr, bridgeMAC), "MAC " + bridgeMAC.String(), func() error { return nl.LinkSetHardwareAddr(found, bridgeMAC) }},
-		{a.MTU != mtu, fmt.Sprintf("MTU %d", mtu), func() error { return nl.LinkSetMTU(found, mtu) }},
-		{a.Alias == "", "alias " + bridgeAlias, func() error { return nl.LinkSetAlias(found, bridgeAlias) }},
-		{snoops(found), "no multicast snooping", func() error { return b.noSnooping() }},
-		{a.Flags&net.FlagUp == 0, "up", func() error { return b.up(found) }},
 	}
+	var steps []step
+	for _, s := range on {
+		steps = append(steps, step{true, s.String(), func() error { return s.off(a.Index) }})
+	}
+	steps = append(steps,
+		step{!bytes.Equal(a.HardwareAddr, bridgeMAC), "MAC " + bridgeMAC.String(), func() error { return nl.LinkSetHardwareAddr(found, bridgeMAC) }},
+		step{a.MTU != mtu, fmt.Sprintf("MTU %d", mtu), func() error { return nl.LinkSetMTU(found, mtu) }},
+		step{a.Alias == "", "alias " + bridgeAlias, func() error { return nl.LinkSetAlias(found, bridgeAlias) }},
+		step{a.Flags&net.FlagUp == 0, "up", func() error { return b.up(found) }})
 	for _, s := range steps {
 		if !s.wrong {
 			continue
@@ -208,21 +215,8 @@ func (b *bridging) up(found netlink.Link) error {
 	return b.host.nl.LinkSetUp(found)
 }
 
-// noSnooping says so, and nothing else of the bridge.
-func (b *bridging) noSnooping() error {
-	off := false
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = b.want.Name
-	return b.host.nl.LinkModify(&netlink.Bridge{LinkAttrs: attrs, MulticastSnooping: &off})
-}
-
 // nl6AddrGenNone is IN6_ADDR_GEN_MODE_NONE (linux/if_link.h).
 const nl6AddrGenNone = 1
-
-func snoops(found netlink.Link) bool {
-	b, ok := found.(*netlink.Bridge)
-	return ok && b.MulticastSnooping != nil && *b.MulticastSnooping
-}
 
 // addresses gives the bridge those of want that it does not have.
 func (b *bridging) addresses(found netlink.Link) error {

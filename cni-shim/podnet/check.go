@@ -73,7 +73,11 @@ func (c *check) bridge(want Bridge) (err error) {
 		}
 	}
 	c.switches(bridgeSysctls(want.Name, want.Gateways), "")
-	return nil
+	on, err := switchedOn(a.Index)
+	for _, s := range on {
+		c.fault("bridge %s has %s on", want.Name, s.name)
+	}
+	return explain("look at bridge "+want.Name, err)
 }
 
 func (c *check) switches(list []sysctl, where string) {

@@ -15,12 +15,20 @@ import (
 // (br_nf_pre_routing_finish in net/bridge/br_netfilter_hooks.c), also back to where it came from. Isolated ports would lose it. So a port
 // that the guard knows is not isolated, and the guard, which comes before the translation, drops what a pod addresses to another one itself.
 
-// keepPorts brings ports to what they are to be: those of members open, and all others isolated, as nobody guards them. Those that are not
-// settled are left to ADD, or DEL.
+// keepPorts brings ports to what they are to be: those of members open, and all others isolated, as nobody guards them; and all carry frames
+// that can. Those that are not settled are left to ADD, or DEL.
 func keepPorts(ports []bridgedPort, members []Member) (changes kernel.Changes, err error) {
 	known, unsettled := map[string]bool{}, map[string]bool{}
 	for _, m := range members {
 		known[m.HostEnd], unsettled[m.HostEnd] = true, m.Unsettled
+	}
+	note := func(setErr error, what string) {
+		switch {
+		case setErr == nil:
+			changes = append(changes, kernel.Change{Op: kernel.Changed, Kind: KindBridge, What: what})
+		case !noPort(setErr):
+			err = errors.Join(err, explain("set up "+what, setErr))
+		}
 	}
 	for _, p := range ports {
 		if unsettled[p.name] {
@@ -31,21 +39,20 @@ func keepPorts(ports []bridgedPort, members []Member) (changes kernel.Changes, e
 			delete(want, nl.IFLA_BRPORT_MODE) // it may be off by the configuration, which ADD alone knows
 		}
 		wrong := p.flags.differ(want)
-		if len(wrong) == 0 {
-			continue
+		if len(wrong) > 0 {
+			note(want.set(p.index), portText(p.name, wrong, want))
 		}
-		switch setErr := want.set(p.index); {
-		case setErr == nil:
-			changes = append(changes, kernel.Change{Op: kernel.Changed, Kind: KindBridge, What: portText(p.name, wrong, want)})
-		case !noPort(setErr):
-			err = errors.Join(err, explain("set up port "+p.name, setErr))
+		if p.running && !p.forwards {
+			note(start(p.index), fmt.Sprintf("port %s carries frames", p.name))
 		}
 	}
 	return changes, err
 }
 
-// noPort reports whether the port was removed, or taken out of its bridge, after it was listed.
-func noPort(err error) bool { return errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EOPNOTSUPP) }
+// noPort reports whether the port was removed, taken out of its bridge, or lost its carrier, after it was listed.
+func noPort(err error) bool {
+	return errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENETDOWN)
+}
 
 func portText(name string, which []uint16, now portFlags) string {
 	text := "port " + name

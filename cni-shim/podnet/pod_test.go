@@ -42,7 +42,7 @@ func TestABridgeIsMadeOnceAndPutRight(t *testing.T) {
 	for _, damage := range []string{
 		"true", "ip link set weftbr0 down", "ip link set weftbr0 address 02:00:00:00:00:07", "ip link set weftbr0 mtu 1300",
 		"ip addr flush dev weftbr0", "ip link set weftbr0 type bridge mcast_snooping 1", "sysctl -qw net.ipv4.conf.weftbr0.send_redirects=1",
-		"ip link delete weftbr0",
+		"ip link set weftbr0 type bridge stp_state 1", "ip link delete weftbr0",
 	} {
 		s.run(s.vm, damage)
 		if changed := s.setBridge(wantedBridge()); changed.Any() != (damage != "true") {

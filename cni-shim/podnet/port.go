@@ -44,32 +44,45 @@ func (f portFlags) differ(want portFlags) (list []uint16) {
 	return list
 }
 
-// set gives a port the switches in one message, in the namespace of the calling thread.
+// set gives a port the switches.
 func (f portFlags) set(index int) error {
+	values := make(map[uint16]byte, len(f))
+	for attribute, on := range f {
+		values[attribute] = flag(on)
+	}
+	return setPort(index, values)
+}
+
+// start lets a port carry frames. Its interface has to be up and have carrier (br_set_port_state in net/bridge/br_stp_if.c).
+func start(index int) error { return setPort(index, map[uint16]byte{nl.IFLA_BRPORT_STATE: forwarding}) }
+
+// setPort gives a port attributes in one message, in the namespace of the calling thread.
+func setPort(index int, values map[uint16]byte) error {
 	req := nl.NewNetlinkRequest(unix.RTM_SETLINK, unix.NLM_F_ACK)
 	msg := nl.NewIfInfomsg(unix.AF_BRIDGE)
 	msg.Index = int32(index)
 	req.AddData(msg)
 	info := nl.NewRtAttr(unix.IFLA_PROTINFO|unix.NLA_F_NESTED, nil)
-	for attribute, on := range f {
-		info.AddRtAttr(int(attribute), flag(on))
+	for attribute, value := range values {
+		info.AddRtAttr(int(attribute), []byte{value})
 	}
 	req.AddData(info)
 	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
 	return err
 }
 
-func flag(on bool) []byte {
+func flag(on bool) byte {
 	if on {
-		return []byte{1}
+		return 1
 	}
-	return []byte{0}
+	return 0
 }
 
 // bridgedPort is a port of a bridge as the kernel has it.
 type bridgedPort struct {
 	index, master int
 	name          string
+	running       bool      // it is up and has carrier (IFF_RUNNING)
 	forwards      bool      // it carries frames (IFLA_BRPORT_STATE)
 	flags         portFlags // those of flagNames
 }
@@ -97,7 +110,8 @@ func bridgedPorts() ([]bridgedPort, error) {
 
 // parsePort reads a message of type RTM_NEWLINK. A bridge is its own master there.
 func parsePort(message []byte) (bridgedPort, error) {
-	p := bridgedPort{index: int(nl.DeserializeIfInfomsg(message).Index), flags: portFlags{}}
+	head := nl.DeserializeIfInfomsg(message)
+	p := bridgedPort{index: int(head.Index), running: head.Flags&unix.IFF_RUNNING != 0, flags: portFlags{}}
 	attrs, err := nl.ParseRouteAttrAsMap(message[unix.SizeofIfInfomsg:])
 	if err != nil {
 		return p, err
@@ -109,7 +123,7 @@ func parsePort(message []byte) (bridgedPort, error) {
 	info, err := nl.ParseRouteAttrAsMap(attrs[unix.IFLA_PROTINFO|unix.NLA_F_NESTED].Value)
 	p.forwards = bytes.Equal(info[nl.IFLA_BRPORT_STATE].Value, []byte{forwarding})
 	for attribute := range flagNames {
-		p.flags[attribute] = bytes.Equal(info[attribute].Value, flag(true))
+		p.flags[attribute] = bytes.Equal(info[attribute].Value, []byte{flag(true)})
 	}
 	return p, err
 }

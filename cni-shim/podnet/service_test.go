@@ -180,7 +180,7 @@ func TestPortsAreBroughtToWhatTheGuardKnows(t *testing.T) {
 	want := s.portText(0)
 	for _, damage := range []string{
 		"bridge link set dev " + port + " isolated on hairpin off mcast_flood on bcast_flood on", // as the first build made them
-		"bridge link set dev " + port + " mcast_flood on", "bridge link set dev " + port + " learning on", "replug",
+		"bridge link set dev " + port + " mcast_flood on", "bridge link set dev " + port + " learning on", "bridge link set dev " + port + " state 0", "replug",
 	} {
 		if damage == "replug" {
 			s.do(func(h *Host) error { return h.Replug(Pod{HostEnd: port, Bridge: "weftbr0", Addrs: s.pod(0).Addrs}) })
