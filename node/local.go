@@ -84,7 +84,7 @@ func (n *Node) underlay() *kernel.Underlay {
 			n.log.Warn("node.underlay.unknown", "error", err)
 		}
 		if !u.Default.Source.IsValid() {
-			u.Default = kernel.Egress{MTU: defaultUnderlayMTU, Why: "there is no default route and no usable address"}
+			u.Default.MTU = defaultUnderlayMTU
 		}
 		c.underlay = &u
 	}
