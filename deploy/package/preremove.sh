@@ -16,7 +16,7 @@ fi
 if said=$(weft cni uninstall); then
 	[ "$said" = 'nothing is installed' ] || echo "$said"
 else
-	echo "weft: the CNI plugin stays where the container runtime has it: the pods that are there need it to end" >&2
+	echo "weft: 'weft cni uninstall' failed, for the reason above: the CNI plugin stays where the container runtime has it, if it was installed" >&2
 fi
 # Where it has run since the host started, its device, addresses, routes and rules are there: they go with it.
 if [ -d /run/weft ]; then
