@@ -120,7 +120,7 @@ func (g *Guard) Set(members func() ([]Member, error)) (kernel.Changes, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := hear(g.bridge)
+	known, err := listKnown(g.bridge)
 	if err != nil {
 		return nil, err
 	}
