@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -52,8 +53,10 @@ func TestSoakProcessesThatAreKilledAnywhereLeaveNothingAfterGC(t *testing.T) {
 	longest := s.typical()
 	var lanes sync.WaitGroup
 	next := make(chan int)
+	var spaces []*space
 	for range 4 {
 		n := newSpace(t)
+		spaces = append(spaces, n)
 		lanes.Go(func() {
 			for i := range next {
 				c := s.pod(fmt.Sprint("pod-", i), n)
@@ -70,6 +73,11 @@ func TestSoakProcessesThatAreKilledAnywhereLeaveNothingAfterGC(t *testing.T) {
 	s.must(s.pod("gc", nil).as("GC").with("cni.dev/valid-attachments", []any{}))
 	if left := s.left(); left != "" {
 		t.Errorf("after GC there is left:\n%s", left)
+	}
+	for _, n := range spaces {
+		if rules := n.run(t, "ip rule; ip -6 rule"); strings.Contains(rules, "from 10.244.") || strings.Contains(rules, "from fd10:") {
+			t.Errorf("after GC a pod has the rules\n%s", rules)
+		}
 	}
 }
 
