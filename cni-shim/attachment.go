@@ -3,6 +3,7 @@ package cnishim
 import (
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -57,7 +58,7 @@ func printable(text string) string {
 
 func (a *attachment) hostEnd() string { return podnet.HostEnd(a.key.Container, a.key.IfName) }
 
-// book opens the address book: in the folder that the configuration names, else the lease, else the usual one.
+// openBook opens the address book: in the folder that the configuration names, else the lease, else the usual one.
 func openBook(c *config, l lease.Lease) (*ipam.Book, error) {
 	dir := defaultStateDir
 	for _, d := range []string{l.StateDir, c.StateDir} {
@@ -104,10 +105,8 @@ func (a *attachment) interfaceOf(addrs []netip.Addr) podnet.Pod {
 		p.GSOMaxSize = a.config.GSOMaxSize
 	}
 	for _, addr := range addrs {
-		for _, s := range a.lease.Subnets {
-			if s.Contains(addr) {
-				p.Gateways = append(p.Gateways, lease.Gateway(s))
-			}
+		if i := slices.IndexFunc(a.lease.Subnets, func(s netip.Prefix) bool { return s.Contains(addr) }); i >= 0 {
+			p.Gateways = append(p.Gateways, lease.Gateway(a.lease.Subnets[i]))
 		}
 	}
 	return p

@@ -5,8 +5,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -246,6 +248,15 @@ func TestAPodOfTwoSubnetsHasBothGatewaysAndOneDefaultRoute(t *testing.T) {
 	}
 	s.must(again.as("CHECK"))
 	s.run("ping -c1 -W2 10.244.1.77; ping -c1 -W2 10.244.7.78")
+}
+
+// The gateway of an address is what stands beside it in the result.
+func TestAnAddressHasOneGatewayAlsoWhereSubnetsOverlap(t *testing.T) {
+	a := &attachment{config: &config{}, lease: lease.Lease{Subnets: prefixes("10.244.0.0/23", "10.244.1.0/24", "fd10::/64")}}
+	got := a.interfaceOf([]netip.Addr{netip.MustParseAddr("10.244.1.5"), netip.MustParseAddr("fd10::5")}).Gateways
+	if want := []netip.Addr{netip.MustParseAddr("10.244.0.1"), netip.MustParseAddr("fd10::1")}; !slices.Equal(got, want) {
+		t.Errorf("gateways %v, want %v", got, want)
+	}
 }
 
 func TestAWantedAddressIsGiven(t *testing.T) {
