@@ -109,6 +109,8 @@ func (n *Node) claimFormer(list []netip.Prefix) bool {
 
 // reviewFormer brings the claim to what is so now: the former subnets in which pods live, less those that another node claims.
 func (n *Node) reviewFormer(view mesh.View) {
+	n.claiming.Lock() // before the look: one at what a reload has replaced meanwhile would take the subnet from pods
+	defer n.claiming.Unlock()
 	var others []netip.Prefix
 	report := n.pods.Report()
 	living := report.FormerSubnets()
@@ -123,8 +125,6 @@ func (n *Node) reviewFormer(view mesh.View) {
 			others = append(others, m.Claim.Subnets...)
 		}
 	}
-	n.claiming.Lock()
-	defer n.claiming.Unlock()
 	if !n.claimFormer(n.claimable(n.config(), living, others)) {
 		return
 	}

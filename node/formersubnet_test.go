@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -78,6 +79,41 @@ func TestAReloadIsTakenWhilePodsLiveInTheSubnetOfAnEarlierRun(t *testing.T) {
 		must(t, m.remtu(1300))
 		must(t, m.resubnet(subnetOf(8)))
 		within(t, 5*time.Second, "it has the third and the first", m.settledOn(subnetOf(8), subnetOf(1)))
+	})
+}
+
+// The keeper's review begins while a reload is applied: it must not judge by what was before.
+func TestAReviewOfFormerSubnetsWaitsForAReloadThatIsAtWork(t *testing.T) {
+	bubble(t, lan, func(t *testing.T, s *site) {
+		m := s.machine(1)
+		f := m.withPods()
+		m.start()
+		within(t, 2*time.Second, "the lease is there", m.leased)
+		m.addPod(f, "old")
+		m.kernel.occupy(pods.Bridge)
+		must(t, m.resubnet(subnetOf(7)))
+		within(t, 5*time.Second, "it has both", m.settledOn(subnetOf(7), subnetOf(1)))
+		m.addPod(f, "young")
+		time.Sleep(2 * tidyPeriod)
+
+		n, reviewed := m.node, make(chan struct{})
+		n.claiming.Lock()
+		go func() {
+			n.reviewFormer(n.mesh.View())
+			close(reviewed)
+		}()
+		for range 1000 { // it comes as far as it may
+			runtime.Gosched()
+		}
+		next, both := *n.config(), []netip.Prefix{subnetOf(1), subnetOf(7)}
+		next.Subnet.Prefixes = []netip.Prefix{subnetOf(8)}
+		n.live.Store(&next)
+		n.claimFormer(both)
+		n.claiming.Unlock()
+		<-reviewed
+		if got := n.formerSubnets(); !slices.Equal(got, both) {
+			t.Errorf("it claims on %v, want %v", got, both)
+		}
 	})
 }
 
