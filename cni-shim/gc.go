@@ -89,22 +89,19 @@ func (g *collection) run() (err error) {
 	return errors.Join(g.faults...)
 }
 
-// ended removes the attachments of this network that the runtime does not name. A record ends when the kernel has nothing of it any more.
+// ended removes the attachments of this network that the runtime does not name. A record ends when the kernel has nothing of it any more; no
+// other does, such as that of an ADD that came meanwhile.
 func (g *collection) ended(records []ipam.Record) {
-	keep := map[ipam.Key]bool{}
-	valid := slices.Clone(g.valid)
-	for _, k := range valid {
-		keep[k] = true
-	}
+	var gone []ipam.Key
 	for _, r := range records {
-		if r.State != ipam.Held || r.Network != g.config.Name || keep[r.Key] {
+		if r.State != ipam.Held || r.Network != g.config.Name || slices.Contains(g.valid, r.Key) {
 			continue
 		}
-		if err := g.remove(r.HostEnd, r); err != nil {
-			valid = append(valid, r.Key)
+		if err := g.remove(r.HostEnd, r); err == nil {
+			gone = append(gone, r.Key)
 		}
 	}
-	if _, err := g.book.Keep(context.Background(), g.config.Name, valid); err != nil {
+	if _, err := g.book.ReleaseAll(context.Background(), gone); err != nil {
 		g.faults = append(g.faults, booked(err))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weftnet/weft/cni-shim/ipam"
 	"github.com/weftnet/weft/cni-shim/lease"
 )
 
@@ -125,5 +126,23 @@ func TestDELSucceedsWhateverIsMissing(t *testing.T) {
 				t.Errorf("left:\n%s", left)
 			}
 		})
+	}
+}
+
+// No runtime is to call ADD while GC runs; the pod of one that does keeps its addresses.
+func TestGCEndsNoRecordThatWasMadeWhileItRan(t *testing.T) {
+	book, err := ipam.Open(t.TempDir(), ipam.Options{BootID: "boot"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := ipam.Key{Container: "new", IfName: "eth0"}
+	_, _, err = book.Reserve(t.Context(), ipam.Request{Key: key, Network: "weft", Subnets: prefixes("10.244.1.0/24")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &collection{config: &config{Name: "weft"}, book: book}
+	g.ended(nil) // it listed the records before
+	if _, held, err := book.Lookup(key); !held || err != nil || len(g.faults) > 0 {
+		t.Errorf("held: %t, %v %v", held, err, g.faults)
 	}
 }

@@ -117,14 +117,13 @@ func (b *Book) Release(ctx context.Context, k Key) (Record, bool, error) {
 	return released[0], true, nil
 }
 
-// Keep releases what the attachments of a CNI network hold that are not among valid (GC), and returns it.
-// The error is a *DamagedError, a *BusyError or that of the file system.
-func (b *Book) Keep(ctx context.Context, network string, valid []Key) ([]Record, error) {
-	keep := map[Key]bool{}
-	for _, k := range valid {
-		keep[k] = true
+// ReleaseAll is Release of several attachments (GC). It returns the records that it ended, in the order in which they were made.
+func (b *Book) ReleaseAll(ctx context.Context, keys []Key) ([]Record, error) {
+	ended := map[Key]bool{}
+	for _, k := range keys {
+		ended[k] = true
 	}
-	return b.release(ctx, func(r *Record) bool { return r.Network == network && !keep[r.Key] })
+	return b.release(ctx, func(r *Record) bool { return ended[r.Key] })
 }
 
 // release releases the held records that ended says. Where there is no book, it makes none.

@@ -203,15 +203,12 @@ func TestRecordsOfAnEarlierBootAreFreeAtOnce(t *testing.T) {
 	}
 }
 
-func TestKeepReleasesWhatItsNetworkHoldsAndIsNotValid(t *testing.T) {
+func TestReleaseAllEndsTheRecordsOfTheseAttachmentsAlone(t *testing.T) {
 	b, _ := newBook(t)
-	for _, name := range []string{"a", "b", "c"} {
+	for _, name := range []string{"a", "b", "c", "d"} {
 		reserve(t, b, request(name, "10.0.0.0/24"))
 	}
-	other := request("d", "10.0.0.0/24")
-	other.Network = "other"
-	reserve(t, b, other)
-	released, err := b.Keep(t.Context(), "weft", []Key{{"b", "eth0"}, {"c", "eth1"}})
+	released, err := b.ReleaseAll(t.Context(), []Key{{"c", "eth0"}, {"a", "eth0"}, {"b", "eth1"}, {"unknown", "eth0"}})
 	must(t, err)
 	var names []string
 	for _, r := range released {
@@ -248,11 +245,11 @@ func TestADamagedBookIsRefusedByEverybodyAndKept(t *testing.T) {
 	must(t, os.WriteFile(b.Path(), []byte(`{"version":1,"rec`), 0o600))
 	_, _, reserving := b.Reserve(t.Context(), request("b", "10.0.0.0/24"))
 	_, _, releasing := b.Release(t.Context(), Key{"a", "eth0"})
-	_, keeping := b.Keep(t.Context(), "weft", nil)
+	_, releasingAll := b.ReleaseAll(t.Context(), nil)
 	_, reading := b.Records()
 	_, _, looking := b.Lookup(Key{"a", "eth0"})
 	_, freeing := b.Watch().Free(t.Context(), nil)
-	for i, err := range []error{reserving, releasing, keeping, reading, looking, freeing} {
+	for i, err := range []error{reserving, releasing, releasingAll, reading, looking, freeing} {
 		damaged := new(DamagedError)
 		if !errors.As(err, &damaged) || damaged.File != b.Path() || !strings.Contains(err.Error(), b.Path()) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("operation %d: %v", i, err)

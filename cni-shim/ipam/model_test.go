@@ -172,17 +172,15 @@ func (m *model) release(t *rapid.T) {
 	m.ended(k)
 }
 
-func (m *model) keep(t *rapid.T) {
-	valid := []Key{m.key(t), m.key(t), m.key(t)}
-	released, err := m.book.Keep(t.Context(), "weft", valid)
+func (m *model) releaseAll(t *rapid.T) {
+	keys := []Key{m.key(t), m.key(t), m.key(t)}
+	released, err := m.book.ReleaseAll(t.Context(), keys)
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := len(m.holds)
-	for _, k := range slices.Collect(maps.Keys(m.holds)) {
-		if !slices.Contains(valid, k) {
-			m.ended(k)
-		}
+	for _, k := range keys {
+		m.ended(k)
 	}
 	if len(released) != before-len(m.holds) {
 		t.Fatalf("released %v", released)
@@ -229,7 +227,7 @@ func TestABookKeepsItsPromisesWhateverIsAskedOfIt(t *testing.T) {
 			holds: map[Key][]netip.Addr{}, rested: map[netip.Addr]time.Duration{}}
 		m.open(t)
 		t.Repeat(map[string]func(*rapid.T){
-			"reserve": m.reserve, "reserve again": m.reserve, "release": m.release, "keep": m.keep, "wait": m.wait, "reboot": m.reboot,
+			"reserve": m.reserve, "reserve again": m.reserve, "release": m.release, "release all": m.releaseAll, "wait": m.wait, "reboot": m.reboot,
 			"open": m.open, "": m.check,
 		})
 	})
