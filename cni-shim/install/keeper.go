@@ -78,16 +78,19 @@ func removedBelow(dir string) error {
 	return nil
 }
 
-// Look puts right what is wrong, once, and tells of it.
+// Look puts right what is wrong, once, and tells of it. Where nobody can say any more where the runtime looks, as while somebody edits its
+// configuration, it goes on where it was: the runtime does so, too, until it is restarted.
 func (k *Keeper) Look(now time.Time) {
-	d, err := k.where()
-	if err != nil {
-		k.noteRefused(err)
+	d, unclear := k.where()
+	switch {
+	case unclear == nil:
+		k.follow(d)
+	case k.installer.o.Directories == Directories{}:
+		k.noteRefused(unclear)
 		return
 	}
-	k.follow(d)
 	done, err := k.installer.Install()
-	k.noteRefused(err)
+	k.noteRefused(cmp.Or(err, unclear))
 	for _, p := range done.Placed {
 		k.notePlaced(p, now)
 	}
