@@ -24,6 +24,7 @@ type egressCache struct {
 	mu       sync.Mutex // guards the rest
 	known    map[netip.Addr]kernel.Egress
 	underlay *kernel.Underlay // nil: nobody has asked yet
+	refused  string           // why the host could not be looked at last, or ""
 	since    time.Time
 }
 
@@ -80,15 +81,25 @@ func (n *Node) underlay() *kernel.Underlay {
 	defer c.mu.Unlock()
 	if c.underlay == nil {
 		u, err := n.platform.Kernel.Underlay(n.config().Device, n.config().Network)
-		if err != nil {
-			n.log.Warn("node.underlay.unknown", "error", err)
-		}
+		n.noteUnderlay(err)
 		if !u.Default.Source.IsValid() {
 			u.Default.MTU = defaultUnderlayMTU
 		}
 		c.underlay = &u
 	}
 	return c.underlay
+}
+
+// noteUnderlay tells once that the host cannot be looked at. The cache is locked.
+func (n *Node) noteUnderlay(err error) {
+	reason := ""
+	if err != nil {
+		reason = err.Error()
+	}
+	if reason != "" && reason != n.egresses.refused {
+		n.log.Warn("node.underlay.unknown", "error", err)
+	}
+	n.egresses.refused = reason
 }
 
 // underlayAddresses are the addresses of this host under which peers might reach it.
