@@ -148,18 +148,6 @@ func (b *Book) Records() ([]Record, error) {
 	return c.Records, err
 }
 
-// Lookup returns what the attachment holds, without waiting for anybody. The error is a *DamagedError or that of the file system.
-func (b *Book) Lookup(k Key) (Record, bool, error) {
-	c, err := b.current()
-	if err != nil {
-		return Record{}, false, err
-	}
-	if r := c.held(k); r != nil {
-		return *r, true, nil
-	}
-	return Record{}, false, nil
-}
-
 // now is this moment; its uptime is rounded up, so that no rest is shortened.
 func (b *Book) now() stamp {
 	up := b.opts.Uptime() + time.Millisecond - 1

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"regexp"
 	"slices"
+	"strings"
 )
 
 // Finding is one contradiction between the book, the kernel and the node's subnets.
@@ -18,8 +18,11 @@ type Finding struct {
 // String is one line.
 func (f Finding) String() string { return f.Subject + ": " + f.Text }
 
-// hostEnd is how the plugin names host ends: wv and 11 hexadecimal digits.
-var hostEnd = regexp.MustCompile(`^wv[0-9a-f]{11}$`)
+// isHostEnd reports whether the plugin names host ends like that: wv and 11 hexadecimal digits.
+func isHostEnd(name string) bool {
+	digits, ok := strings.CutPrefix(name, "wv")
+	return ok && len(digits) == 11 && strings.Trim(digits, "0123456789abcdef") == ""
+}
 
 // Check compares records with the names of the host's interfaces and with the node's subnets; without subnets it says nothing of them.
 // An ADD or DEL that is under way shows up like one that was interrupted: look again before anything is done about it.
@@ -68,7 +71,7 @@ func twice(holders map[netip.Addr][]*Record) (list []Finding) {
 // unknownEnds are the host ends that belong to no held record.
 func unknownEnds(interfaces, held map[string]bool) (list []Finding) {
 	for _, name := range slices.Sorted(maps.Keys(interfaces)) {
-		if hostEnd.MatchString(name) && !held[name] {
+		if isHostEnd(name) && !held[name] {
 			list = append(list, Finding{name, "a host end without an address in the book: its pod was not deleted as a whole, or the book was replaced; make the pod anew, or 'ip link delete " + name + "'"})
 		}
 	}
