@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,8 +17,8 @@ import (
 )
 
 // The kernel is the oracle for segments: what a socket sends is read whole and cut by packet.Segmenter, and then read again in
-// the segments that the kernel makes. Nothing here waits: the kernel sends while a system call of the test runs, so that all
-// packets are in the queue when it returns.
+// the segments that the kernel makes. Nothing here waits, but for TCP in the midst of a stream: the kernel sends while a system call of the
+// test runs, so that all packets are in the queue when it returns.
 
 const (
 	flowPort = 40000 // of the socket
@@ -256,6 +257,17 @@ func (p *tcpPeer) write() {
 	}
 }
 
+// more waits for segments with a payload that were not acknowledged yet. Mostly they are there at once; but a socket that has much in the
+// queue sends on once that was read (tcp_wfree in net/ipv4/tcp_output.c), in a softirq, which on a busy machine is a thread's.
+func (p *tcpPeer) more() (segments [][]byte) {
+	for deadline := time.Now().Add(5 * time.Second); len(segments) == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		segments = slices.DeleteFunc(p.segments(), func(s []byte) bool {
+			return len(packettest.Payload(s)) == 0 || int32(sequence(s)-p.tcp.Ack) < 0
+		})
+	}
+	return segments
+}
+
 // receive has the socket queue all of b and its FIN, opens the window, and acknowledges what comes, at first with the word
 // that there was congestion. It returns the segments with a payload, each once.
 func (p *tcpPeer) receive(b []byte) (all [][]byte) {
@@ -266,9 +278,7 @@ func (p *tcpPeer) receive(b []byte) (all [][]byte) {
 	for round := 0; ; round++ {
 		p.write()
 		before := p.whole
-		segments := slices.DeleteFunc(p.segments(), func(s []byte) bool {
-			return len(packettest.Payload(s)) == 0 || int32(sequence(s)-p.tcp.Ack) < 0
-		})
+		segments := p.more()
 		if len(segments) == 0 {
 			p.t.Fatalf("the socket stopped after %d segments", len(all))
 		}
