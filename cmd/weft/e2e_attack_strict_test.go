@@ -36,12 +36,13 @@ func newCertified(t *testing.T) *certified {
 	}
 	c := &certified{authority: authority}
 	nodes := newCluster(t, 3)
-	for _, n := range nodes.Nodes[:2] {
+	for i, n := range nodes.Nodes[:2] {
+		subnets := fmt.Sprintf("10.244.%d.0/24,fd10:244:0:%d::/64", i+1, i+1) // none of which intrude asks for
 		key := filepath.Join(n.Dir(), "authority")
 		if err := os.WriteFile(key, authority.Public().PEM(), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := n.Up("--authority", key, "--certificate", c.certify(t, n)); err != nil {
+		if err := n.Up("--subnet", subnets, "--authority", key, "--certificate", c.certify(t, n)); err != nil {
 			t.Fatal(err)
 		}
 	}
