@@ -147,6 +147,23 @@ func TestWhatTheKernelRefusesIsNotWaitedFor(t *testing.T) {
 	}
 }
 
+// The answer to an earlier round settles what is in question, while the round that is open hears nothing.
+func TestALateAnswerBehindARefusalLeavesNothingInDoubt(t *testing.T) {
+	p := newPath(pmtu.Floor4)
+	p.link, p.traffic, p.cut = 9000, false, true
+	p.run(900 * time.Millisecond)
+	p.cut, p.rtt = false, 900*time.Millisecond
+	p.engine.Doubt()
+	p.run(600 * time.Millisecond)
+	p.cut = true
+	p.engine.Doubt()
+	p.run(300 * time.Millisecond)
+	p.engine.TooLong(1)
+	p.run(300 * time.Millisecond)
+	p.cut, p.rtt, p.traffic = false, 20*time.Millisecond, true
+	p.until(t, time.Minute, is(pmtu.Verified, pmtu.Floor4))
+}
+
 func TestALowerBoundHoldsAtOnceAndAHigherOneIsTried(t *testing.T) {
 	p := newPath(9000)
 	p.link = 9000

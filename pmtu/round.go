@@ -152,11 +152,13 @@ func (e *Engine) widen(now time.Time) {
 	e.trials.add(divide(e.safe(), e.bad)...)
 }
 
-// finish ends a search. Where it has shown nothing of the route MTU, that is verified again.
+// finish ends a search. Where it has shown nothing of the route MTU, that is verified again, whatever was refused or lost before: a size that
+// is known to be too long is no trial, and its losses would not count.
 func (e *Engine) finish() {
 	e.search = false
 	e.told = max(e.told, e.good)
 	if e.good < e.told {
+		e.bad = max(e.bad, e.told+1)
 		e.begin(e.told)
 	}
 }
