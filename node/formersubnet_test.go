@@ -67,10 +67,7 @@ func TestAReloadGivesAnotherSubnetWhilePodsLiveAndTakesItBack(t *testing.T) {
 func TestAReloadIsTakenWhilePodsLiveInTheSubnetOfAnEarlierRun(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
 		m := s.machine(1)
-		f := m.withPods()
-		m.start()
-		within(t, 2*time.Second, "the lease is there", m.leased)
-		m.addPod(f, "old")
+		m.startWithPod("old")
 		m.stop()
 		m.kernel.occupy(pods.Bridge)
 		m.cfg.Subnet.Prefixes = []netip.Prefix{subnetOf(7)}
@@ -86,10 +83,7 @@ func TestAReloadIsTakenWhilePodsLiveInTheSubnetOfAnEarlierRun(t *testing.T) {
 func TestAReviewOfFormerSubnetsWaitsForAReloadThatIsAtWork(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
 		m := s.machine(1)
-		f := m.withPods()
-		m.start()
-		within(t, 2*time.Second, "the lease is there", m.leased)
-		m.addPod(f, "old")
+		f := m.startWithPod("old")
 		m.kernel.occupy(pods.Bridge)
 		must(t, m.resubnet(subnetOf(7)))
 		within(t, 5*time.Second, "it has both", m.settledOn(subnetOf(7), subnetOf(1)))
@@ -120,10 +114,7 @@ func TestAReviewOfFormerSubnetsWaitsForAReloadThatIsAtWork(t *testing.T) {
 func TestAReloadAsksKubernetesWhilePodsLive(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
 		m := s.machine(1)
-		f := m.withPods()
-		m.start()
-		within(t, 2*time.Second, "the lease is there", m.leased)
-		m.addPod(f, "old")
+		m.startWithPod("old")
 		m.kernel.occupy(pods.Bridge)
 		time.Sleep(2 * tidyPeriod)
 		server := m.k8s()

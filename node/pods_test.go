@@ -145,6 +145,16 @@ func (f *fakePods) move(name, bridge string) {
 	f.ends[name] = podnet.HostEndState{Master: bridge, Up: true}
 }
 
+// startWithPod starts a node on which a pod lives.
+func (m *machine) startWithPod(name string) *fakePods {
+	m.t.Helper()
+	f := m.withPods()
+	m.start()
+	within(m.t, 2*time.Second, "the lease is there", m.leased)
+	m.addPod(f, name)
+	return f
+}
+
 // withPods gives a machine pods.
 func (m *machine) withPods() *fakePods {
 	m.t.Helper()
@@ -312,10 +322,7 @@ func TestAFormerSubnetIsClaimedWhilePodsLiveThereUnlessAnotherNodeHasIt(t *testi
 func TestAFormerSubnetIsGivenUpWithItsLastPod(t *testing.T) {
 	bubble(t, lan, func(t *testing.T, s *site) {
 		m := s.machine(1)
-		f := m.withPods()
-		m.start()
-		within(t, 2*time.Second, "the lease is there", m.leased)
-		m.addPod(f, "old")
+		f := m.startWithPod("old")
 		m.stop()
 		m.cfg.Subnet.Prefixes = []netip.Prefix{subnetOf(7)}
 		m.start()
