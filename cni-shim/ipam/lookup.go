@@ -3,7 +3,7 @@ package ipam
 import "strings"
 
 // Lookup returns what the attachment holds, without waiting for anybody. It reads the attachment's lines alone where the book is as encode
-// wrote it: of the rest DEL needs nothing, and whoever changes the book reads all of it. The error is a *DamagedError or that of the file
+// wrote it: DEL needs nothing of the rest, and whoever changes the book reads all of it. The error is a *DamagedError or that of the file
 // system.
 func (b *Book) Lookup(k Key) (Record, bool, error) {
 	text, err := b.text()
